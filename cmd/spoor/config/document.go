@@ -183,4 +183,3 @@ func (d *document) lineOf(key string) int {
 	}
 	return 0
 }
-
