@@ -21,7 +21,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	s := string(text)
 	parsed, err := parseDuration(s)
 	if err != nil || parsed < 0 {
-		return fmt.Errorf("%q is no length of time: write it like \"30s\", \"5m\", \"12h\" or \"7d\"", s)
+		return fmt.Errorf("%q is no length of time, such as 30s, 5m, 12h or 7d", s)
 	}
 	*d = Duration(parsed)
 	return nil
@@ -84,7 +84,7 @@ func (s *Size) UnmarshalText(text []byte) error {
 		*s = Size(n * u.factor)
 		return nil
 	}
-	return fmt.Errorf("%q is no size: write it like \"64KB\", \"25MB\" or \"1GB\"", string(text))
+	return fmt.Errorf("%q is no size, such as 64KB, 25MB or 1GB", string(text))
 }
 
 // MarshalText writes s in the form that UnmarshalText reads.

@@ -24,6 +24,7 @@ type chunk struct {
 	isHead bool
 	line   int
 	key    string // full key, with indexes for arrays of tables
+	wrong  bool   // it, or the head above it, cannot be decoded
 	text   []byte
 }
 
@@ -110,11 +111,11 @@ func (d *document) cut(data []byte) {
 
 // decodeEach decodes every expression beneath its own head and collects what is wrong.
 func (d *document) decodeEach() (problems Problems) {
-	wrongHead := map[int]bool{}
 	for i, c := range d.chunks {
 		text, shift := c.text, c.line-1
 		if c.header >= 0 && !c.isHead {
-			if wrongHead[c.header] {
+			if d.chunks[c.header].wrong {
+				d.chunks[i].wrong = true
 				continue
 			}
 			head := d.chunks[c.header].text
@@ -126,7 +127,7 @@ func (d *document) decodeEach() (problems Problems) {
 		if err == nil {
 			continue
 		}
-		wrongHead[i] = c.isHead
+		d.chunks[i].wrong = true
 		problem := d.problem(err, shift)
 		problem.Line, problem.Key = max(problem.Line, c.line), c.key
 		if _, unknown := errors.AsType[*toml.StrictMissingError](err); unknown {
@@ -139,6 +140,17 @@ func (d *document) decodeEach() (problems Problems) {
 	return problems
 }
 
+// sound is the text without what decodeEach found wrong, so that the rest can be judged in the same run.
+func (d *document) sound() []byte {
+	var out []byte
+	for _, c := range d.chunks {
+		if !c.wrong {
+			out = append(append(out, c.text...), '\n')
+		}
+	}
+	return out
+}
+
 func kindOf(c chunk) string {
 	if c.isHead {
 		return "section"
@@ -148,7 +160,12 @@ func kindOf(c chunk) string {
 
 // problem turns an error of the TOML library into ours; shift is how many lines stand before the decoded text.
 func (d *document) problem(err error, shift int) Problem {
-	p := Problem{File: d.path, What: strings.TrimPrefix(err.Error(), "toml: ")}
+	what := strings.TrimPrefix(err.Error(), "toml: ")
+	if found, ok := strings.CutPrefix(what, "cannot decode TOML "); ok {
+		kind, _, _ := strings.Cut(found, " into ")
+		what = "the value is of the wrong kind: " + kind
+	}
+	p := Problem{File: d.path, What: what}
 	if e, ok := errors.AsType[*toml.DecodeError](err); ok {
 		row, _ := e.Position()
 		p.Line = row + shift

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -45,20 +46,18 @@ func Parse(path string, data []byte) (Config, error) {
 	doc, problems := split(path, data)
 	problems = append(problems, doc.decodeEach()...)
 	cfg := Default()
-	if len(problems) == 0 {
-		if err := toml.Unmarshal(data, &cfg); err != nil {
-			problems = append(problems, doc.problem(err, 0))
-		}
+	if err := toml.Unmarshal(doc.sound(), &cfg); err != nil && len(problems) == 0 {
+		problems = append(problems, doc.problem(err, 0))
 	}
-	if len(problems) == 0 {
-		cfg.validate(func(key, problem, write string) {
-			problems = append(problems, Problem{path, doc.lineOf(key), key, problem, write})
-		})
-	}
+	cfg.present = doc.sections
+	cfg.validate(func(key, problem, write string) {
+		problems = append(problems, Problem{path, doc.lineOf(key), key, problem, write})
+	})
 	if len(problems) > 0 {
+		slices.SortStableFunc(problems, func(a, b Problem) int { return a.Line - b.Line })
 		return Config{}, problems
 	}
-	cfg.Path, cfg.present = path, doc.sections
+	cfg.Path = path
 	return cfg, nil
 }
 
