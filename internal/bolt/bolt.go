@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
 )
 
 // ErrClosed is returned for a change that came after Close.
@@ -60,7 +61,7 @@ func Open(path string, options Options) (*DB, error) {
 	file, err := bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout: wait, FreelistType: bbolt.FreelistMapType, NoFreelistSync: true, ReadOnly: options.ReadOnly,
 	})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, bbolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("%s: %w", path, ErrLocked)
 	}
 	if err != nil {
