@@ -1,0 +1,204 @@
+package netflow
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"time"
+)
+
+// Errors of Decode. Each is also counted for its exporter; none stops the Decoder.
+var (
+	ErrRefused   = errors.New("netflow: exporter is not allowed")
+	ErrVersion   = errors.New("netflow: unknown version")
+	ErrTruncated = errors.New("netflow: datagram is shorter than it says")
+	ErrMalformed = errors.New("netflow: datagram contradicts itself")
+	ErrFull      = errors.New("netflow: too many exporters")
+)
+
+// A Config bounds a Decoder. The zero value of each limit means its default.
+type Config struct {
+	Allowed      []netip.Prefix        // exporters that are heard
+	AllowAny     bool                  // offline reading: everyone is heard
+	Sampling     map[netip.Addr]uint32 // rates that override the exporter's own word
+	MaxExporters int                   // default 1024
+	MaxTemplates int                   // per exporter, default 2048
+	MaxDomains   int                   // per exporter, default 256
+	TemplateLife time.Duration         // since last sent, default 24 h
+	MaxSkew      time.Duration         // of times against the receive time, default 1 h
+}
+
+func (c *Config) fill() {
+	or := func(p *int, v int) {
+		if *p <= 0 {
+			*p = v
+		}
+	}
+	or(&c.MaxExporters, 1024)
+	or(&c.MaxTemplates, 2048)
+	or(&c.MaxDomains, 256)
+	if c.TemplateLife <= 0 {
+		c.TemplateLife = 24 * time.Hour
+	}
+	if c.MaxSkew <= 0 {
+		c.MaxSkew = time.Hour
+	}
+}
+
+// A Decoder turns datagrams into Flows and keeps what that takes: templates,
+// sampling rates and sequence numbers per exporter. One goroutine at a time may use it.
+type Decoder struct {
+	config    Config
+	exporters map[netip.Addr]*exporter
+	refused   refusals
+	last      *exporter // most datagrams come from the exporter before
+
+	emit     func(*Flow)
+	flow     Flow
+	rec      record
+	values   [][]byte // of the record being read, where lengths vary
+	received int64    // Unix milliseconds
+	skew     int64    // what to add to this datagram's times
+}
+
+// NewDecoder makes a Decoder within the bounds of c.
+func NewDecoder(c Config) *Decoder {
+	c.fill()
+	return &Decoder{config: c, exporters: make(map[netip.Addr]*exporter)}
+}
+
+// Decode reads one datagram that came from an exporter at a time and hands each Flow to emit,
+// which must not keep the pointer. After an error the Flows before it are still good.
+func (d *Decoder) Decode(datagram []byte, from netip.Addr, received time.Time, emit func(*Flow)) error {
+	e, err := d.exporter(from.Unmap(), received)
+	if err != nil {
+		return err
+	}
+	e.datagrams++
+	e.bytes += uint64(len(datagram))
+	e.lastSeen = received
+	d.emit, d.received, d.skew = emit, received.UnixMilli(), 0
+	d.flow = Flow{Exporter: e.addr, Sampling: 1}
+	err = d.decode(e, datagram)
+	switch {
+	case errors.Is(err, ErrVersion):
+		e.unknownVersion++
+	case err != nil:
+		e.malformed++
+	}
+	return err
+}
+
+func (d *Decoder) decode(e *exporter, b []byte) error {
+	if len(b) < 4 {
+		return ErrTruncated
+	}
+	switch binary.BigEndian.Uint16(b) {
+	case 5:
+		return d.decodeV5(e, b)
+	case 9:
+		return d.decodeV9(e, b)
+	case 10:
+		return d.decodeIPFIX(e, b)
+	case 0:
+		if binary.BigEndian.Uint32(b) == 5 {
+			return d.decodeSFlow(e, b)
+		}
+	}
+	return ErrVersion
+}
+
+func (d *Decoder) exporter(addr netip.Addr, at time.Time) (*exporter, error) {
+	if d.last != nil && d.last.addr == addr {
+		return d.last, nil
+	}
+	e := d.exporters[addr]
+	if e == nil {
+		if !d.allowed(addr) {
+			d.refused.count(addr, at)
+			return nil, ErrRefused
+		}
+		if len(d.exporters) >= d.config.MaxExporters {
+			d.refused.count(addr, at)
+			return nil, ErrFull
+		}
+		e = newExporter(addr, d.config.Sampling[addr], at)
+		d.exporters[addr] = e
+	}
+	d.last = e
+	return e, nil
+}
+
+func (d *Decoder) allowed(addr netip.Addr) bool {
+	if d.config.AllowAny {
+		return true
+	}
+	for _, p := range d.config.Allowed {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// clock notes the exporter's idea of now. Where it is far off, all times of the
+// datagram are shifted by the difference, so that durations and order stay.
+func (d *Decoder) clock(e *exporter, exported int64) {
+	off := d.received - exported
+	if limit := d.config.MaxSkew.Milliseconds(); off > limit || off < -limit {
+		d.skew = off
+		e.clockSkew = time.Duration(off) * time.Millisecond
+		e.skewed++
+		return
+	}
+	e.clockSkew = 0
+}
+
+// times sets the flow's start and end, both in Unix milliseconds (0 for unknown).
+// What is implausible is replaced by the time of receipt and counted.
+func (d *Decoder) times(e *exporter, start, end int64) {
+	const day = 24 * 3600 * 1000
+	if end == 0 {
+		end = start
+	}
+	if start == 0 {
+		start = end
+	}
+	if start == 0 {
+		d.flow.Start, d.flow.End = millis(d.received), millis(d.received)
+		return
+	}
+	start, end = start+d.skew, end+d.skew
+	limit := d.config.MaxSkew.Milliseconds()
+	length := end - start
+	if length < 0 || length > day {
+		length = 0
+		e.badTimes++
+	} else if off := d.received - end; off > limit || off < -limit {
+		e.badTimes++
+	} else {
+		d.flow.Start, d.flow.End = millis(start), millis(end)
+		return
+	}
+	d.flow.Start, d.flow.End = millis(d.received-length), millis(d.received)
+}
+
+// send corrects the counts for sampling and hands the flow on.
+func (d *Decoder) send(e *exporter, s Sampling) {
+	f := &d.flow
+	if s.Rate > 1 {
+		f.Packets, f.Bytes = mul(f.Packets, s.Rate), mul(f.Bytes, s.Rate)
+		f.Sampling = s.Rate
+	} else {
+		f.Sampling = 1
+	}
+	e.flows++
+	d.emit(f)
+}
+
+func mul(n uint64, by uint32) uint64 {
+	if n > 1<<31 && n > ^uint64(0)/uint64(by) {
+		return ^uint64(0)
+	}
+	return n * uint64(by)
+}
