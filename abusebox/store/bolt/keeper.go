@@ -1,0 +1,148 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"spoor/abusebox"
+	"spoor/abusebox/incident"
+)
+
+// Check reports every broken invariant: of the file, of the indexes, and of the history's chain.
+func (s *Store) Check(ctx context.Context, bad func(where, problem, mend string)) error {
+	s.mu.RLock()
+	db := s.db
+	s.mu.RUnlock()
+	if db == nil {
+		return abusebox.ErrUncertain
+	}
+	for _, err := range db.Check(ctx) {
+		bad("mail.db", err.Error(), "restore a backup")
+	}
+	return s.view(func(tx *bbolt.Tx) error {
+		checkHistory(tx, bad)
+		checkIncidents(tx, bad)
+		checkTasks(tx, bad)
+		return ctx.Err()
+	})
+}
+
+func checkHistory(tx *bbolt.Tx, bad func(where, problem, mend string)) {
+	var prev *incident.Sealed
+	_ = tx.Bucket(bucketHistory).ForEach(func(k, v []byte) error {
+		var entry incident.Sealed
+		err := json.Unmarshal(v, &entry)
+		if err == nil {
+			err = entry.Follows(prev)
+		}
+		if err != nil {
+			bad(fmt.Sprintf("history entry %d", fromNumber[uint64](k)), err.Error(), "somebody changed the file: compare with a backup")
+		}
+		prev = &entry
+		return nil
+	})
+}
+
+func checkIncidents(tx *bbolt.Tx, bad func(where, problem, mend string)) {
+	byKey, next := tx.Bucket(bucketByKey), tx.Bucket(bucketNext)
+	_ = tx.Bucket(bucketIncidents).ForEach(func(k, v []byte) error {
+		var i incident.Incident
+		if err := json.Unmarshal(v, &i); err != nil {
+			bad(fmt.Sprintf("incident %d", fromNumber[uint64](k)), err.Error(), "restore a backup")
+			return nil
+		}
+		if byKey.Get(append(keyHash(i.Key), k...)) == nil {
+			bad("incident "+i.ID.String(), "it is not found by its key", "restore a backup")
+		}
+		if !i.Next.IsZero() && !i.State.Closed() && next.Get(timed(i.Next, i.ID)) == nil {
+			bad("incident "+i.ID.String(), "nobody will look at it again by itself", "comment on it: that puts it back")
+		}
+		return nil
+	})
+}
+
+func checkTasks(tx *bbolt.Tx, bad func(where, problem, mend string)) {
+	due := tx.Bucket(bucketDue)
+	_ = tx.Bucket(bucketTasks).ForEach(func(k, v []byte) error {
+		var t incident.Task
+		if err := json.Unmarshal(v, &t); err != nil {
+			bad(fmt.Sprintf("task %d", fromNumber[uint64](k)), err.Error(), "restore a backup")
+			return nil
+		}
+		if !t.Over() && due.Get(timed(wakes(t), t.ID)) == nil {
+			bad(fmt.Sprintf("task %d", t.ID), "it is queued, but nobody will do it", "restore a backup")
+		}
+		for _, id := range t.Incidents {
+			if tx.Bucket(bucketIncidents).Get(number(id)) == nil {
+				bad(fmt.Sprintf("task %d", t.ID), "its incident "+id.String()+" is gone", "purge closed incidents again")
+			}
+		}
+		return nil
+	})
+}
+
+// pruneBatch bounds what one transaction of a purge removes, so that decisions never wait long for it.
+const pruneBatch = 500
+
+// sweep walks a bucket in batches: visit says what becomes of each record. nil data erases it, changed data
+// replaces it, and the same data leaves it.
+func (s *Store) sweep(ctx context.Context, bucket []byte, dry bool, visit func(tx *bbolt.Tx, k, v []byte) ([]byte, error)) (n int, err error) {
+	next := []byte{}
+	for next != nil {
+		var done int
+		var after []byte
+		step := func(tx *bbolt.Tx) error {
+			done, after = 0, nil
+			b := tx.Bucket(bucket)
+			type edit struct{ k, v []byte }
+			var edits []edit
+			seen := 0
+			c := b.Cursor()
+			for k, v := c.Seek(next); k != nil; k, v = c.Next() {
+				if seen++; seen > 4*pruneBatch || len(edits) >= pruneBatch {
+					after = bytes.Clone(k)
+					break
+				}
+				changed, err := visit(tx, k, v)
+				if err != nil {
+					return err
+				}
+				if changed == nil || !bytes.Equal(changed, v) {
+					edits = append(edits, edit{bytes.Clone(k), bytes.Clone(changed)})
+				}
+			}
+			done = len(edits)
+			if dry {
+				return nil
+			}
+			for _, e := range edits {
+				if e.v == nil {
+					if err := b.Delete(e.k); err != nil {
+						return err
+					}
+				} else if err := b.Put(e.k, e.v); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		if dry {
+			err = s.view(step)
+		} else {
+			err = s.update(ctx, step)
+		}
+		if err != nil {
+			return n, err
+		}
+		n += done
+		next = after
+		if err := ctx.Err(); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
