@@ -1,0 +1,191 @@
+package registry
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gaissmai/bart"
+)
+
+// A Table is one immutable view of routes, contacts and leases. Any number of readers
+// may use it at once.
+type Table struct {
+	lpm      *bart.Table[slot]
+	groups   []group // sorted by prefix, each before the prefixes that it encloses
+	recs     []rec   // of the groups, in order
+	paths    []way   // what recs point to
+	claims   map[int32][]*Contact
+	orgs     map[string][]*Contact
+	resolved []*Contact // the merged contacts of this moment; 0 is none
+	contacts []Contact
+	sources  map[sourceKey]Source
+	networks *bart.Lite
+	leases   Leases
+	now      func() time.Time
+	stale    time.Duration
+}
+
+// slot is what the longest-prefix table holds: where the chain begins, and the contact
+// that answers at this moment if the address alone decides.
+type slot struct {
+	group   int32
+	contact int32
+}
+
+// group is all that is known of one prefix.
+type group struct {
+	hi, lo uint64
+	parent int32 // the group that encloses it most closely; -1 for none
+	first  int32 // its recs are recs[first:next.first]
+	bits   uint8
+	is4    bool
+	assign assignCode // of this prefix or the nearest enclosing one, at this moment
+	ours   bool       // configured, or claimed by a contact, here or above
+}
+
+type assignCode uint8
+
+func (c assignCode) assignment() Assignment {
+	return [...]Assignment{AssignUnknown, AssignStatic, AssignDynamic, AssignShared}[c]
+}
+
+func codeOf(a Assignment) assignCode {
+	switch a {
+	case AssignStatic:
+		return 1
+	case AssignDynamic:
+		return 2
+	case AssignShared:
+		return 3
+	}
+	return 0
+}
+
+// rec is one Route of a group: a way and its times in Unix seconds, 0 for none.
+type rec struct {
+	way                              uint32
+	notBefore, first, last, notAfter uint32
+}
+
+// way is a path with what the contacts and the configuration say of it.
+type way struct {
+	path
+	outward    bool // leads to an upstream: nobody of ours stands behind it
+	rank       int  // the higher is preferred
+	interfaces []*Contact
+	nextHops   []*Contact
+}
+
+type sourceKey struct{ router, vrf string }
+
+// A Source is how fresh the routes of one router and instance are.
+type Source struct {
+	Router   string
+	VRF      string
+	LastGood time.Time // the last verified complete walk; zero for a file
+	Begins   time.Time // the first one
+	Stale    bool      // a later walk was tried and not accepted
+	Problem  string    // why
+	Routes   int
+}
+
+func (g *group) prefix() netip.Prefix {
+	if g.is4 {
+		v := uint32(g.hi >> 32)
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}), int(g.bits))
+	}
+	var b [16]byte
+	for i := range 8 {
+		b[i], b[8+i] = byte(g.hi>>(56-8*i)), byte(g.lo>>(56-8*i))
+	}
+	return netip.PrefixFrom(netip.AddrFrom16(b), int(g.bits))
+}
+
+func groupOf(p netip.Prefix) group {
+	g := group{bits: uint8(p.Bits()), is4: p.Addr().Is4()}
+	if g.is4 {
+		b := p.Addr().As4()
+		g.hi = uint64(b[0])<<56 | uint64(b[1])<<48 | uint64(b[2])<<40 | uint64(b[3])<<32
+		return g
+	}
+	b := p.Addr().As16()
+	for i := range 8 {
+		g.hi, g.lo = g.hi<<8|uint64(b[i]), g.lo<<8|uint64(b[8+i])
+	}
+	return g
+}
+
+func (g *group) encloses(o *group) bool {
+	if g.is4 != o.is4 || g.bits > o.bits {
+		return false
+	}
+	switch {
+	case g.bits == 0:
+		return true
+	case g.bits <= 64:
+		return (g.hi^o.hi)>>(64-g.bits) == 0
+	}
+	return g.hi == o.hi && (g.lo^o.lo)>>(128-g.bits) == 0
+}
+
+func (t *Table) recsOf(i int32) []rec {
+	end := len(t.recs)
+	if int(i)+1 < len(t.groups) {
+		end = int(t.groups[i+1].first)
+	}
+	return t.recs[t.groups[i].first:end]
+}
+
+// chain returns the groups that enclose an address, the most specific first.
+func (t *Table) chain(addr netip.Addr) []int32 {
+	s, ok := t.lpm.Lookup(addr)
+	if !ok {
+		return nil
+	}
+	var c []int32
+	for g := s.group; g >= 0; g = t.groups[g].parent {
+		c = append(c, g)
+	}
+	return c
+}
+
+func (t *Table) route(p netip.Prefix, r rec) Route {
+	w := t.paths[r.way]
+	route := Route{Prefix: p, NextHop: w.nextHop, Router: w.router, VRF: w.vrf, Interface: w.iface,
+		Protocol: w.protocol, Type: w.routeType,
+		NotBefore: fromSeconds(r.notBefore), FirstSeen: fromSeconds(r.first),
+		LastSeen: fromSeconds(r.last), NotAfter: fromSeconds(r.notAfter)}
+	if r.notAfter == 0 && r.first != 0 {
+		route.LastSeen = t.sources[sourceKey{w.router, w.vrf}].LastGood
+	}
+	return route
+}
+
+func fromSeconds(s uint32) time.Time {
+	if s == 0 {
+		return time.Time{}
+	}
+	return time.Unix(int64(s), 0).UTC()
+}
+
+func toSeconds(t time.Time) uint32 {
+	if t.IsZero() || t.Unix() < 1 {
+		return 0
+	}
+	return uint32(min(t.Unix(), 1<<32-1))
+}
+
+// Lookup returns the contact that answers for an address at this moment. ok is false
+// when the address alone does not decide (it is shared or dynamic, or several holders
+// fit) and when nobody answers: then ask Holder. It costs little more than the bare
+// longest-prefix match.
+func (t *Table) Lookup(addr netip.Addr) (c *Contact, ok bool) {
+	s, ok := t.lpm.Lookup(addr)
+	if !ok || s.contact == 0 {
+		return nil, false
+	}
+	return t.resolved[s.contact], true
+}
+
+// Size returns how many prefixes and how many routes, past ones included, the table has.
+func (t *Table) Size() (prefixes, routes int) { return len(t.groups), len(t.recs) }
