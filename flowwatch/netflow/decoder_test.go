@@ -260,3 +260,13 @@ func TestNoAllocation(t *testing.T) {
 		}
 	}
 }
+
+// TestSameFieldTwice checks that of a field that stands twice in a template the first that is not zero counts.
+func TestSameFieldTwice(t *testing.T) {
+	template := set(0, u16(256, 4, 8, 4, 12, 4, 2, 4, 2, 4))
+	data := []byte{192, 0, 2, 1, 198, 51, 100, 1, 0, 0, 0, 5, 0, 0, 0, 6, 192, 0, 2, 1, 198, 51, 100, 1, 0, 0, 0, 0, 0, 0, 0, 6}
+	flows, err := hear(newDecoder(), v9(0, template, set(256, data)))
+	if err != nil || len(flows) != 2 || flows[0].Packets != 5 || flows[1].Packets != 6 {
+		t.Errorf("flows %+v, error %v; want 5 and 6 packets", flows, err)
+	}
+}

@@ -42,7 +42,6 @@ type domain struct {
 	next     uint32 // the sequence number expected
 	synced   bool
 	resync   bool // the last datagram held records that could not be counted
-	boot     int64
 	sampling Sampling
 	samplers []sampler
 }

@@ -116,9 +116,7 @@ func (d *Decoder) fixed(e *exporter, dom *domain, h header, t *template, b []byt
 	for size := t.minimum; len(b) >= size; b = b[size:] {
 		d.rec = record{}
 		d.begin(t)
-		for _, st := range t.steps {
-			d.field(st.kind, b[st.offset:int(st.offset)+int(st.length)])
-		}
+		d.steps(t.steps, b[:size])
 		d.finish(e, dom, h, t, s)
 		n++
 	}

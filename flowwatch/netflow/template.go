@@ -33,6 +33,7 @@ type template struct {
 type step struct {
 	offset, length uint16
 	kind           kind
+	quick          quick
 }
 
 // A field is one field of a record of variable length; length variable means that the record says.
@@ -75,8 +76,14 @@ func compile(fields []goflow.Field, sent time.Time) *template {
 	}
 	t.order = byRank(t.fields)
 	if t.fixed {
+		var seen [256]bool
 		for _, i := range t.order {
-			t.steps = append(t.steps, step{uint16(offsets[i]), t.fields[i].length, t.fields[i].kind})
+			st := newStep(offsets[i], t.fields[i])
+			if seen[st.kind] {
+				st.quick = slow // the same field twice: it must not overwrite the first
+			}
+			seen[st.kind] = true
+			t.steps = append(t.steps, st)
 		}
 		t.fields, t.order = nil, nil
 	}
