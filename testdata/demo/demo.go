@@ -1,0 +1,10 @@
+// Package demo holds the samples of `spoor demo`: complaints modelled on real ones, routes as a router of 2003
+// tells them, and the contacts behind its next hops. Times in the mails are templates, filled in when they are sent.
+package demo
+
+import "embed"
+
+// Files are the samples: mail/NN-name.eml, routes.txt (snmpwalk of ipRouteMask and ipRouteNextHop), contacts.toml.
+//
+//go:embed mail routes.txt contacts.toml
+var Files embed.FS
