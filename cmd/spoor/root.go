@@ -28,6 +28,7 @@ func newRoot(a *app) *cobra.Command {
 	flags.BoolVar(&a.json, "json", false, "print one JSON object a line, as docs/json.md documents")
 	root.AddCommand(
 		newCheckCmd(a),
+		newTraceCmd(a),
 	)
 	return root
 }

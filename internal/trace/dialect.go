@@ -1,0 +1,311 @@
+package trace
+
+import "strings"
+
+// dialectOf names the form of a line: by the software that the writing host
+// names, else by the protocol's words, the host's name, or the line's shape.
+// The names are those of the table Dialects.
+func dialectOf(l *line, h *Hop, p *peer) string {
+	by := &l.clauses[kwBy]
+	for i := 0; i < by.n; i++ {
+		if by.p[i].comment {
+			if d := bySoftware(by.p[i].text); d != "" {
+				return d
+			}
+		}
+	}
+	if d := byWith(l, h); d != "" {
+		return d
+	}
+	if d := byHost(l, h); d != "" {
+		return d
+	}
+	return byShape(l, h, p)
+}
+
+// A signature is the beginning of a comment that names software.
+type signature struct{ prefix, dialect string }
+
+// bySoftware knows the comment that names the software behind "by" or "with".
+func bySoftware(c string) string {
+	if c == "" {
+		return ""
+	}
+	if isDigit(c[0]) {
+		return numbered(c)
+	}
+	k := c[0] | 0x20
+	if k < 'a' || k > 'z' {
+		return ""
+	}
+	for _, s := range signatures[k-'a'] {
+		if hasFoldPrefix(c, s.prefix) {
+			return s.dialect
+		}
+	}
+	if strings.IndexByte(c, '/') > 0 && strings.HasSuffix(firstPart(c), "exim") {
+		return "exim"
+	}
+	if i := indexFold(c, "/exim"); i >= 0 {
+		return "exim"
+	}
+	return ""
+}
+
+func firstPart(c string) string {
+	w, _ := cutSpace(c)
+	return w
+}
+
+// numbered knows sendmail's "8.12.6/8.9.3": a version, a slash, a version of the
+// configuration.
+func numbered(c string) string {
+	i := strings.IndexByte(c, '/')
+	if i < 3 || strings.IndexByte(c[:i], '.') < 0 {
+		return ""
+	}
+	for j := 0; j < i; j++ {
+		if !isDigit(c[j]) && c[j] != '.' && !isAlpha(c[j]) && c[j] != '+' && c[j] != '-' {
+			return ""
+		}
+	}
+	if hasFoldPrefix(c[i+1:], "sieved") {
+		return ""
+	}
+	return "sendmail"
+}
+
+// byWith knows dialects by the words behind "with" and "via".
+func byWith(l *line, h *Hop) string {
+	with := &l.clauses[kwWith]
+	for i := 0; i < with.n; i++ {
+		w := with.p[i].text
+		if with.p[i].comment {
+			if d := bySoftware(w); d != "" {
+				return d
+			}
+			continue
+		}
+		switch w[0] | 0x20 {
+		case 'm':
+			if equalFold(w, "microsoft") && i+1 < with.n {
+				if hasFoldPrefix(with.p[i+1].text, "smtpsvc") {
+					return "smtpsvc"
+				}
+				return "exchange"
+			}
+			if equalFold(w, "mapi") {
+				return "exchange"
+			}
+			if equalFold(w, "mailenable") {
+				return "mailenable"
+			}
+		case 'i':
+			if equalFold(w, "internet") {
+				return "exchange5"
+			}
+		case 'n':
+			switch {
+			case equalFold(w, "nnfmp"):
+				return "yahoo"
+			case hasFoldPrefix(w, "novell"):
+				return "groupwise"
+			}
+		case '[' | 0x20:
+			if hasFoldPrefix(w, "[xmail") {
+				return "xmail"
+			}
+		case 'q':
+			if hasFoldPrefix(w, "qmail-scanner") {
+				return "qmail-scanner"
+			}
+		case 'e':
+			if equalFold(w, "ecartis") {
+				return "list"
+			}
+			if equalFold(w, "ecstream") {
+				return "ecelerity"
+			}
+		case 't':
+			if equalFold(w, "thrift") {
+				return "facebook"
+			}
+		case 'h':
+			if equalFold(w, "httprest") {
+				return "google"
+			}
+		case 'c':
+			if equalFold(w, "cmsmtp") {
+				return "cloudmark"
+			}
+		}
+	}
+	via := l.clauses[kwVia].word()
+	switch {
+	case via == "":
+	case equalFold(via, "smap") || equalFold(via, "csmap"):
+		return "smap"
+	case equalFold(via, "smtpd"):
+		return "gauntlet"
+	case equalFold(via, "listexpand"):
+		return "list"
+	case equalFold(via, "smail"):
+		return "smail"
+	}
+	return ""
+}
+
+// byHost knows the large providers' hosts, whose lines name no software.
+func byHost(l *line, h *Hop) string {
+	by := h.By
+	switch {
+	case by == "":
+		return ""
+	case underDomain(by, "google.com") || underDomain(by, "gmail.com") || underDomain(by, "googlemail.com"):
+		return "google"
+	case h.ByIP.IsValid() && internal6to4.Contains(h.ByIP):
+		return "google"
+	case underDomain(by, "aliyun-inc.com") || underDomain(by, "aliyun.com"):
+		return "aliyun"
+	case indexFold(by, ".yahoo.") > 0 || l.hasWord(kwBy, "pod-id"):
+		return "yahoo"
+	case underDomain(by, "aol.com"):
+		return "aol"
+	case underDomain(by, "outlook.com") || underDomain(by, "office365.com"):
+		return "exchange"
+	case underDomain(by, "outblaze.com"):
+		return "outblaze"
+	case underDomain(by, "mimecast.com"):
+		return "mimecast"
+	case underDomain(by, "qq.com") && hasFoldPrefix(by, "newx"):
+		return "qq"
+	case underDomain(by, "zohomail.com") || underDomain(by, "zoho.com"):
+		return "zoho"
+	}
+	return ""
+}
+
+// hasWord tells whether a clause holds the word.
+func (l *line) hasWord(kw keyword, lower string) bool {
+	for _, x := range l.clauses[kw].pieces() {
+		if !x.comment && equalFold(x.text, lower) {
+			return true
+		}
+	}
+	return false
+}
+
+// byShape knows dialects by nothing but the order of their parts.
+func byShape(l *line, h *Hop, p *peer) string {
+	from := &l.clauses[kwFrom]
+	head := l.clauses[kwHead].comment(0)
+	switch {
+	case hasFoldPrefix(head, "qmail ") || hasFoldPrefix(head, "ofmipd"):
+		return "qmail"
+	case hasFoldPrefix(head, "from ") || hasFoldPrefix(head, "majordomo"):
+		return bySoftwareOr(l, "sendmail")
+	case p.zmailer:
+		return "zmailer"
+	case eximID(h.ID):
+		return "exim"
+	case isFetchProtocol(h.With):
+		return "fetchmail"
+	case hasFoldPrefix(h.With, "lmtp") && !p.ip.IsValid():
+		return "lmtp"
+	case from.seen && from.n > 0 && hasFoldPrefix(from.comment(0), "mailfrom:"):
+		return "aliyun"
+	case from.n > 1 && from.p[1].comment && hasFoldPrefix(from.p[1].text, "helo ") && p.ip.IsValid():
+		if last := from.p[2]; from.n > 2 && last.comment && last.text != "" && last.text[0] == '[' {
+			return "ironport"
+		}
+		return "qmail"
+	case from.n > 1 && from.p[1].comment && (hasFoldPrefix(from.p[1].text, "helo=") || from.p[1].text != "" && from.p[1].text[0] == '[' && strings.Contains(from.p[1].text, "helo=")):
+		return "exim"
+	case from.n > 1 && from.p[1].comment && (hasFoldPrefix(from.p[1].text, "helo") || hasFoldPrefix(from.p[1].text, "ehlo")):
+		return "qmail"
+	case from.n > 1 && from.p[1].comment && hasFoldPrefix(from.p[1].text, "lhlo"):
+		return "zimbra"
+	case from.n > 1 && from.p[1].comment && strings.IndexByte(from.p[1].text, '/') == 0:
+		return "oracle"
+	case p.nameIP.IsValid() && from.n > 1 && p.ip.IsValid() && h.isZoneMTA(from):
+		return "zonemta"
+	case upperKeywords(l) && h.By != "":
+		return "simta"
+	case hasFoldPrefix(h.ID, "smtpd") && equalFold(l.clauses[kwVia].word(), "smtp"):
+		return "obtuse"
+	case h.By != "" && p.bareUser && h.ID == "":
+		return "qmail"
+	case h.By != "" && p.ip.IsValid() && p.name != "" && p.bare && p.ident == "" && h.With == "ESMTP" && h.ID == "":
+		return "ironport"
+	case h.By != "" && (p.ip.IsValid() || p.hidden || p.local):
+		return "rfc5321"
+	case h.By != "" && p.nameIP.IsValid():
+		return "literal"
+	case h.By != "" && (h.With != "" || h.ID != "" || p.name != ""):
+		return "rfc5321"
+	}
+	return "unknown"
+}
+
+func bySoftwareOr(l *line, other string) string {
+	if d := bySoftware(l.clauses[kwBy].comment(0)); d != "" {
+		return d
+	}
+	return other
+}
+
+// isZoneMTA knows "[literal] ([192.0.2.1] name)".
+func (h *Hop) isZoneMTA(from *clause) bool {
+	c := from.comment(0)
+	if c == "" || c[0] != '[' {
+		return false
+	}
+	i := strings.IndexByte(c, ']')
+	return i > 0 && i+2 < len(c) && c[i+1] == ' ' && strings.IndexByte(c[i+2:], '.') > 0 && strings.IndexByte(c, '=') < 0
+}
+
+// upperKeywords tells whether the line says FROM and BY in capitals.
+func upperKeywords(l *line) bool {
+	s := trimSpace(l.s)
+	return strings.HasPrefix(s, "FROM ") && strings.Contains(s, " BY ")
+}
+
+// eximID knows the form of Exim's message ids: 6-6-2, since 4.97 6-11-4.
+func eximID(id string) bool {
+	switch len(id) {
+	case 16:
+		return id[6] == '-' && id[13] == '-' && alnum(id[:6]) && alnum(id[7:13])
+	case 23:
+		return id[6] == '-' && id[18] == '-' && alnum(id[:6]) && alnum(id[7:18])
+	}
+	return false
+}
+
+func alnum(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if !isAlpha(s[i]) && !isDigit(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// isFilter names the dialects of content filters, which mostly stand beside the
+// mail server that calls them.
+func isFilter(dialect string) bool {
+	switch dialect {
+	case "amavis", "mailscanner", "qmail-scanner", "proofpoint-filter", "spamd", "antivirus":
+		return true
+	}
+	return false
+}
+
+// underDomain tells whether name is domain, which is in lower case, or below it
+// on a label boundary.
+func underDomain(name, domain string) bool {
+	n, d := len(name), len(domain)
+	if n < d || !equalFold(name[n-d:], domain) {
+		return false
+	}
+	return n == d || name[n-d-1] == '.'
+}

@@ -1,0 +1,3 @@
+package trace
+
+func (r *Result) findings(c *facts) {}

@@ -1,0 +1,455 @@
+package trace
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// A peer is what the from part of a line says about the client, before the
+// dialect tells which of it was seen and which was said.
+type peer struct {
+	name     string     // the word behind "from"
+	nameIP   netip.Addr // where that word is an address
+	ip       netip.Addr // the address in the place where peers stand
+	port     uint16
+	rdns     string
+	state    RDNSState // RDNSNone where the comment says that no name was found
+	helo     string
+	heloSet  bool // the line names the HELO apart from the name
+	ident    string
+	auth     string
+	bad      string // an impossible address in the peer's place
+	bare     bool   // the address stood alone in parentheses, without brackets
+	bareUser bool   // the address stood behind user@, without brackets
+	local    bool   // a Unix socket, a user of the host
+	zmailer  bool
+	hidden   bool // brackets without anything in them
+	forged   bool // "may be forged", "unverified"
+	commentN int  // comments that described the peer
+}
+
+// read takes the pieces between "from" and the next keyword.
+func (p *peer) read(pieces []piece) {
+	words := 0
+	for _, x := range pieces {
+		switch {
+		case x.comment:
+			p.comment(x.text)
+		case words == 0:
+			p.setName(x.text)
+			words++
+		default:
+			p.extraWord(x.text)
+			words++
+		}
+	}
+}
+
+// setName takes the word behind "from": a name, a literal, or a name with the
+// address glued to it.
+func (p *peer) setName(w string) {
+	if i := strings.IndexByte(w, '['); i > 0 { // name[192.0.2.1]
+		p.name = w[:i]
+		p.bracket(w[i:])
+		return
+	}
+	if w != "" && w[0] == '[' {
+		end := strings.IndexByte(w, ']')
+		if end < 0 {
+			end = len(w)
+		}
+		inner := w[1:end]
+		if a, ok := parseAddr(inner); ok {
+			p.name, p.nameIP = inner, a
+			if end+2 < len(w) && w[end+1] == ':' {
+				p.port = parsePort(w[end+2:])
+			}
+			return
+		}
+		p.name = inner
+		return
+	}
+	p.name = strings.Trim(w, `<>"`)
+	if a, ok := parseAddr(p.name); ok {
+		p.nameIP = a
+	} else if a, port, ok := addrPort(p.name); ok {
+		p.nameIP, p.port = a, port
+	}
+}
+
+// extraWord takes a word behind the name: MDaemon, Exim 3 and SMTPD32 write the
+// address so.
+func (p *peer) extraWord(w string) {
+	switch {
+	case w[0] == '[':
+		p.bracket(w)
+	case equalFold(w, "unverified"):
+		p.forged = true
+	}
+}
+
+// comment sorts one comment of the from part.
+func (p *peer) comment(c string) {
+	if c == "" {
+		p.hidden = true
+		return
+	}
+	if notAboutPeer(c) {
+		return
+	}
+	p.commentN++
+	var t tokens
+	t.s = c
+	first, n := "", 0
+	bareIP, bareToken := netip.Addr{}, ""
+	var barePort uint16
+	for {
+		w, ok := t.next()
+		if !ok {
+			break
+		}
+		switch {
+		case w[0] == '[':
+			p.bracket(w)
+		case w[0] == '(':
+			p.forged = p.forged || indexFold(w, "forged") >= 0
+		case w[0] == '"':
+			p.quoted(w, &t)
+		case p.option(w, &t):
+		case p.marker(w):
+		default:
+			n++
+			if i := strings.IndexByte(w, '['); i > 0 {
+				p.account(w[:i], &first)
+				p.bracket(w[i:])
+				continue
+			}
+			if a, port, ok := tokenAddr(w); ok && !bareIP.IsValid() {
+				bareIP, bareToken, barePort = a, w, port
+				continue
+			}
+			p.account(w, &first)
+		}
+	}
+	p.settle(first, bareIP, bareToken, barePort, n)
+}
+
+// settle decides what a comment's plain words were: a name counts as rDNS when
+// it looks like one, a lone address as the peer's.
+func (p *peer) settle(first string, bareIP netip.Addr, bareToken string, barePort uint16, n int) {
+	if bareIP.IsValid() {
+		alone := n == 1 || bareIP.Is6() || first == "" && n <= 2
+		switch {
+		case p.ip.IsValid(): // 192.0.2.1 [192.0.2.1]: the address stands for a name
+			if p.rdns == "" && p.state == "" {
+				p.state = RDNSNone
+			}
+		case alone:
+			p.ip, p.port, p.bare = bareIP, barePort, true
+		}
+	} else if bareToken == "" && n == 1 && !p.ip.IsValid() && impossibleAddr(first) {
+		p.bad, first = first, ""
+	}
+	if first == "" || p.rdns != "" || strings.ContainsAny(first, "/=:,") {
+		return
+	}
+	if p.ip.IsValid() && n <= 2 || n == 1 && strings.IndexByte(first, '.') > 0 {
+		p.rdns = strings.TrimSuffix(first, ".")
+	}
+}
+
+// notAboutPeer knows the comments of the from part that say something else;
+// those that matter are read by Hop.remark.
+func notAboutPeer(c string) bool {
+	switch c[0] | 0x20 {
+	case 'u':
+		return hasFoldPrefix(c, "using ") || hasFoldPrefix(c, "uid ")
+	case 'n':
+		return hasFoldPrefix(c, "no client") || hasFoldPrefix(c, "not verified")
+	case 'c':
+		return hasFoldPrefix(c, "client ") || hasFoldPrefix(c, "cipher ")
+	case 'a':
+		return hasFoldPrefix(c, "authenticated") || hasFoldPrefix(c, "auth:")
+	case 't':
+		return hasFoldPrefix(c, "tls")
+	case 'e':
+		return hasFoldPrefix(c, "envelope-")
+	case 'm':
+		return hasFoldPrefix(c, "mailfrom") || hasFoldPrefix(c, "may be forged") || hasFoldPrefix(c, "misconfigured")
+	case 'v':
+		return hasFoldPrefix(c, "version=")
+	case 's':
+		return hasFoldPrefix(c, "squirrelmail") || hasFoldPrefix(c, "smtp-auth") || hasFoldPrefix(c, "sasl")
+	}
+	return false
+}
+
+// option reads HELO, helo=, ident=, port= and their like.
+func (p *peer) option(w string, t *tokens) bool {
+	switch w[0] | 0x20 {
+	case 'h':
+		if equalFold(w, "helo") {
+			p.setHELO(t.rest1())
+			return true
+		}
+		if hasFoldPrefix(w, "helo=") {
+			p.setHELO(w[5:])
+			return true
+		}
+	case 'e':
+		if equalFold(w, "ehlo") {
+			p.setHELO(t.rest1())
+			return true
+		}
+	case 'l':
+		if equalFold(w, "lhlo") {
+			p.setHELO(t.rest1())
+			return true
+		}
+	case 'i':
+		if hasFoldPrefix(w, "ident=") {
+			p.ident = strings.Trim(w[6:], "[]")
+			return true
+		}
+	case 'p':
+		if hasFoldPrefix(w, "port=") {
+			p.port = parsePort(w[5:])
+			return true
+		}
+	case 'a':
+		if equalFold(w, "account") {
+			p.auth, _ = t.next()
+			return true
+		}
+	case 'w':
+		if equalFold(w, "with") { // Yahoo: user@192.0.2.1 with plain
+			method, _ := t.next()
+			if p.auth == "" {
+				p.auth = p.ident
+			}
+			if p.auth == "" {
+				p.auth = method
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// setHELO keeps what the client called itself, literals without their brackets.
+func (p *peer) setHELO(w string) {
+	p.helo, p.heloSet = strings.Trim(w, `[]"`), true
+}
+
+// quoted reads ZMailer's "EHLO name".
+func (p *peer) quoted(w string, t *tokens) {
+	verb := strings.TrimLeft(w, `"`)
+	name, _ := cutSpace(verb)
+	if equalFold(name, "ehlo") || equalFold(name, "helo") {
+		_, rest := cutSpace(strings.TrimRight(verb, `"`))
+		p.setHELO(rest)
+		p.zmailer = true
+	}
+}
+
+// marker knows words that say what came of the rDNS look-up.
+func (p *peer) marker(w string) bool {
+	switch w[0] | 0x20 {
+	case 'u':
+		switch {
+		case equalFold(w, "unknown"):
+			p.state = RDNSNone
+			return true
+		case equalFold(w, "unverified"):
+			p.forged = true
+			return true
+		}
+	case 'v':
+		return equalFold(w, "verified")
+	case 's':
+		if equalFold(w, "softdnserr") {
+			p.state = RDNSNone
+			return true
+		}
+	case 'r':
+		if equalFold(w, "rdns") {
+			p.state = RDNSNone
+			return true
+		}
+		if hasFoldPrefix(w, "rhost-flags-") {
+			p.zmailer = true
+			if equalFold(w, "rhost-flags-ok-ok-ok-ok") {
+				return true
+			}
+			p.forged = true
+			return true
+		}
+	case 'f':
+		return equalFold(w, "failed") || equalFold(w, "fail")
+	case 'n':
+		if equalFold(w, "nodnsquery") {
+			p.state = RDNSUnknown
+			return true
+		}
+	case 'l':
+		if equalFold(w, "local") {
+			p.local = true
+			return true
+		}
+	case '<' | 0x20:
+		if equalFold(w, "<unknown.domain>") || equalFold(w, "<unknown>") {
+			p.state = RDNSNone
+			return true
+		}
+	}
+	return false
+}
+
+// account splits user@host, as an IDENT answer or a login is written.
+func (p *peer) account(w string, first *string) {
+	if hasFoldPrefix(w, "ident:") {
+		w = w[6:]
+	}
+	if i := strings.LastIndexByte(w, '@'); i >= 0 {
+		if p.ident == "" {
+			p.ident = w[:i]
+		}
+		w = w[i+1:]
+		if a, port, ok := tokenAddr(w); ok {
+			if !p.ip.IsValid() {
+				p.ip, p.port = a, port
+				p.bareUser = w[0] != '['
+			}
+			return
+		}
+		if equalFold(w, "localhost") {
+			p.local = true
+		}
+	}
+	w = strings.Trim(w, "<>")
+	switch {
+	case w == "":
+	case equalFold(w, "unknown") || equalFold(w, "unknown.domain"):
+		p.state = RDNSNone
+	case *first == "":
+		*first = w
+	}
+}
+
+// bracket takes "[address]" with an optional port; the first one counts.
+func (p *peer) bracket(w string) {
+	end := strings.IndexByte(w, ']')
+	if end < 0 {
+		end = len(w)
+	}
+	inner := trimSpace(w[1:end])
+	if n := len(inner); n > 2 && inner[0] == '(' && inner[n-1] == ')' { // Cellopoint, MDaemon
+		inner = inner[1 : n-1]
+	}
+	if inner == "" {
+		p.hidden = true
+		return
+	}
+	if inner[0] == '[' || hasFoldPrefix(inner, "unix") {
+		p.local = true
+		return
+	}
+	if equalFold(inner, "local") {
+		p.local = true
+		return
+	}
+	if p.ip.IsValid() {
+		return
+	}
+	if a, port, ok := tokenAddr(inner); ok {
+		p.ip, p.port = a, port
+		if end+2 < len(w) && w[end+1] == ':' {
+			p.port = parsePort(w[end+2:])
+		}
+		return
+	}
+	if a, port, ok := parseDottedPort(inner); ok {
+		p.ip, p.port = a, port
+		return
+	}
+	if impossibleAddr(inner) {
+		p.bad = inner
+	}
+}
+
+// tokenAddr reads an address with an optional leading slash and port.
+func tokenAddr(w string) (netip.Addr, uint16, bool) {
+	if len(w) < 2 {
+		return netip.Addr{}, 0, false
+	}
+	if w[0] == '/' {
+		w = w[1:]
+	}
+	if c := w[0]; !isHex(c) && c != ':' && c != '[' && c != 'I' && c != 'i' {
+		return netip.Addr{}, 0, false
+	}
+	if a, ok := parseAddr(w); ok {
+		return a, 0, true
+	}
+	return addrPort(w)
+}
+
+// addrPort reads 192.0.2.1:25.
+func addrPort(w string) (netip.Addr, uint16, bool) {
+	i := strings.IndexByte(w, ':')
+	if i < 7 {
+		return netip.Addr{}, 0, false
+	}
+	a, ok := parseIPv4(w[:i])
+	return a, parsePort(w[i+1:]), ok
+}
+
+// tokens walks over the words of a comment.
+type tokens struct {
+	s string
+	i int
+}
+
+// next returns the next word; what is bracketed, quoted or nested stays together.
+func (t *tokens) next() (string, bool) {
+	s := t.s
+	for t.i < len(s) && (isSpace(s[t.i]) || s[t.i] == ',') {
+		t.i++
+	}
+	if t.i >= len(s) {
+		return "", false
+	}
+	start, i := t.i, t.i
+	switch s[i] {
+	case '"':
+		i = t.until('"')
+	case '(':
+		i = t.until(')')
+	default:
+		for i < len(s) && !isSpace(s[i]) && s[i] != ',' && s[i] != '(' {
+			if s[i] == '[' {
+				if end := closing(s, i, ']'); end > 0 {
+					i = end
+					continue
+				}
+			}
+			i++
+		}
+	}
+	t.i = i
+	return s[start:i], true
+}
+
+// until returns the index behind the next c, or the end of the words.
+func (t *tokens) until(c byte) int {
+	if i := strings.IndexByte(t.s[t.i+1:], c); i >= 0 {
+		return t.i + 1 + i + 1
+	}
+	return len(t.s)
+}
+
+// rest1 returns the next word, or "" where none is left.
+func (t *tokens) rest1() string {
+	w, _ := t.next()
+	return w
+}

@@ -1,0 +1,277 @@
+package trace
+
+import "strings"
+
+// protocol returns the protocol that a word behind "with" names, as IANA's list
+// of mail transmission types has it (RFC 3848), or the nearest of them; "" where
+// the word names none.
+func protocol(w string) string {
+	if w[0] == '[' { // [XMail 1.20 ESMTP Server]
+		if indexFold(w, "esmtp") >= 0 {
+			return "ESMTP"
+		}
+		if indexFold(w, "smtp") >= 0 {
+			return "SMTP"
+		}
+		return ""
+	}
+	if i := strings.IndexByte(w, '/'); i > 0 { // ESMTP/TLS/AES256
+		w = w[:i]
+	}
+	for _, p := range protocols {
+		if equalFold(w, p.word) {
+			return p.name
+		}
+	}
+	if hasFoldPrefix(w, "smtpsvc") {
+		return "SMTP"
+	}
+	return ""
+}
+
+// protocols is ordered by how often each is met. Source: IANA, Mail
+// Transmission Types; Exim's manual for local-*; the rest as met in mail.
+var protocols = [...]struct{ word, name string }{
+	{"esmtps", "ESMTPS"}, {"esmtp", "ESMTP"}, {"smtp", "SMTP"}, {"esmtpsa", "ESMTPSA"}, {"esmtpa", "ESMTPA"},
+	{"smtps", "ESMTPS"}, {"smtpa", "ESMTPA"}, {"smtpsa", "ESMTPSA"},
+	{"lmtp", "LMTP"}, {"lmtps", "LMTPS"}, {"lmtpa", "LMTPA"}, {"lmtpsa", "LMTPSA"},
+	{"https", "HTTPS"}, {"http", "HTTP"}, {"httprest", "HTTP"}, {"local", "Local"},
+	{"utf8smtp", "UTF8SMTP"}, {"utf8smtps", "UTF8SMTPS"}, {"utf8smtpa", "UTF8SMTPA"}, {"utf8smtpsa", "UTF8SMTPSA"},
+	{"utf8lmtp", "UTF8LMTP"}, {"utf8lmtps", "UTF8LMTPS"}, {"utf8lmtpa", "UTF8LMTPA"}, {"utf8lmtpsa", "UTF8LMTPSA"},
+	{"esmtp-tls", "ESMTPS"}, {"smtp-tls", "ESMTPS"}, {"esmtps_auth", "ESMTPSA"}, {"esmtp_auth", "ESMTPA"}, {"asmtp", "ESMTPA"}, {"asmtps", "ESMTPSA"},
+	{"local-esmtp", "ESMTP"}, {"local-esmtps", "ESMTPS"}, {"local-smtp", "SMTP"}, {"local-bsmtp", "SMTP"}, {"bsmtp", "SMTP"},
+	{"local-rmail", "Local"}, {"cmsmtp", "SMTP"}, {"mms", "MMS"}, {"uucp", "UUCP"},
+	{"pop3", "POP3"}, {"pop3s", "POP3"}, {"pop", "POP3"}, {"imap", "IMAP"}, {"imap4", "IMAP"}, {"imaps", "IMAP"},
+	{"mapi", "MAPI"}, {"nnfmp", "NNFMP"}, {"ecstream", "ECSTREAM"}, {"spool", "SPOOL"}, {"odmr", "ODMR"},
+}
+
+// authProtocol tells whether the protocol's name says that the client had
+// logged in (RFC 3848: the A).
+func authProtocol(p string) bool {
+	return len(p) > 5 && p[len(p)-1] == 'A' && p != "LMTPA" && p != "LMTPSA"
+}
+
+func isLocalProtocol(p string) bool { return p == "Local" }
+
+func isFetchProtocol(p string) bool { return p == "POP3" || p == "IMAP" || p == "ODMR" }
+
+// beginsDate tells whether a word is a weekday, as a date begins with it.
+func beginsDate(w string) bool {
+	w = strings.TrimSuffix(w, ",")
+	switch len(w) {
+	case 3:
+		return weekday(w) >= 0
+	case 6, 9: // 周日, 星期日
+		return weekday(w) >= 0 && w[0] >= 0x80
+	}
+	return false
+}
+
+// readRemarks takes what comments and words say beside the clauses: TLS, login,
+// envelope sender.
+func (h *Hop) readRemarks(l *line, p *peer) {
+	if p.auth != "" {
+		h.setAuth(p.auth)
+	}
+	for kw := range l.clauses {
+		c := &l.clauses[kw]
+		for i := 0; i < c.n; i++ {
+			if c.p[i].comment {
+				h.remark(c.p[i].text)
+			} else if kw == int(kwWith) && h.TLS == "" {
+				h.wordTLS(c, i)
+			}
+		}
+	}
+}
+
+// remark reads one comment.
+func (h *Hop) remark(c string) {
+	if len(c) < 4 {
+		return
+	}
+	switch c[0] | 0x20 {
+	case 'u':
+		if hasFoldPrefix(c, "using tls") || hasFoldPrefix(c, "using ssl") {
+			h.setTLS(beforeNote(c[6:]))
+		}
+	case 'v':
+		if hasFoldPrefix(c, "version=") {
+			h.setTLS(trimSpace(c))
+		}
+	case 't':
+		h.tlsRemark(c)
+	case 'c':
+		if hasFoldPrefix(c, "cipher ") {
+			h.setTLS(c[7:])
+		}
+	case 's':
+		if hasFoldPrefix(c, "squirrelmail") {
+			h.authRemark(c)
+		} else if hasFoldPrefix(c, "ssl") {
+			h.setTLS(c)
+		} else if hasFoldPrefix(c, "smtp-auth") || hasFoldPrefix(c, "sasl") {
+			h.setAuth(c)
+		}
+	case 'a':
+		if hasFoldPrefix(c, "auth:") {
+			h.authColon(c)
+		} else if hasFoldPrefix(c, "authenticated") {
+			h.authRemark(c)
+		}
+	case 'e':
+		if hasFoldPrefix(c, "envelope-from") {
+			h.setSender(c[len("envelope-from"):])
+		} else if hasFoldPrefix(c, "envelope-sender") {
+			h.setSender(c[len("envelope-sender"):])
+		}
+	case 'm':
+		if hasFoldPrefix(c, "mailfrom:") {
+			h.setSender(c[9:])
+		}
+	}
+}
+
+// tlsRemark reads "TLS: v, bits, cipher", "TLS1.3:CIPHER:256", "TLSv1.3 cipher X" and
+// "TLS_AES_256_GCM_SHA384 encrypted, authenticated".
+func (h *Hop) tlsRemark(c string) {
+	switch {
+	case hasFoldPrefix(c, "tls_cipher "):
+		h.setTLS(c[len("tls_cipher "):])
+	case hasFoldPrefix(c, "tls:"):
+		h.setTLS(trimSpace(c[4:]))
+	case hasFoldPrefix(c, "tls"):
+		if i := indexFold(c, " encrypted"); i > 0 {
+			if indexFold(c, "authenticated") > 0 {
+				h.setAuth("")
+			}
+			c = c[:i]
+		}
+		h.setTLS(c)
+	}
+}
+
+// wordTLS reads TLS named by words behind "with": ESMTP/TLS/AES256, "tls NAME",
+// "AES256-GCM-SHA384 encrypted SMTP".
+func (h *Hop) wordTLS(c *clause, i int) {
+	w := c.p[i].text
+	next := ""
+	if i+1 < c.n && !c.p[i+1].comment {
+		next = c.p[i+1].text
+	}
+	switch {
+	case equalFold(w, "tls") && next != "":
+		h.setTLS(next)
+	case equalFold(next, "encrypted"):
+		h.setTLS(w)
+	default:
+		if k := indexFold(w, "/tls/"); k > 0 {
+			h.setTLS(w[k+1:])
+		}
+	}
+}
+
+// beforeNote cuts the bits and server's key that Postfix adds to the cipher.
+func beforeNote(s string) string {
+	if i := strings.Index(s, " ("); i > 0 {
+		s = s[:i]
+	}
+	return trimSpace(s)
+}
+
+func (h *Hop) setTLS(s string) {
+	if h.TLS == "" {
+		h.TLS = trimSpace(s)
+	}
+}
+
+// setAuth notes that the peer had logged in, as whom or how if that is said.
+func (h *Hop) setAuth(who string) {
+	h.authenticated = true
+	if h.Auth == "" {
+		h.Auth = trimSpace(who)
+	}
+}
+
+// authColon reads "AUTH: METHOD account, TLS: version, bits, cipher".
+func (h *Hop) authColon(c string) {
+	who, tls := c[5:], ""
+	if i := indexFold(who, ", tls:"); i >= 0 {
+		who, tls = who[:i], who[i+6:]
+	}
+	h.setAuth(who)
+	if tls != "" {
+		h.setTLS(tls)
+	}
+}
+
+// authRemark reads "Authenticated sender: x", "authenticated user x" and
+// "authenticated bits=0".
+func (h *Hop) authRemark(c string) {
+	if i := indexFold(c, "sender:"); i > 0 {
+		h.setAuth(c[i+7:])
+		return
+	}
+	if i := indexFold(c, "user "); i > 0 {
+		h.setAuth(c[i+5:])
+		return
+	}
+	if i := indexFold(c, "as:"); i > 0 {
+		h.setAuth(c[i+3:])
+		return
+	}
+	h.setAuth("authenticated")
+}
+
+// setSender takes the envelope sender from "<x>", "=<x>", " x, uid 1" and the like.
+func (h *Hop) setSender(s string) {
+	if h.EnvelopeFrom != "" {
+		return
+	}
+	s = strings.TrimLeft(s, "= :")
+	w, _ := cutSpace(s)
+	h.EnvelopeFrom = strings.Trim(w, "<>,")
+}
+
+// skip names why the line is no network hop.
+func (h *Hop) skip(l *line, p *peer) Skip {
+	head := l.clauses[kwHead].comment(0)
+	switch {
+	case isFetchProtocol(h.With) || hasFoldPrefix(l.clauses[kwWith].comment(0), "fetchmail") || hasFoldPrefix(l.clauses[kwBy].comment(0), "fetchmail"):
+		return SkipFetch
+	case h.Dialect == "exchange" && h.With == "MAPI":
+		return SkipStore
+	case isFilter(h.Dialect) && (!h.IP.IsValid() || h.IP.IsLoopback()):
+		return SkipFilter
+	case isLocalProtocol(h.With) || p.local && !h.IP.IsValid():
+		return SkipLocal
+	case hasFoldPrefix(head, "qmail ") || hasFoldPrefix(head, "ofmipd"):
+		return SkipLocal
+	case hasFoldPrefix(h.With, "lmtp") && !h.IP.IsValid():
+		return SkipLocal
+	case h.IP.IsValid() || p.hidden || p.auth != "" || l.clauses[kwFrom].n > 0 && !userAtHost(p, l):
+		return SkipNone
+	case h.By != "":
+		if softwareSays(l, "from userid") || l.clauses[kwFrom].seen {
+			return SkipLocal
+		}
+		return SkipByOnly
+	}
+	return SkipEmpty
+}
+
+// userAtHost knows "from user@host by host", where no host handed the mail over.
+func userAtHost(p *peer, l *line) bool {
+	return strings.IndexByte(p.name, '@') > 0 && l.clauses[kwFrom].n == 1
+}
+
+// softwareSays tells whether the comment behind the writing host holds words.
+func softwareSays(l *line, words string) bool {
+	c := &l.clauses[kwBy]
+	for i := 0; i < c.n; i++ {
+		if c.p[i].comment && indexFold(c.p[i].text, words) >= 0 {
+			return true
+		}
+	}
+	return false
+}

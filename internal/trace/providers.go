@@ -1,0 +1,156 @@
+package trace
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// ProvidersAsOf is the day on which the table of large providers was checked
+// against their SPF records and published ranges.
+const ProvidersAsOf = "2026-10-01"
+
+// A Provider is one large mail provider: names that are one organisation, the
+// networks of its mail hosts, and the hosts where mail enters it.
+type Provider struct {
+	Name string
+	// Domains are the provider's own, each with all names below it.
+	Domains []string
+	// Networks hold its mail hosts, never its customers' machines.
+	Networks []netip.Prefix
+	// Edges are the names, with all below them, of the hosts that take mail
+	// from outside. Mail between two tenants passes one again, so that a peer
+	// within Networks is outside there.
+	Edges []string
+	// HiddenEdge is set where the hosts that take mail name themselves by
+	// private addresses.
+	HiddenEdge bool
+}
+
+// prefixes parses a list that is part of the program.
+func prefixes(list ...string) []netip.Prefix {
+	out := make([]netip.Prefix, len(list))
+	for i, s := range list {
+		out[i] = netip.MustParsePrefix(s)
+	}
+	return out
+}
+
+// Providers is the table of large providers as of ProvidersAsOf. Sources: the
+// SPF records of each first domain, and the providers' pages of their addresses.
+var Providers = []Provider{
+	{
+		Name: "microsoft",
+		Domains: []string{"outlook.com", "office365.com", "exchangelabs.com", "hotmail.com", "outlook.cn", "partner.outlook.cn",
+			"live.com", "msn.com", "microsoft.com", "office365.us", "outlook.de"},
+		Networks: prefixes("40.92.0.0/15", "40.107.0.0/16", "52.100.0.0/14", "52.96.0.0/14", "104.47.0.0/17", "40.96.0.0/13", "40.104.0.0/15", "13.107.6.152/31",
+			"65.54.0.0/16", "65.55.0.0/16", "157.55.0.0/16", "157.56.0.0/16", "207.46.0.0/16", "131.253.33.0/24", "23.103.132.0/22", "213.199.128.0/18",
+			"2a01:111::/32", "2603:1000::/24"),
+		Edges: []string{"mail.protection.outlook.com", "mail.eo.outlook.com", "mx.microsoft", "olc.protection.outlook.com"},
+	},
+	{
+		Name:    "google",
+		Domains: []string{"google.com", "gmail.com", "googlemail.com"},
+		Networks: prefixes("35.190.247.0/24", "35.191.0.0/16", "64.233.160.0/19", "66.102.0.0/20", "66.249.80.0/20", "72.14.192.0/18", "74.125.0.0/16",
+			"108.177.8.0/21", "108.177.96.0/19", "130.211.0.0/22", "142.250.0.0/15", "172.217.0.0/16", "172.253.0.0/16", "173.194.0.0/16", "209.85.128.0/17",
+			"216.58.192.0/19", "216.239.32.0/19", "2001:4860:4000::/36", "2404:6800:4000::/36", "2607:f8b0:4000::/36", "2800:3f0:4000::/36",
+			"2a00:1450:4000::/36", "2c0f:fb50:4000::/36", "2002:a00::/24"),
+		Edges: []string{"mx.google.com"},
+	},
+	{
+		Name: "yahoo",
+		Domains: []string{"yahoo.com", "yahoo.co.jp", "yahoodns.net", "yahoo.net", "ymail.com", "rocketmail.com", "aol.com", "aim.com", "aol.net", "oath.com",
+			"yahoo.co.uk", "yahoo.co.in", "yahoo.fr", "yahoo.de", "yahoo.it", "yahoo.es"},
+		Networks: prefixes("66.163.160.0/19", "66.196.64.0/18", "66.218.64.0/19", "67.195.0.0/16", "68.142.192.0/18", "68.180.128.0/17", "72.30.0.0/16", "74.6.0.0/16",
+			"76.13.0.0/16", "77.238.176.0/20", "87.248.96.0/19", "98.136.0.0/14", "106.10.128.0/17", "119.160.244.0/22", "124.108.64.0/18", "188.125.64.0/19", "203.188.192.0/20",
+			"206.190.32.0/19", "209.191.64.0/18", "212.82.96.0/19", "216.39.48.0/20", "216.109.112.0/20", "216.136.128.0/17", "217.12.0.0/20", "217.146.176.0/20",
+			"64.12.0.0/16", "205.188.0.0/16", "152.163.0.0/16", "2001:4998::/32", "2a00:1288::/32"),
+		Edges:      []string{"mail.yahoo.com", "mx.aol.com"},
+		HiddenEdge: true,
+	},
+	{
+		Name:     "apple",
+		Domains:  []string{"icloud.com", "apple.com", "me.com", "mac.com", "icloud.com.cn"},
+		Networks: prefixes("17.0.0.0/8", "2620:149::/32"),
+		Edges:    []string{"mx.icloud.com", "mx01.mail.icloud.com", "mx02.mail.icloud.com"},
+	},
+	{
+		Name: "ionos",
+		Domains: []string{"gmx.net", "gmx.de", "gmx.com", "web.de", "mail.com", "kundenserver.de", "perfora.net", "1and1.com", "1und1.de", "ionos.com", "ionos.de",
+			"ui-r.com", "emig.gmx.net", "schlund.de"},
+		Networks: prefixes("212.227.0.0/16", "217.72.192.0/20", "82.165.0.0/16", "74.208.0.0/16", "213.165.64.0/22", "195.20.224.0/19"),
+		Edges:    []string{"mx.kundenserver.de", "mx.gmx.net", "mx.web.de"},
+	},
+	{
+		Name:     "fastmail",
+		Domains:  []string{"fastmail.com", "messagingengine.com", "fastmail.fm", "internal", "nyi.internal", "phl.internal", "stl.internal"},
+		Networks: prefixes("66.111.4.0/24", "103.168.172.0/24", "202.12.124.0/24", "64.147.123.0/24", "64.147.108.0/24", "204.13.239.0/24"),
+		Edges:    []string{"mx.messagingengine.com"},
+	},
+	{
+		Name:     "proton",
+		Domains:  []string{"protonmail.ch", "proton.ch", "proton.me", "protonmail.com", "pm.me"},
+		Networks: prefixes("185.70.40.0/22", "79.135.106.0/24", "109.224.244.0/24", "185.205.70.0/24", "51.83.17.38/32", "51.77.79.158/32"),
+	},
+	{
+		Name:     "zoho",
+		Domains:  []string{"zoho.com", "zohomail.com", "zoho.eu", "zoho.in", "zohomail.eu"},
+		Networks: prefixes("136.143.160.0/19", "165.173.128.0/17", "169.148.128.0/17", "204.141.32.0/20", "103.117.158.0/24"),
+		Edges:    []string{"mx.zohomail.com"},
+	},
+	{
+		Name:     "yandex",
+		Domains:  []string{"yandex.ru", "yandex.net", "yandex.com", "ya.ru"},
+		Networks: prefixes("5.45.192.0/18", "5.255.192.0/18", "37.9.64.0/18", "77.88.0.0/18", "84.201.128.0/18", "87.250.224.0/19", "93.158.128.0/18", "95.108.128.0/17", "141.8.128.0/18", "178.154.128.0/17", "213.180.192.0/19", "2a02:6b8::/32"),
+	},
+	{
+		Name:     "vk",
+		Domains:  []string{"mail.ru", "bk.ru", "list.ru", "inbox.ru", "vk.com"},
+		Networks: prefixes("94.100.176.0/20", "217.69.128.0/20", "185.30.176.0/22", "195.211.20.0/22", "79.137.240.0/22", "89.221.228.0/22", "95.163.32.0/19", "128.140.168.0/21", "176.112.168.0/21", "185.5.136.0/22", "185.86.144.0/22", "188.93.56.0/21", "2a00:1148::/29"),
+	},
+	{
+		Name:     "tencent",
+		Domains:  []string{"qq.com", "foxmail.com", "exmail.qq.com"},
+		Networks: prefixes("43.154.0.0/15", "54.92.39.34/32", "54.204.34.128/25", "54.206.0.0/16", "54.207.0.0/16", "54.243.244.0/24", "54.254.200.0/24", "58.250.128.0/17", "59.36.128.0/17", "101.226.128.0/17", "101.227.0.0/16", "103.7.28.0/22", "113.96.0.0/16", "162.62.48.0/20", "183.3.192.0/18", "183.60.0.0/16", "203.205.128.0/17", "240e:ff::/32"),
+	},
+	{
+		Name:     "netease",
+		Domains:  []string{"163.com", "126.com", "yeah.net", "netease.com", "188.com", "vip.163.com"},
+		Networks: prefixes("45.254.48.0/22", "103.52.0.0/16", "103.129.252.0/22", "123.125.50.0/24", "123.126.96.0/23", "220.181.12.0/22", "220.197.30.0/23", "117.135.208.0/20", "111.124.203.0/24", "101.71.154.0/23", "106.2.88.0/24", "115.236.112.0/20", "124.126.0.0/16", "59.111.176.0/24"),
+	},
+	{
+		Name:     "comcast",
+		Domains:  []string{"comcast.net", "cable.comcast.com"},
+		Networks: prefixes("96.102.18.0/23", "96.102.200.0/23", "96.103.146.0/23", "96.114.154.0/23", "69.252.207.0/25", "68.87.20.0/24", "76.96.0.0/16", "2001:558:fd00::/40", "2001:558:fe00::/40"),
+	},
+}
+
+// provider returns the provider of a host's name, or nil.
+func provider(name string) *Provider {
+	for i := range Providers {
+		for _, d := range Providers[i].Domains {
+			if underDomain(name, d) {
+				return &Providers[i]
+			}
+		}
+	}
+	return nil
+}
+
+// owns tells whether a is in the provider's networks.
+func (p *Provider) owns(a netip.Addr) bool {
+	return a.IsValid() && slices.ContainsFunc(p.Networks, func(n netip.Prefix) bool { return n.Contains(a) })
+}
+
+// has tells whether a name is the provider's.
+func (p *Provider) has(name string) bool {
+	return slices.ContainsFunc(p.Domains, func(d string) bool { return underDomain(name, d) })
+}
+
+// edge tells whether a line of that provider was written where mail comes in
+// from outside.
+func (p *Provider) edge(h *Hop) bool {
+	if slices.ContainsFunc(p.Edges, func(d string) bool { return underDomain(h.By, d) }) {
+		return true
+	}
+	return p.HiddenEdge && h.ByIP.IsPrivate() && !h.IP.IsPrivate()
+}

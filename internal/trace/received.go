@@ -1,0 +1,319 @@
+package trace
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// ParseReceived reads one Received field, with or without its name, folds
+// included. It never fails: a line of no known form has the dialect "unknown"
+// and holds what is certain in it.
+func ParseReceived(raw []byte) Hop {
+	var h Hop
+	h.parse(string(raw))
+	return h
+}
+
+// parse fills h from raw, whose memory it keeps.
+func (h *Hop) parse(raw string) {
+	h.Raw = raw
+	h.RDNSState = RDNSUnknown
+	var l line
+	l.scan(fieldValue(raw))
+	var p peer
+	h.readBy(&l)
+	h.readWith(&l)
+	h.readTail(&l)
+	p.local = h.local
+	l.readPeer(&p)
+	h.Dialect = dialectOf(&l, h, &p)
+	h.settle(&p)
+	h.readRemarks(&l, &p)
+	h.readDate(&l)
+	h.Skip = h.skip(&l, &p)
+}
+
+// fieldValue cuts "Received:" and "X-Received:" from the front.
+func fieldValue(raw string) string {
+	i := strings.IndexByte(raw, ':')
+	if i < 8 || i > 12 {
+		return raw
+	}
+	name := trimSpace(raw[:i])
+	for name != "" && name[0] == '>' {
+		name = name[1:]
+	}
+	if equalFold(name, "received") || equalFold(name, "x-received") {
+		return raw[i+1:]
+	}
+	return raw
+}
+
+// readBy takes the name and address of the host that wrote the line.
+func (h *Hop) readBy(l *line) {
+	c := &l.clauses[kwBy]
+	for _, x := range c.pieces() {
+		switch {
+		case x.comment:
+			if a, ok := byAddr(x.text); ok && !h.ByIP.IsValid() {
+				h.ByIP = a
+			}
+		case h.By == "":
+			h.setBy(x.text)
+		case x.text[0] == '[':
+			if a, ok := parseAddr(strings.TrimRight(x.text, ",")); ok && !h.ByIP.IsValid() {
+				h.ByIP = a
+			}
+		}
+	}
+}
+
+// setBy takes the word behind "by".
+func (h *Hop) setBy(w string) {
+	if i := strings.IndexByte(w, '['); i > 0 { // name[192.0.2.1]
+		if a, _, ok := tokenAddr(strings.Trim(w[i:], "[]")); ok {
+			h.ByIP = a
+		}
+		w = w[:i]
+	}
+	w = strings.Trim(w, "[]<>,\"")
+	h.By = strings.TrimSuffix(w, ".")
+	if a, _, ok := tokenAddr(w); ok {
+		h.ByIP = a
+	}
+}
+
+// byAddr reads a comment that is nothing but the writing host's own address,
+// bare, in brackets, or behind its name.
+func byAddr(c string) (netip.Addr, bool) {
+	c = trimSpace(c)
+	if i := strings.IndexByte(c, '['); i >= 0 {
+		if end := strings.IndexByte(c[i:], ']'); end > 0 && !strings.ContainsAny(c[:i], " /,") || i > 0 && c[i-1] == ' ' && end > 0 && strings.IndexByte(c[:i-1], ' ') < 0 {
+			a, _, ok := tokenAddr(c[i+1 : i+end])
+			return a, ok
+		}
+		return netip.Addr{}, false
+	}
+	a, _, ok := tokenAddr(c)
+	return a, ok
+}
+
+// readTail takes id, for, and the sender behind "from <x>".
+func (h *Hop) readTail(l *line) {
+	if c := &l.clauses[kwID]; c.seen {
+		h.ID = strings.Trim(strings.TrimSuffix(c.word(), ","), "<>")
+	}
+	if c := &l.clauses[kwFor]; c.seen {
+		h.For = strings.Trim(strings.TrimSuffix(c.word(), ","), "<>")
+	}
+	if c := &l.clauses[kwSender]; c.seen {
+		h.EnvelopeFrom = strings.Trim(c.word(), "<>")
+	}
+}
+
+// readWith takes the protocol, by the name that IANA has for it.
+func (h *Hop) readWith(l *line) {
+	for _, x := range l.clauses[kwWith].pieces() {
+		if x.comment {
+			continue
+		}
+		h.local = h.local || hasFoldPrefix(x.text, "local")
+		if p := protocol(x.text); p != "" {
+			h.With = p
+			break
+		}
+	}
+	if h.With != "" {
+		h.authenticated = authProtocol(h.With)
+	}
+}
+
+// readPeer finds the part of the line that describes the client.
+func (l *line) readPeer(p *peer) {
+	if from := &l.clauses[kwFrom]; from.seen {
+		p.read(from.pieces())
+		if u := &l.clauses[kwUser]; u.n > 0 {
+			l.readUser(p, u)
+		}
+		return
+	}
+	head := l.clauses[kwHead].comment(0)
+	if hasFoldPrefix(head, "from ") { // (from user@localhost), (from name [192.0.2.1])
+		p.local = true
+		var t tokens
+		t.s = head[5:]
+		for w, ok := t.next(); ok; w, ok = t.next() {
+			switch {
+			case p.name == "":
+				p.setName(w)
+			case w[0] == '[':
+				p.bracket(w)
+				p.local = false
+			}
+		}
+	}
+}
+
+// readUser reads "as user x" (IMP) and `claiming to be "x"` (smail).
+func (l *line) readUser(p *peer, u *clause) {
+	w := ""
+	for _, x := range u.pieces() {
+		if !x.comment {
+			w = x.text
+		}
+	}
+	switch {
+	case u.p[0].text == "user":
+		p.auth = w
+		if p.ident == "" {
+			p.ident = w
+		}
+	case equalFold(u.p[0].text, "to"):
+		p.setHELO(w)
+	}
+}
+
+// settle decides by the dialect which of the peer's names was seen and which
+// was said.
+func (h *Hop) settle(p *peer) {
+	h.IP, h.Port, h.Ident, h.badIP = p.ip, p.port, p.ident, p.bad
+	h.RDNS, h.unverified = p.rdns, p.forged
+	state := p.state
+	switch {
+	case p.heloSet:
+		h.HELO = p.helo
+		if h.Dialect == "zonemta" || p.name == "" {
+			break
+		}
+		state = h.nameAsRDNS(p, state)
+	case p.ip.IsValid():
+		h.HELO = p.name
+		if p.rdns == "" && state == "" {
+			state = h.nameBesideAddress(p)
+		}
+	case p.nameIP.IsValid():
+		h.HELO = p.name
+		if literalIsPeer(h.Dialect, h.With) {
+			h.IP = p.nameIP
+		}
+	default:
+		h.HELO = p.name
+	}
+	h.settleState(state)
+	if p.local && h.Ident == "" && hostName(p.name) && h.With != "LMTP" {
+		h.Ident = p.name
+	}
+	h.HELO = strings.TrimSuffix(h.HELO, ".")
+	if h.HELO != "" && (isDigit(h.HELO[0]) || strings.IndexByte(h.HELO, ':') >= 0) {
+		h.literal, _ = parseAddr(h.HELO)
+	}
+}
+
+// nameAsRDNS reads the name where the HELO stands apart: it is the peer's rDNS,
+// or its address where none was found.
+func (h *Hop) nameAsRDNS(p *peer, state RDNSState) RDNSState {
+	switch {
+	case p.nameIP.IsValid():
+		if !h.IP.IsValid() {
+			h.IP = p.nameIP
+		}
+		return RDNSNone
+	case equalFold(p.name, "unknown"):
+		return RDNSNone
+	case h.RDNS == "" && !p.local && hostName(p.name):
+		h.RDNS = strings.TrimSuffix(p.name, ".")
+	}
+	return state
+}
+
+// nameBesideAddress reads "name ([ip])" and "name (ip)": for Exim and qmail the
+// name is the rDNS, and equal to the HELO, for most others it is the HELO alone.
+func (h *Hop) nameBesideAddress(p *peer) RDNSState {
+	switch h.Dialect {
+	case "exim", "qmail", "ironport", "qpsmtpd", "smap", "obtuse":
+		switch {
+		case p.nameIP.IsValid() || equalFold(p.name, "unknown"):
+			return RDNSNone
+		case p.name != "":
+			h.RDNS = strings.TrimSuffix(p.name, ".")
+			return RDNSRecorded
+		}
+	case "sendmail", "google", "postfix", "coremail":
+		return RDNSNone // these write the name where they find one
+	}
+	return ""
+}
+
+// settleState sets RDNSState from what was found and what was said about it.
+func (h *Hop) settleState(state RDNSState) {
+	if _, ok := parseAddr(h.RDNS); ok {
+		h.RDNS, state = "", RDNSNone
+	}
+	if equalFold(h.RDNS, "unknown") {
+		h.RDNS, state = "", RDNSNone
+	}
+	switch {
+	case h.RDNS != "" && h.unverified && h.Dialect == "sendmail":
+		h.RDNSState = RDNSNone
+	case h.RDNS != "":
+		h.RDNSState = RDNSRecorded
+	case state != "" && state != RDNSRecorded:
+		h.RDNSState = state
+	}
+}
+
+// literalIsPeer tells whether a dialect writes the peer's address itself behind
+// "from". Those that write the HELO there would hand us the client's word.
+func literalIsPeer(dialect, with string) bool {
+	switch dialect {
+	case "coremail", "postfix", "sendmail", "exchange", "amavis", "rfc5321", "proofpoint":
+		return false
+	}
+	return !isLocalProtocol(with) && with != "LMTP"
+}
+
+// readDate finds the date: behind the last semicolon that is followed by one,
+// else where a weekday stands.
+func (h *Hop) readDate(l *line) {
+	for i := l.nSemis - 1; i >= 0; i-- {
+		end := len(l.s)
+		if i+1 < l.nSemis {
+			end = l.semis[i+1]
+		}
+		text := trimSpace(l.s[l.semis[i]+1 : end])
+		if text == "" {
+			continue
+		}
+		if d, ok := ParseDate(text); ok {
+			h.setDate(d)
+			return
+		}
+		if h.TimeRaw == "" {
+			h.TimeRaw = text
+		}
+	}
+	if l.dateAt >= 0 {
+		if d, ok := ParseDate(trimSpace(l.s[l.dateAt:])); ok {
+			h.setDate(d)
+		}
+	}
+}
+
+func (h *Hop) setDate(d Date) {
+	h.Date, h.TimeRaw = d, d.Raw
+	h.Time = Stamp{Time: d.Time, Local: !d.HasZone}
+	h.Zones = d.Zones()
+}
+
+// hostName tells whether s can be a host's name.
+func hostName(s string) bool {
+	if s == "" || len(s) > 255 {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; !isAlpha(c) && !isDigit(c) && c != '.' && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,296 @@
+package trace
+
+// Bounds of one Received line: what is longer is read up to here.
+const (
+	maxLine   = 16 << 10 // bytes of one line that are looked at
+	maxPieces = 12       // pieces kept of one clause
+	maxWord   = 256      // bytes within brackets, angles or quotes
+	maxSemis  = 4        // semicolons remembered as places where the date may begin
+)
+
+// A piece is one word of a Received line, or one comment without its outer
+// parentheses.
+type piece struct {
+	text    string
+	comment bool
+}
+
+// A clause is what stands behind one keyword (from, by, with …).
+type clause struct {
+	p    [maxPieces]piece
+	n    int
+	seen bool
+}
+
+func (c *clause) add(text string, comment bool) {
+	if c.n < maxPieces {
+		c.p[c.n] = piece{text, comment}
+		c.n++
+	}
+}
+
+// pieces returns what the clause holds.
+func (c *clause) pieces() []piece { return c.p[:c.n] }
+
+// word returns the clause's first word, or "".
+func (c *clause) word() string {
+	for i := 0; i < c.n; i++ {
+		if !c.p[i].comment {
+			return c.p[i].text
+		}
+	}
+	return ""
+}
+
+// comments returns the clause's n-th comment, or "".
+func (c *clause) comment(n int) string {
+	for i := 0; i < c.n; i++ {
+		if c.p[i].comment {
+			if n == 0 {
+				return c.p[i].text
+			}
+			n--
+		}
+	}
+	return ""
+}
+
+// A keyword is a clause of RFC 5321 §4.4, by its place in a line.
+type keyword uint8
+
+const (
+	kwHead keyword = iota // what stands before any keyword
+	kwFrom
+	kwBy
+	kwWith
+	kwID
+	kwFor
+	kwVia
+	kwSender // "from <x>" behind the date's clauses, as XMail names the envelope sender
+	kwUser   // "as user x", "claiming to be x" and the like
+	nKeywords
+)
+
+// A line is one Received value cut into clauses. It is filled by one pass over
+// the bytes, which never goes back over more than a bounded number of them.
+type line struct {
+	s       string
+	clauses [nKeywords]clause
+	semis   [maxSemis]int // where the last semicolons outside comments stand
+	nSemis  int
+	// flat is set once a parenthesis was found to be open to the end: from
+	// there comments end at the first closing one, so that cost stays linear.
+	flat bool
+	// dateAt is where a word that begins a date was met without a semicolon.
+	dateAt int
+}
+
+// scan cuts s, the value of a Received field.
+func (l *line) scan(s string) {
+	if len(s) > maxLine {
+		s = s[:maxLine]
+	}
+	l.s, l.dateAt = s, -1
+	cur := kwHead
+	for i := 0; i < len(s); {
+		switch c := s[i]; {
+		case isSpace(c) || c == ',' || c == ')':
+			i++
+		case c == '(':
+			end := l.comment(i)
+			l.clauses[cur].add(trimSpace(s[i+1:min(end, len(s))]), true)
+			i = end + 1
+		case c == ';':
+			l.semicolon(i)
+			i++
+		default:
+			end := l.word(i)
+			cur = l.take(cur, i, end)
+			i = end
+		}
+	}
+}
+
+// semicolon remembers where one stands, the latest ones if there are many.
+func (l *line) semicolon(i int) {
+	if l.nSemis == maxSemis {
+		copy(l.semis[:], l.semis[1:])
+		l.nSemis--
+	}
+	l.semis[l.nSemis] = i
+	l.nSemis++
+}
+
+// comment returns where the comment that opens at i closes: comments nest
+// (RFC 5322 §3.2.2) and may hold quoted pairs.
+func (l *line) comment(i int) int {
+	s := l.s
+	if l.flat {
+		return flatEnd(s, i)
+	}
+	depth := 0
+	for j := i; j < len(s); j++ {
+		switch s[j] {
+		case '\\':
+			j++
+		case '(':
+			depth++
+		case ')':
+			if depth--; depth == 0 {
+				return j
+			}
+		}
+	}
+	l.flat = true
+	return flatEnd(s, i)
+}
+
+// flatEnd returns where the unbalanced comment that opens at i ends: at the
+// first closing parenthesis, else before the next semicolon, else at the end.
+func flatEnd(s string, i int) int {
+	for j := i + 1; j < len(s); j++ {
+		switch s[j] {
+		case ')':
+			return j
+		case ';', '(':
+			return j - 1
+		}
+	}
+	return len(s)
+}
+
+// word returns the end of the word that begins at i. Brackets, angles and
+// quotes hold together what is in them.
+func (l *line) word(i int) int {
+	s := l.s
+	switch s[i] {
+	case '[':
+		if end := closing(s, i, ']'); end > 0 {
+			return wordRest(s, end)
+		}
+	case '<':
+		if end := closing(s, i, '>'); end > 0 {
+			return end
+		}
+	case '"':
+		if end := closing(s, i, '"'); end > 0 {
+			return end
+		}
+	}
+	return wordRest(s, i+1)
+}
+
+// closing returns the index behind the next c, or 0 if none is near.
+func closing(s string, i int, c byte) int {
+	for j := i + 1; j < len(s) && j < i+maxWord; j++ {
+		if s[j] == c {
+			return j + 1
+		}
+		if s[j] == ';' && c != '"' && c != '>' {
+			return 0
+		}
+	}
+	return 0
+}
+
+func wordRest(s string, i int) int {
+	for i < len(s) && !isSpace(s[i]) && s[i] != '(' && s[i] != ')' && s[i] != ';' {
+		if s[i] == '[' { // unknown[192.0.2.1] and name[(192.0.2.1)]
+			if end := closing(s, i, ']'); end > 0 {
+				i = end
+				continue
+			}
+		}
+		i++
+	}
+	return i
+}
+
+// take puts the word s[i:end] where it belongs and returns the clause that goes on.
+func (l *line) take(cur keyword, i, end int) keyword {
+	w := l.s[i:end]
+	if l.nSemis > 0 && cur != kwFor { // behind a semicolon only "for" may follow the date
+		if equalFold(w, "for") && !l.clauses[kwFor].seen {
+			l.clauses[kwFor].seen = true
+			return kwFor
+		}
+		if !isKeyword(w) || cur == kwHead {
+			return cur
+		}
+	}
+	if next, ok := l.keyword(cur, w, end); ok {
+		l.clauses[next].seen = true
+		return next
+	}
+	if l.dateAt < 0 && cur > kwFrom && cur != kwFor && beginsDate(w) && l.clauses[cur].n > 0 {
+		l.dateAt = i
+	}
+	if len(w) > 1 && w[len(w)-1] == ',' {
+		w = w[:len(w)-1]
+	}
+	l.clauses[cur].add(w, false)
+	return cur
+}
+
+func isKeyword(w string) bool {
+	return equalFold(w, "by") || equalFold(w, "with") || equalFold(w, "id")
+}
+
+// keyword tells which clause w opens, if it is a keyword here. The word behind
+// "from" is a name whatever it says, unless that cannot be.
+func (l *line) keyword(cur keyword, w string, end int) (keyword, bool) {
+	switch len(w) {
+	case 2:
+		switch {
+		case equalFold(w, "by"):
+			if cur == kwFrom && l.clauses[kwFrom].n == 0 && nextByte(l.s, end) == '(' {
+				return cur, false
+			}
+			return kwBy, !l.clauses[kwBy].seen
+		case equalFold(w, "id"):
+			return kwID, l.fresh(cur, kwID)
+		case equalFold(w, "as") && cur == kwFrom:
+			return kwUser, !l.clauses[kwUser].seen
+		}
+	case 3:
+		switch {
+		case equalFold(w, "for"):
+			return kwFor, l.fresh(cur, kwFor)
+		case equalFold(w, "via"):
+			return kwVia, l.fresh(cur, kwVia)
+		case equalFold(w, "uid"):
+			return kwUser, l.fresh(cur, kwUser) && cur != kwHead
+		}
+	case 4:
+		switch {
+		case equalFold(w, "from"):
+			if cur == kwHead && !l.clauses[kwFrom].seen {
+				return kwFrom, true
+			}
+			return kwSender, cur != kwFrom && nextByte(l.s, end) == '<' && l.fresh(cur, kwSender)
+		case equalFold(w, "with"):
+			return kwWith, l.fresh(cur, kwWith)
+		}
+	case 8:
+		if equalFold(w, "claiming") && cur == kwFrom {
+			return kwUser, !l.clauses[kwUser].seen
+		}
+	}
+	return cur, false
+}
+
+// fresh tells whether the clause may open: it did not yet, and it does not
+// stand in the place of the peer's name.
+func (l *line) fresh(cur, kw keyword) bool {
+	return !l.clauses[kw].seen && (cur != kwFrom || l.clauses[kwFrom].n > 0)
+}
+
+// nextByte returns the next byte that is no white space, or 0.
+func nextByte(s string, i int) byte {
+	for ; i < len(s); i++ {
+		if !isSpace(s[i]) {
+			return s[i]
+		}
+	}
+	return 0
+}

@@ -1,0 +1,30 @@
+package trace
+
+// signatures holds, by the first letter, how software names itself in the
+// comment behind "by host" or "with protocol". The longer prefix stands first.
+var signatures = [26][]signature{
+	0:         {{"amavisd", "amavis"}, {"amavis", "amavis"}, {"argosoft", "argosoft"}, {"axigen", "axigen"}, {"apache james", "james"}, {"avg smtp", "antivirus"}, {"authenticated sender", ""}},
+	'b' - 'a': {{"bulk_mailer", "list"}},
+	'c' - 'a': {{"coremail", "coremail"}, {"communigate", "communigate"}, {"cyrus", "cyrus"}, {"courier", "courier"}, {"clearswift", "mailsweeper"}, {"content technologies", "mailsweeper"}, {"cellopoint", "cellopoint"}},
+	'd' - 'a': {{"dovecot", "dovecot"}, {"domino", "domino"}},
+	'e' - 'a': {{"exim", "exim"}, {"ecelerity", "ecelerity"}, {"eucpmta", "knox"}, {"ezmts", "ezmts"}, {"ecartis", "list"}, {"eyou", "eyou"}},
+	'f' - 'a': {{"fetchmail", "fetchmail"}, {"f-secure", "antivirus"}, {"fortimail", "fortimail"}, {"forefront", "exchange"}},
+	'g' - 'a': {{"generic mta", "cellopoint"}, {"getmail", "fetchmail"}},
+	'h' - 'a': {{"haraka", "haraka"}, {"halon", "halon"}, {"hmail", "hmail"}, {"hmailserver", "hmailserver"}, {"hcl domino", "domino"}, {"horde", "imp"}},
+	'i' - 'a': {{"imp)", "imp"}, {"imp", "imp"}, {"ironport", "ironport"}, {"interscan", "interscan"}, {"ibm domino", "domino"}, {"iplanet", "sunone"}, {"intermail", "intermail"}, {"imail", "imail"}},
+	'j' - 'a': {{"james", "james"}, {"jetsend", "jetsend"}, {"jqueuemail", "juno"}},
+	'k' - 'a': {{"knoxportal", "knox"}, {"kerio", "kerio"}},
+	'l' - 'a': {{"lotus", "domino"}, {"lsmtp", "lsmtp"}},
+	'm' - 'a': {{"microsoft exchange internet", "exchange5"}, {"microsoft", "exchange"}, {"mdaemon", "mdaemon"}, {"meproxy", "fastmail"}, {"mailscanner", "mailscanner"}, {"messagewall", "messagewall"}, {"mailgate", "mailgate"}, {"mail_out", "aol"}, {"momentum", "ecelerity"}, {"mailerdaemon", "postfix"}, {"mailmarshal", "mailmarshal"}, {"merak", "icewarp"}, {"mirapoint", "mirapoint"}},
+	'n' - 'a': {{"newesmtp", "qq"}, {"newmx", "qq"}, {"newxmesmtp", "qq"}, {"nemesis", "nemesis"}, {"navgw", "antivirus"}, {"netease", "coremail"}},
+	'o' - 'a': {{"opensmtpd", "opensmtpd"}, {"oracle communications", "oracle"}, {"oracle", "oracle"}, {"openxp", "openxp"}},
+	'p' - 'a': {{"postfix", "postfix"}, {"pps", "proofpoint"}, {"powermta", "powermta"}, {"post.office", "postoffice"}, {"pmdf", "pmdf"}, {"purelymail", "purelymail"}, {"prayer", "prayer"}, {"pipermail", "list"}},
+	'q' - 'a': {{"qpsmtpd", "qpsmtpd"}, {"qmail-ldap", "qmail"}, {"qmail", "qmail"}, {"qmqpd", "qmail"}},
+	'r' - 'a': {{"richmail", "richmail"}, {"rockliffe", "rockliffe"}, {"roundcube", "squirrelmail"}, {"rsmtp", "rsmtp"}},
+	's' - 'a': {{"sgi-", "sendmail"}, {"smi-", "sendmail"}, {"sun java", "sunone"}, {"scalix", "scalix"}, {"stalwart", "stalwart"}, {"smtpd32", "imail"}, {"squirrelmail", "squirrelmail"}, {"smtpl", "smtpl"}, {"sg)", "sendgrid"}, {"sg", "sendgrid"}, {"symantec", "symantec"}, {"surgemail", "surgemail"}, {"smtpd", "smtpd"}, {"sendmail", "sendmail"}, {"spamassassin", "spamd"}, {"smail", "smail"}},
+	't' - 'a': {{"tumbleweed", "tumbleweed"}, {"trend micro", "interscan"}},
+	'v' - 'a': {{"v1", ""}},
+	'w' - 'a': {{"webmailui", "aol"}, {"winwebmail", "winwebmail"}, {"winmail", "winwebmail"}},
+	'x' - 'a': {{"xmail", "xmail"}},
+	'z' - 'a': {{"zmailer", "zmailer"}, {"zonemta", "zonemta"}, {"zimbra", "zimbra"}},
+}

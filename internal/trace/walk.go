@@ -1,0 +1,380 @@
+package trace
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// A walk goes down a message's hops from the newest while each line is vouched
+// for, and stops at the first peer that is outside.
+type walk struct {
+	o         *Options
+	hops      []Hop
+	complaint bool
+	conn      bool // hop 0 was seen, not read
+	// learned are the organisations and hosts trusted beside the options: the
+	// topmost line's, and those that private hops lead to.
+	learned []string
+	exact   []string
+	at      int    // the hop under the walk
+	writer  string // the last host known to have written a trusted line
+	rule    string // why the line at is trusted
+	alts    []Alternative
+}
+
+// An end is how a walk came out.
+type end struct {
+	status   Status
+	boundary int
+	rule     string
+	why      string // why the origin is the one it is
+	fallback bool
+	depth    int // the deepest line that is trusted
+}
+
+// run walks.
+func (w *walk) run() end {
+	if len(w.hops) == 0 {
+		return end{status: StatusNoReceived, boundary: -1, depth: -1}
+	}
+	w.begin()
+	for {
+		h := &w.hops[w.at]
+		step, why := w.judge(h)
+		switch step {
+		case stepOutside:
+			return end{status: StatusTraced, boundary: w.at, rule: w.rule, why: why, depth: w.at}
+		case stepHidden:
+			return end{status: StatusNoIPRecorded, boundary: w.at, rule: w.rule, why: why, depth: w.at}
+		}
+		if w.at+1 >= len(w.hops) || !w.next(step) {
+			return w.deepest(why)
+		}
+	}
+}
+
+// begin trusts the topmost line.
+func (w *walk) begin() {
+	h := &w.hops[0]
+	t, rule := w.host(h.By, h.ByIP)
+	w.complaint = w.o.Complaint || len(w.o.Hosts)+len(w.o.Networks)+len(w.o.TrustHosts)+len(w.o.TrustNetworks) == 0 ||
+		t == "" && len(w.o.TrustHosts)+len(w.o.TrustNetworks) == 0
+	switch {
+	case w.conn:
+		w.complaint, t, rule = false, TrustOwn, "our own connection"
+	case t == "":
+		t, rule = TrustTrusted, "topmost line"
+		if h.By != "" {
+			rule += ", host " + h.By
+		}
+		if w.complaint {
+			w.learn(h.By)
+		} else {
+			w.exact = append(w.exact, h.By)
+		}
+	}
+	h.Trust, w.rule, w.writer = t, rule, h.By
+}
+
+// learn trusts the organisation of a host, or the host alone where its name
+// tells none.
+func (w *walk) learn(name string) {
+	if name == "" {
+		return
+	}
+	if ip, ok := parseAddr(name); ok {
+		w.exact = append(w.exact, name)
+		for i := range Providers {
+			if p := &Providers[i]; p.owns(ip) {
+				w.learned = append(w.learned, p.Domains...)
+			}
+		}
+		return
+	}
+	if strings.IndexByte(name, '.') < 0 {
+		w.exact = append(w.exact, name)
+		return
+	}
+	w.learned = append(w.learned, orgDomain(name))
+	if p := provider(name); p != nil {
+		w.learned = append(w.learned, p.Domains...)
+	}
+}
+
+func isAddress(s string) bool {
+	_, ok := parseAddr(s)
+	return ok
+}
+
+// host tells whether a host is trusted by its name or address, and by which rule.
+func (w *walk) host(name string, ip netip.Addr) (Trust, string) {
+	if d := under(name, w.o.Hosts); d != "" {
+		return TrustOwn, "own host " + name
+	}
+	if p := within(ip, w.o.Networks); p.IsValid() && public(ip) {
+		return TrustOwn, "own network " + p.String()
+	}
+	if d := under(name, w.o.TrustHosts); d != "" {
+		return TrustTrusted, "trusted host " + name
+	}
+	if p := within(ip, w.o.TrustNetworks); p.IsValid() {
+		return TrustTrusted, "trusted network " + p.String()
+	}
+	if p := provider(name); p != nil && w.trustsProvider(p) {
+		return TrustTrusted, "host of " + p.Name + ", which is trusted"
+	}
+	if isAddress(name) && ip.IsValid() && w.inProvider(ip) {
+		return TrustTrusted, "address of a trusted provider, " + name
+	}
+	if d := under(name, w.learned); d != "" {
+		return TrustTrusted, "organisation of the topmost line, " + d
+	}
+	if name != "" && slices.ContainsFunc(w.exact, func(e string) bool { return strings.EqualFold(e, name) }) {
+		return TrustTrusted, "same host, " + name
+	}
+	return "", ""
+}
+
+// under returns the domain of the list that name is or is below, or "".
+func under(name string, domains []string) string {
+	if name == "" {
+		return ""
+	}
+	for _, d := range domains {
+		if d != "" && underFold(name, d) {
+			return d
+		}
+	}
+	return ""
+}
+
+// underFold is underDomain for a domain in any case.
+func underFold(name, domain string) bool {
+	n, d := len(name), len(domain)
+	return n >= d && strings.EqualFold(name[n-d:], domain) && (n == d || name[n-d-1] == '.')
+}
+
+// within returns the network of the list that holds ip.
+func within(ip netip.Addr, nets []netip.Prefix) netip.Prefix {
+	if ip.IsValid() {
+		for _, p := range nets {
+			if p.Contains(ip) {
+				return p
+			}
+		}
+	}
+	return netip.Prefix{}
+}
+
+// trustsProvider tells whether one of the trusted names is the provider's.
+func (w *walk) trustsProvider(p *Provider) bool {
+	return slices.ContainsFunc(w.o.Hosts, p.has) || slices.ContainsFunc(w.o.TrustHosts, p.has) || slices.ContainsFunc(w.learned, p.has)
+}
+
+// A step is what one trusted line says about its peer.
+type step int
+
+const (
+	stepOutside step = iota // the peer is a stranger
+	stepHidden              // the peer was not recorded
+	stepLocal               // there is no peer: the mail was on this host
+	stepInside              // the peer is on this host or has a private address
+	stepOurs                // the peer is ours by address or verified name
+	stepNet                 // the peer is in a network that vouches for its lines
+	stepAuth                // the peer had logged in
+	stepFetch               // the mail came from a mailbox
+)
+
+// judge looks at the peer of a trusted line.
+func (w *walk) judge(h *Hop) (step, string) {
+	switch {
+	case h.Skip == SkipFetch:
+		return stepFetch, "fetched from a mailbox"
+	case h.Skip != SkipNone:
+		return stepLocal, "no network hop (" + string(h.Skip) + ")"
+	case !h.IP.IsValid():
+		return w.nameless(h)
+	case h.IP.IsLoopback() || h.IP.IsUnspecified():
+		return stepInside, "loopback"
+	}
+	if p := provider(h.By); p != nil && p.edge(h) && public(h.IP) && !w.named(h) {
+		return stepOutside, "recorded at the edge of " + p.Name + " by " + h.By
+	}
+	if w.hiddenEdge(h) {
+		return stepOutside, "recorded at the edge by " + h.By
+	}
+	if p := within(h.IP, w.o.TrustNetworks); p.IsValid() {
+		return stepNet, "peer in the trusted network " + p.String()
+	}
+	if p := within(h.IP, w.o.Networks); p.IsValid() {
+		return stepOurs, "peer in our network " + p.String()
+	}
+	if name := h.VerifiedRDNS(); name != "" {
+		if t, rule := w.host(name, netip.Addr{}); t != "" {
+			return stepOurs, "peer's verified name " + name + " (" + rule + ")"
+		}
+	}
+	if !public(h.IP) {
+		return stepInside, "private address"
+	}
+	if w.inProvider(h.IP) {
+		return stepOurs, "peer in the networks of a trusted provider"
+	}
+	if h.authenticated {
+		return stepAuth, "authenticated at " + h.By
+	}
+	return stepOutside, "first outside peer, recorded by " + w.recorder(h)
+}
+
+// named tells whether the configuration names the peer itself, so that an edge
+// does not matter.
+func (w *walk) named(h *Hop) bool {
+	return within(h.IP, w.o.TrustNetworks).IsValid() || within(h.IP, w.o.Networks).IsValid()
+}
+
+// hiddenEdge knows Yahoo's hosts, which call themselves by private addresses.
+func (w *walk) hiddenEdge(h *Hop) bool {
+	if !h.ByIP.IsPrivate() || !public(h.IP) {
+		return false
+	}
+	for i := range Providers {
+		p := &Providers[i]
+		if p.HiddenEdge && w.trustsProvider(p) {
+			return !w.named(h)
+		}
+	}
+	return false
+}
+
+// nameless judges a line that records no address: inside where the name says the
+// host itself, else nobody knows who the peer was. A HELO proves nothing.
+func (w *walk) nameless(h *Hop) (step, string) {
+	if equalFold(h.HELO, "localhost") || equalFold(h.HELO, "localhost.localdomain") || h.HELO != "" && strings.EqualFold(h.HELO, h.By) {
+		return stepLocal, "the host itself"
+	}
+	return stepHidden, "the line of " + w.recorder(h) + " holds no address"
+}
+
+func (w *walk) recorder(h *Hop) string {
+	if h.By != "" {
+		return h.By
+	}
+	if w.writer != "" {
+		return w.writer
+	}
+	return "the topmost host"
+}
+
+// inProvider tells whether the address is in the networks of a trusted provider.
+func (w *walk) inProvider(ip netip.Addr) bool {
+	for i := range Providers {
+		if p := &Providers[i]; p.owns(ip) && w.trustsProvider(p) {
+			return true
+		}
+	}
+	return false
+}
+
+// next steps to the next older line if it is trusted, and says why.
+func (w *walk) next(s step) bool {
+	h, n := &w.hops[w.at], &w.hops[w.at+1]
+	t, rule := w.host(n.By, n.ByIP)
+	switch {
+	case t != "":
+	case n.By == "":
+		if s == stepAuth || s == stepOurs { // who wrote it cannot be told
+			return false
+		}
+		t, rule = TrustTrusted, "written beside "+w.recorder(h)
+	case s == stepNet:
+		t, rule = TrustTrusted, "written by the peer of "+h.By+" in a trusted network"
+	case s == stepFetch:
+		w.learn(n.By)
+		t, rule = TrustTrusted, "host of the mailbox"
+	case (s == stepInside || s == stepLocal) && w.beside(h, n):
+		t, rule = TrustTrusted, "inside, behind "+w.recorder(h)
+		if w.complaint {
+			w.learn(n.By)
+		} else {
+			w.exact = append(w.exact, n.By)
+		}
+	default:
+		return false
+	}
+	w.at++
+	w.rule = rule
+	n.Trust = t
+	if n.By != "" {
+		w.writer = n.By
+	}
+	return true
+}
+
+// beside tells whether line n was written on the host of line h or behind it: by
+// "localhost", a private address, or the name that the inside peer bore.
+func (w *walk) beside(h, n *Hop) bool {
+	switch {
+	case equalFold(n.By, "localhost") || equalFold(n.By, "localhost.localdomain"):
+		return true
+	case n.ByIP.IsValid() && isAddress(n.By) && !public(n.ByIP):
+		return true
+	case n.ByIP.IsValid() && n.ByIP == h.IP:
+		return true
+	case strings.EqualFold(n.By, w.writer):
+		return true
+	}
+	if h.IP.IsValid() && !public(h.IP) || hasFoldPrefix(h.With, "lmtp") {
+		return sameHost(n.By, h.HELO) || sameHost(n.By, h.RDNS)
+	}
+	return false
+}
+
+// sameHost tells whether two names are of one host or organisation; a name
+// without a domain is one with the first label of the other.
+func sameHost(a, b string) bool {
+	if a == "" || b == "" {
+		return false
+	}
+	if strings.IndexByte(a, '.') < 0 || strings.IndexByte(b, '.') < 0 {
+		return strings.EqualFold(firstLabel(a), firstLabel(b))
+	}
+	return sameOrg(a, b)
+}
+
+func firstLabel(name string) string {
+	if i := strings.IndexByte(name, '.'); i >= 0 {
+		return name[:i]
+	}
+	return name
+}
+
+// deepest ends a walk that met no outside peer: the origin is then the deepest
+// recorded peer that is neither loopback nor ours by name.
+func (w *walk) deepest(why string) end {
+	e := end{status: StatusAllTrusted, boundary: w.at, rule: w.rule, why: why, depth: w.at, fallback: true}
+	for i := w.at; i >= 0; i-- {
+		h := &w.hops[i]
+		if !h.IP.IsValid() || h.IP.IsLoopback() || h.IP.IsUnspecified() || h.IP.IsLinkLocalUnicast() || h.Skip == SkipFetch || h.Skip == SkipStore || w.oursByName(h) {
+			continue
+		}
+		e.status, e.boundary = StatusTraced, i
+		e.why = "no outside peer; the deepest one recorded, by " + w.recorder(h)
+		if h.authenticated {
+			e.why = "authenticated at " + w.recorder(h) + "; no line below is trusted"
+		}
+		return e
+	}
+	return e
+}
+
+// oursByName tells whether a peer's verified name, or its place in a trusted
+// provider's networks, makes it one of the hosts that only pass mail on.
+func (w *walk) oursByName(h *Hop) bool {
+	if name := h.VerifiedRDNS(); name != "" {
+		if t, _ := w.host(name, netip.Addr{}); t != "" {
+			return true
+		}
+	}
+	return w.inProvider(h.IP) && !h.authenticated
+}
