@@ -15,8 +15,8 @@ type choice struct {
 }
 
 // routesAt returns the routes that an address may have been on at a moment: the
-// preferred ones of the longest prefix that was surely there, and of longer ones that
-// may have been.
+// preferred ones of the longest prefix that was surely there, of longer ones that may
+// have been, and none where nothing was surely there.
 func (f *finding) routesAt(at time.Time) []choice {
 	var found []choice
 	for i, g := range f.chain {
@@ -29,7 +29,7 @@ func (f *finding) routesAt(at time.Time) []choice {
 			return found
 		}
 	}
-	return found
+	return append(found, choice{at: -1})
 }
 
 func (f *finding) routeStep(g int32, r rec) {

@@ -96,22 +96,14 @@ func (f *finding) look(at time.Time) {
 	ours, claimed := f.oursAt(at)
 	routed := f.routesAt(at)
 	for _, alt := range routed {
-		ours = ours || claimed || !alt.way.outward && alt.bits > 0
-	}
-	f.ours = f.ours || ours || claimed
-	if len(routed) == 0 {
-		routed = []choice{{at: -1}}
-	}
-	found := false
-	for _, alt := range routed {
+		ours = ours || claimed || alt.at >= 0 && !alt.way.outward && alt.bits > 0
 		if h, ok := f.holderBy(alt, at); ok {
 			f.addHolder(h)
-			found = true
-		} else if alt.at >= 0 {
+		} else {
 			f.nobody = true
 		}
 	}
-	f.nobody = f.nobody || !found
+	f.ours = f.ours || ours || claimed
 	f.assign = f.assignmentAt(at)
 }
 

@@ -91,6 +91,9 @@ func (t *Table) network(g int32, at time.Time) (n Network, ok bool) {
 	n = Network{Prefix: p, Assignment: f.assignmentAt(at)}
 	n.Ours, ok = t.coveredByNetwork(p), validAt(t.claims[g], at) != nil || t.networks.Get(p)
 	for _, c := range f.routesAt(at) {
+		if c.at < 0 {
+			continue
+		}
 		if c.group == g && !c.way.outward {
 			n.Routes = append(n.Routes, t.route(p, c.rec))
 			ok = true
