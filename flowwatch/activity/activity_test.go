@@ -1,0 +1,386 @@
+package activity_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"spoor/flowwatch/activity"
+	"spoor/flowwatch/netflow"
+)
+
+var (
+	start = time.Date(2026, 10, 1, 8, 0, 0, 0, time.UTC)
+	seed  = activity.Seed{11, 12}
+	ours  = netip.MustParsePrefix("192.0.2.0/24")
+	ours6 = netip.MustParsePrefix("2001:db8::/32")
+)
+
+func local(a netip.Addr) bool { return ours.Contains(a) || ours6.Contains(a) }
+
+func setup() activity.Setup {
+	return activity.Setup{Profiles: []activity.Profile{activity.SMTP()}, Local: local, Seed: seed, MaxPairs: 1000}
+}
+
+// session is a client's flow of a mail that was delivered; change alters it.
+func session(src, dst string, change ...func(*netflow.Flow)) *netflow.Flow {
+	f := &netflow.Flow{
+		Exporter: netip.MustParseAddr("198.51.100.254"), Src: netip.MustParseAddr(src), Dst: netip.MustParseAddr(dst),
+		SrcPort: 40000, DstPort: 25, Proto: netflow.ProtoTCP, Flags: 0x1b, Sees: netflow.SeesFlags,
+		Packets: 20, Bytes: 9000, Sampling: 1, In: 1, Out: 2, Start: start, End: start.Add(time.Minute),
+	}
+	for _, c := range change {
+		c(f)
+	}
+	return f
+}
+
+func reply(f *netflow.Flow) *netflow.Flow {
+	r := *f
+	r.Src, r.Dst, r.SrcPort, r.DstPort = f.Dst, f.Src, f.DstPort, f.SrcPort
+	r.Packets, r.Bytes = 15, 1200
+	return &r
+}
+
+func refused(f *netflow.Flow)  { f.Flags, f.Packets, f.Bytes = netflow.FlagSYN, 3, 180 }
+func rejected(f *netflow.Flow) { f.Packets, f.Bytes = 10, 600 }
+
+func collect(c *activity.Counter) map[string]activity.Activity {
+	list := map[string]activity.Activity{}
+	c.Close(start.Add(5*time.Minute)).Each(0, func(a *activity.Activity) { list[activity.Name(a.Host)] = *a })
+	return list
+}
+
+func TestDirections(t *testing.T) {
+	c := activity.NewCounter(setup(), start)
+	out, in := session("192.0.2.1", "203.0.113.1"), session("203.0.113.9", "192.0.2.1")
+	for _, f := range []*netflow.Flow{out, reply(out), in, reply(in), session("203.0.113.9", "203.0.113.1"),
+		session("192.0.2.1", "203.0.113.2", refused), session("192.0.2.1", "203.0.113.3", rejected),
+		session("192.0.2.1", "203.0.113.1", func(f *netflow.Flow) { f.DstPort = 80 })} {
+		c.Add(f)
+	}
+	list := collect(c)
+	if len(list) != 1 {
+		t.Fatalf("%d hosts, want the one of ours", len(list))
+	}
+	got := list["192.0.2.1"]
+	want := activity.Activity{
+		Host: netip.MustParsePrefix("192.0.2.1/32"), Profile: "smtp", Start: start, Length: 5 * time.Minute,
+		First: start.Add(time.Minute), Last: start.Add(time.Minute),
+		Series: [activity.Directions]activity.Counts{{3, 33, 9780}, {1, 15, 1200}, {1, 20, 9000}, {1, 15, 1200}},
+		Relay: 3, Failed: 1, SYNOnly: 1, Tiny: 2, Established: 2, Sampling: 1, Active: 1,
+	}
+	ignore := cmpopts.IgnoreFields(activity.Activity{}, "Peers", "Replied", "Clients")
+	if diff := cmp.Diff(want, got, ignore, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
+		t.Errorf("want (-), got (+):\n%s", diff)
+	}
+	if p, r, cl := got.Peers.Count(), got.Replied.Count(), got.Clients.Count(); p != 3 || r != 1 || cl != 1 {
+		t.Errorf("peers %d, replied %d, clients %d; want 3, 1, 1", p, r, cl)
+	}
+}
+
+// TestDelegated checks that an IPv6 host counts under its address and its customer's prefix, and both ends when both are ours.
+func TestDelegated(t *testing.T) {
+	s := setup()
+	s.Delegated = 56
+	c := activity.NewCounter(s, start)
+	c.Add(session("2001:db8:0:1::5", "2001:db8:ff00::25"))
+	c.Add(session("2001:db8:0:2::6", "2001:db8:ff00::25"))
+	list := collect(c)
+	for name, want := range map[string]uint64{"2001:db8:0:1::5": 1, "2001:db8:0:2::6": 1, "2001:db8::/56": 2} {
+		if a := list[name]; a.Series[activity.Out].Flows != want {
+			t.Errorf("%s: %d flows out, want %d", name, a.Series[activity.Out].Flows, want)
+		}
+	}
+	if a := list["2001:db8:ff00::25"]; a.Series[activity.In].Flows != 2 || a.Clients.Count() != 2 {
+		t.Errorf("server: %d flows in from %d clients, want 2 and 2", a.Series[activity.In].Flows, a.Clients.Count())
+	}
+	if len(list) != 5 {
+		t.Errorf("%d hosts, want 3 addresses and 2 prefixes", len(list))
+	}
+}
+
+// TestForged checks that a flow from our address through another interface than its route's counts apart.
+func TestForged(t *testing.T) {
+	s := setup()
+	s.Routes = func(exporter, host netip.Addr) (uint32, bool) { return 7, host == netip.MustParseAddr("192.0.2.1") }
+	c := activity.NewCounter(s, start)
+	via := func(n uint32) func(*netflow.Flow) { return func(f *netflow.Flow) { f.In = n } }
+	for range 3 {
+		c.Add(session("192.0.2.1", "203.0.113.1", via(9)))
+	}
+	c.Add(session("192.0.2.1", "203.0.113.1", via(7)))
+	c.Add(session("192.0.2.1", "203.0.113.1", via(0))) // not known: counts
+	c.Add(session("192.0.2.2", "203.0.113.1", via(9))) // no route known: counts
+	list := collect(c)
+	if a := list["192.0.2.1"]; a.Forged != 3 || a.Series[activity.Out].Flows != 2 || a.Peers.Count() != 1 {
+		t.Errorf("forged %d, out %d; want 3, 2", a.Forged, a.Series[activity.Out].Flows)
+	}
+	if a := list["192.0.2.2"]; a.Forged != 0 || a.Series[activity.Out].Flows != 1 {
+		t.Errorf("without a route: forged %d, out %d; want 0, 1", a.Forged, a.Series[activity.Out].Flows)
+	}
+}
+
+func TestObservationPoints(t *testing.T) {
+	s := setup()
+	s.Observe = func(_ netip.Addr, in uint32) bool { return in == 1 }
+	c := activity.NewCounter(s, start)
+	c.Add(session("192.0.2.1", "203.0.113.1"))
+	c.Add(session("192.0.2.1", "203.0.113.1", func(f *netflow.Flow) { f.In = 2 }))
+	if a := collect(c)["192.0.2.1"]; a.Series[activity.Out].Flows != 1 || c.Unobserved() != 1 {
+		t.Errorf("out %d, unobserved %d; want 1, 1", a.Series[activity.Out].Flows, c.Unobserved())
+	}
+}
+
+// TestFirewallEvents checks that one conversation told three times counts once.
+func TestFirewallEvents(t *testing.T) {
+	c := activity.NewCounter(setup(), start)
+	for _, e := range []netflow.Event{netflow.EventCreated, netflow.EventUpdate, netflow.EventDeleted, netflow.EventDenied} {
+		c.Add(session("192.0.2.1", "203.0.113.1", func(f *netflow.Flow) { f.Event = e }))
+	}
+	if a := collect(c)["192.0.2.1"]; a.Series[activity.Out].Flows != 2 || a.Failed != 1 {
+		t.Errorf("out %d, failed %d; want 2 (one ended, one denied), 1", a.Series[activity.Out].Flows, a.Failed)
+	}
+}
+
+// TestProfiles checks that each profile of the known ones counts its own kind of flow.
+func TestProfiles(t *testing.T) {
+	s := setup()
+	s.Profiles = activity.Known()
+	c := activity.NewCounter(s, start)
+	add := func(port uint16, proto, flags uint8) {
+		c.Add(session("192.0.2.1", "203.0.113.1", func(f *netflow.Flow) { f.DstPort, f.Proto, f.Flags = port, proto, flags }))
+	}
+	add(25, 6, netflow.FlagSYN)  // smtp, syn-any
+	add(445, 6, netflow.FlagSYN) // syn, syn-any
+	add(445, 6, 0x1b)            // a session: neither
+	add(8<<8, 1, 0)              // icmp: echo request
+	add(3<<8|3, 1, 0)            // unreachable: backscatter, in none
+	add(53, 17, 0)               // udp-amplification
+	want := map[string]uint64{"smtp": 1, "syn": 1, "syn-any": 2, "icmp": 1, "udp-amplification": 1}
+	iv := c.Close(start.Add(time.Minute))
+	for i, p := range s.Profiles {
+		var flows uint64
+		iv.Each(i, func(a *activity.Activity) { flows += a.Series[activity.Out].Flows })
+		if flows != want[p.Name] {
+			t.Errorf("%s: %d flows out, want %d", p.Name, flows, want[p.Name])
+		}
+	}
+}
+
+// TestAgainstMap compares the counters with plain maps over random traffic, through several intervals.
+func TestAgainstMap(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	c := activity.NewCounter(setup(), start)
+	for interval := range 4 {
+		type plain struct {
+			flows uint64
+			peers map[netip.Addr]bool
+		}
+		want := map[string]*plain{}
+		for range 20000 {
+			host := netip.AddrFrom4([4]byte{192, 0, 2, byte(r.IntN(256))})
+			if r.IntN(2) == 0 {
+				host = netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 15: byte(r.IntN(256)), 14: byte(r.IntN(8))})
+			}
+			peer := netip.AddrFrom4([4]byte{203, 0, 113, byte(r.IntN(1 + int(host.AsSlice()[len(host.AsSlice())-1])))})
+			p := want[host.String()]
+			if p == nil {
+				p = &plain{peers: map[netip.Addr]bool{}}
+				want[host.String()] = p
+			}
+			p.flows++
+			p.peers[peer] = true
+			c.Add(session(host.String(), peer.String()))
+		}
+		iv := c.Close(start.Add(time.Duration(interval+1) * 5 * time.Minute))
+		seen := 0
+		last := netip.Prefix{}
+		iv.Each(0, func(a *activity.Activity) {
+			if last.IsValid() && a.Addr().Compare(last.Addr()) < 0 && last.Addr().Is4() == a.Addr().Is4() {
+				t.Fatalf("%v after %v", a.Host, last)
+			}
+			last = a.Host
+			if !a.Single() {
+				return
+			}
+			seen++
+			w := want[activity.Name(a.Host)]
+			if w == nil || a.Series[activity.Out].Flows != w.flows {
+				t.Fatalf("%v: %d flows, want %+v", a.Host, a.Series[activity.Out].Flows, w)
+			}
+			n := len(w.peers)
+			if got := a.Peers.Count(); n <= 16 && got != n || n > 16 && (got < n*6/10 || got > n*16/10) {
+				t.Errorf("%v: %d peers, want %d", a.Host, got, n)
+			}
+		})
+		if seen != len(want) {
+			t.Errorf("%d hosts, want %d", seen, len(want))
+		}
+		c.Recycle(iv)
+	}
+}
+
+// TestSketchMerge checks that the merge of two halves counts as the whole, and survives writing.
+func TestSketchMerge(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, n := range []int{0, 1, 15, 16, 17, 40, 100, 1000, 20000} {
+		var whole, a, b activity.Sketch
+		for i := range n {
+			h := r.Uint32()
+			whole.Add(h)
+			if i%2 == 0 {
+				a.Add(h)
+			} else {
+				b.Add(h)
+			}
+		}
+		a.Merge(&b)
+		if a.Count() != whole.Count() {
+			t.Errorf("%d: the halves count %d, the whole %d", n, a.Count(), whole.Count())
+		}
+		if got := whole.Count(); n <= 16 && got != n || n > 16 && (got < n*5/10 || got > n*17/10) {
+			t.Errorf("%d peers count as %d", n, got)
+		}
+		var back activity.Sketch
+		if rest := back.Read(append(a.Append(nil), 1, 2)); len(rest) != 2 || back != a {
+			t.Errorf("%d: reading what was written gives another sketch", n)
+		}
+	}
+}
+
+// TestSketchError measures the estimate's error over many sets: 13 % is what 64 registers give.
+func TestSketchError(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	sum := 0.0
+	const runs, n = 400, 500
+	for range runs {
+		var s activity.Sketch
+		for range n {
+			s.Add(r.Uint32())
+		}
+		e := float64(s.Count()-n) / n
+		sum += e * e
+	}
+	if mean := sum / runs; mean > 0.18*0.18 {
+		t.Errorf("mean square error %.3f, want at most 0.18²", mean)
+	}
+}
+
+// TestForgedFlood sends from far more IPv6 prefixes than are tracked, and one host that keeps sending among them.
+func TestForgedFlood(t *testing.T) {
+	s := setup()
+	s.MaxHosts = 1000
+	c := activity.NewCounter(s, start)
+	r := rand.New(rand.NewPCG(7, 8))
+	flood := func(n int) {
+		for range n {
+			var b [16]byte
+			copy(b[:], []byte{0x20, 1, 0xd, 0xb8})
+			for i := 4; i < 16; i++ {
+				b[i] = byte(r.Uint32())
+			}
+			c.Add(session(netip.AddrFrom16(b).String(), "203.0.113.1", refused))
+		}
+	}
+	flood(10000)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	flood(50000)
+	for i := range 200 {
+		c.Add(session("192.0.2.77", fmt.Sprintf("203.0.113.%d", i)))
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 1<<20 {
+		t.Errorf("50,000 more forged hosts took %d bytes", grown)
+	}
+	if n := c.Hosts(); n > 1000 {
+		t.Errorf("%d hosts are tracked, the limit is 1000", n)
+	}
+	iv := c.Close(start.Add(5 * time.Minute))
+	o := iv.Coverage[0].Overflow
+	if o.Flows < 100000 || o.Hosts < 60000 {
+		t.Errorf("overflow of %d flows and %d hosts, want about 119,000 of each", o.Flows, o.Hosts)
+	}
+	var real activity.Activity
+	iv.Each(0, func(a *activity.Activity) {
+		if a.Addr() == netip.MustParseAddr("192.0.2.77") {
+			real = *a
+		}
+	})
+	if real.Series[activity.Out].Flows < 150 {
+		t.Errorf("the host that really sends shows %d flows, want nearly all 200", real.Series[activity.Out].Flows)
+	}
+}
+
+func TestPairs(t *testing.T) {
+	c := activity.NewCounter(setup(), start)
+	for i := range 60 {
+		c.Add(session("192.0.2.1", "203.0.113.1"))
+		c.Add(session("192.0.2.1", fmt.Sprintf("203.0.113.%d", 10+i)))
+	}
+	h := c.Close(start.Add(time.Minute)).Pairs[0]
+	if h[0].Entries != 60 || h[2].Entries != 1 || h[2].Flows != 60 || h.Total().Flows != 120 {
+		t.Errorf("pairs %+v", h)
+	}
+}
+
+func TestNoAllocation(t *testing.T) {
+	s := setup()
+	s.MaxPairs = 0
+	c := activity.NewCounter(s, start)
+	f := session("192.0.2.1", "203.0.113.1")
+	c.Add(f)
+	if n := testing.AllocsPerRun(100, func() { c.Add(f) }); n != 0 {
+		t.Errorf("%v allocations a flow, want 0", n)
+	}
+}
+
+// TestGrowth checks that counting among many hosts costs no more a flow than memory's distance explains.
+func TestGrowth(t *testing.T) {
+	cost := func(hosts int) time.Duration {
+		s := setup()
+		s.MaxPairs, s.Local = 0, func(netip.Addr) bool { return true }
+		c := activity.NewCounter(s, start)
+		f := session("192.0.2.1", "203.0.113.1")
+		run := func() {
+			for i := range hosts {
+				f.Src = netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+				c.Add(f)
+			}
+		}
+		run()
+		begin := time.Now()
+		for range 400000 / hosts {
+			run()
+		}
+		return time.Since(begin)
+	}
+	small, large := cost(1000), cost(200000)
+	if large > 60*small {
+		t.Errorf("with 200 times the hosts a flow costs %v times as much", large/small)
+	}
+}
+
+// TestProfileDefaults checks that a profile's name is enough for the known ones.
+func TestProfileDefaults(t *testing.T) {
+	bad := 0
+	for _, k := range activity.Known() {
+		if got := (activity.Profile{Name: k.Name}).Fill(); !cmp.Equal(got, k.Fill()) {
+			t.Errorf("%s: %+v, want %+v", k.Name, got, k)
+		}
+		k.Fill().Validate(func(key, problem, write string) { bad++; t.Error(k.Name, key, problem) })
+	}
+	activity.Profile{Name: "x y", Proto: "sctp", Judge: "?", Only: "syn"}.Validate(func(string, string, string) { bad++ })
+	if bad != 5 {
+		t.Errorf("%d errors in a profile with five", bad)
+	}
+}

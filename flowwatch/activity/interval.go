@@ -1,0 +1,120 @@
+package activity
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// An Interval is a closed interval's counts: what a Counter held when it was closed.
+type Interval struct {
+	Start    time.Time
+	Length   time.Duration
+	Profiles []Profile
+	Coverage []Coverage  // of each profile; its exporters are for the owner to fill in
+	Pairs    []Histogram // of each profile, by pair of host and peer; empty where pairs are not counted
+
+	tables []*table
+}
+
+// Close ends the open interval at a time and begins the next one there.
+func (c *Counter) Close(end time.Time) *Interval {
+	iv := &Interval{Start: c.start, Length: end.Sub(c.start), Profiles: c.setup.Profiles}
+	for i, t := range c.tables {
+		closed := *t
+		iv.tables = append(iv.tables, &closed)
+		cover := Coverage{Overflow: t.flood.overflow()}
+		for n := range t.n {
+			h := t.host(uint32(n))
+			if h.key.bits == 128 {
+				cover.Out += uint64(h.series[Out].flows)
+				cover.Replies += uint64(h.series[Replies].flows)
+				cover.Sampling = max(cover.Sampling, h.sampling)
+			}
+		}
+		iv.Coverage = append(iv.Coverage, cover)
+		iv.Pairs = append(iv.Pairs, c.pairs[i].histogram())
+		c.pairs[i].reset()
+		t.flood, t.spare = &flood{}, nil
+		t.reset()
+	}
+	c.start = end
+	return iv
+}
+
+// Recycle gives the interval's memory back to the counter that closed it. The interval must not be used after.
+func (c *Counter) Recycle(iv *Interval) {
+	for i, t := range iv.tables {
+		keep := c.tables[i]
+		for _, ch := range t.chunks {
+			*ch = chunk{}
+		}
+		keep.spare = append(keep.spare, t.chunks...)
+		iv.tables[i] = &table{}
+	}
+}
+
+// Hosts is how many hosts the open interval holds, over all profiles.
+func (c *Counter) Hosts() (n int) {
+	for _, t := range c.tables {
+		n += t.n
+	}
+	return n
+}
+
+// Unobserved is how many flows were left out since they were not seen at a point of observation.
+func (c *Counter) Unobserved() uint64 { return c.unobserved }
+
+// Start is when the open interval began.
+func (c *Counter) Start() time.Time { return c.start }
+
+// Len is the number of hosts of a profile, by its place in Profiles.
+func (iv *Interval) Len(profile int) int { return iv.tables[profile].n }
+
+// Each calls fn with the Activity of each host of a profile, in the order of their addresses.
+// The pointer is good until fn returns.
+func (iv *Interval) Each(profile int, fn func(*Activity)) {
+	t := iv.tables[profile]
+	order := make([]uint32, t.n)
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	slices.SortFunc(order, func(a, b uint32) int { return t.host(a).key.compare(t.host(b).key) })
+	var a Activity
+	for _, ref := range order {
+		t.host(ref).fill(&a)
+		a.Profile, a.Start, a.Length = iv.Profiles[profile].Name, iv.Start, iv.Length
+		fn(&a)
+	}
+}
+
+func (k key) compare(o key) int {
+	return cmp.Or(cmp.Compare(k.hi, o.hi), cmp.Compare(k.lo, o.lo), cmp.Compare(k.bits, o.bits))
+}
+
+func (h *host) fill(a *Activity) {
+	a.Host = h.key.prefix()
+	a.First, a.Last = time.Unix(int64(h.first), 0).UTC(), time.Unix(int64(h.last), 0).UTC()
+	for d, s := range h.series {
+		a.Series[d] = Counts{uint64(s.flows), uint64(s.packets), s.bytes}
+	}
+	a.Failed, a.SYNOnly, a.Tiny = uint64(h.failed), uint64(h.synOnly), uint64(h.tiny)
+	a.Established, a.Forged, a.Sampling = uint64(h.established), uint64(h.forged), h.sampling
+	a.Relay = uint64(h.relay)
+	a.Peers, a.Replied, a.Clients = h.peers, h.replied, h.clients
+	a.Active = 0
+	if h.series[Out].flows > 0 {
+		a.Active = 1
+	}
+}
+
+// Each calls fn with the Activity so far of each host of a profile, in no order.
+func (c *Counter) Each(profile int, now time.Time, fn func(*Activity)) {
+	t := c.tables[profile]
+	var a Activity
+	for n := range t.n {
+		t.host(uint32(n)).fill(&a)
+		a.Profile, a.Start, a.Length = c.setup.Profiles[profile].Name, c.start, now.Sub(c.start)
+		fn(&a)
+	}
+}

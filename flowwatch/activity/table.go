@@ -1,0 +1,200 @@
+package activity
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+// A key is a host: an address as 16 bytes, IPv4 mapped, and how many bits of it count.
+type key struct {
+	hi, lo uint64
+	bits   uint8
+}
+
+func keyOf(a netip.Addr) key {
+	b := a.As16()
+	return key{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]), 128}
+}
+
+func (k key) prefix() netip.Prefix {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], k.hi)
+	binary.BigEndian.PutUint64(b[8:], k.lo)
+	a := netip.AddrFrom16(b)
+	if a.Is4In6() {
+		return netip.PrefixFrom(a.Unmap(), int(k.bits)-96)
+	}
+	return netip.PrefixFrom(a, int(k.bits))
+}
+
+// masked is the delegated prefix of an IPv6 address.
+func (k key) masked(bits uint8) key {
+	if bits <= 64 {
+		return key{k.hi &^ (1<<(64-bits) - 1), 0, bits}
+	}
+	return key{k.hi, k.lo &^ (1<<(128-bits) - 1), bits}
+}
+
+// A tally is Counts in 16 bytes: what one host does in one interval fits, and saturates where it does not.
+type tally struct {
+	flows, packets uint32
+	bytes          uint64
+}
+
+func (t *tally) add(packets, bytes uint64) {
+	t.flows = saturate(t.flows, 1)
+	t.packets = saturate(t.packets, packets)
+	t.bytes += bytes
+}
+
+func saturate(a uint32, b uint64) uint32 {
+	if sum := uint64(a) + b; sum < 1<<32 && b < 1<<32 {
+		return uint32(sum)
+	}
+	return 1<<32 - 1
+}
+
+// A host is the counters of one host in the open interval.
+type host struct {
+	key         key
+	first, last uint32 // Unix seconds
+	series      [Directions]tally
+	relay       uint32
+	failed      uint32
+	synOnly     uint32
+	tiny        uint32
+	established uint32
+	forged      uint32
+	sampling    uint32
+	routeIf     uint32 // by which interface the host is reached; 0 is not known
+	routeFrom   uint16 // the number of the exporter for which routeIf was asked; 0 is none
+	peers       Sketch
+	replied     Sketch
+	clients     Sketch
+}
+
+// A table finds hosts by address: open addressing over entries that stand in chunks, so
+// that neither grows by copying what is large.
+type table struct {
+	slots  []slot // a power of two
+	shift  uint8
+	chunks []*chunk
+	spare  []*chunk // of the interval before
+	n      int
+	limit  int
+	flood  *flood
+}
+
+// A slot is a host's hash and its number + 1; 0 is empty.
+type slot struct{ hash, ref uint32 }
+
+const chunkSize = 256
+
+type chunk [chunkSize]host
+
+func newTable(limit int) *table {
+	t := &table{limit: limit, flood: &flood{}}
+	t.reset()
+	return t
+}
+
+const firstSlots = 1 << 10
+
+func (t *table) reset() {
+	t.slots, t.shift = make([]slot, firstSlots), 32-10
+	t.chunks, t.n = nil, 0
+}
+
+func (t *table) host(ref uint32) *host { return &t.chunks[ref/chunkSize][ref%chunkSize] }
+
+// find returns the host with a key and its hash, or nil.
+func (t *table) find(k key, hash uint32) *host {
+	mask := uint32(len(t.slots) - 1)
+	for i := hash >> t.shift; ; i = (i + 1) & mask {
+		s := t.slots[i]
+		if s.ref == 0 {
+			return nil
+		}
+		if s.hash == hash {
+			if h := t.host(s.ref - 1); h.key == k {
+				return h
+			}
+		}
+	}
+}
+
+// add makes room for a new host, or returns nil where the limit is reached.
+func (t *table) add(k key, hash uint32) *host {
+	if t.n >= t.limit {
+		return nil
+	}
+	if 4*(t.n+1) > 3*len(t.slots) {
+		t.grow()
+	}
+	if t.n%chunkSize == 0 {
+		t.chunks = append(t.chunks, t.chunk())
+	}
+	ref := uint32(t.n)
+	t.n++
+	t.place(slot{hash, ref + 1})
+	h := t.host(ref)
+	h.key = k
+	return h
+}
+
+func (t *table) chunk() *chunk {
+	if n := len(t.spare); n > 0 {
+		c := t.spare[n-1]
+		t.spare[n-1] = nil
+		t.spare = t.spare[:n-1]
+		return c
+	}
+	return new(chunk)
+}
+
+func (t *table) place(s slot) {
+	mask := uint32(len(t.slots) - 1)
+	i := s.hash >> t.shift
+	for t.slots[i].ref != 0 {
+		i = (i + 1) & mask
+	}
+	t.slots[i] = s
+}
+
+func (t *table) grow() {
+	old := t.slots
+	t.slots = make([]slot, 2*len(old))
+	t.shift--
+	for _, s := range old {
+		if s.ref != 0 {
+			t.place(s)
+		}
+	}
+}
+
+// replace gives the room of one host to another.
+func (t *table) replace(victim *host, victimHash uint32, k key, hash uint32) *host {
+	ref := t.remove(victim.key, victimHash)
+	*victim = host{key: k}
+	t.place(slot{hash, ref})
+	return victim
+}
+
+// remove takes a host's slot out and moves back those that had to step over it.
+func (t *table) remove(k key, hash uint32) (ref uint32) {
+	mask := uint32(len(t.slots) - 1)
+	i := hash >> t.shift
+	for t.slots[i].hash != hash || t.host(t.slots[i].ref-1).key != k {
+		i = (i + 1) & mask
+	}
+	ref = t.slots[i].ref
+	for j := (i + 1) & mask; t.slots[j].ref != 0; j = (j + 1) & mask {
+		home := t.slots[j].hash >> t.shift
+		if (j-home)&mask >= (j-i)&mask {
+			t.slots[i] = t.slots[j]
+			i = j
+		}
+	}
+	t.slots[i] = slot{}
+	return ref
+}
