@@ -74,7 +74,7 @@ func TestDirections(t *testing.T) {
 		Host: netip.MustParsePrefix("192.0.2.1/32"), Profile: "smtp", Start: start, Length: 5 * time.Minute,
 		First: start.Add(time.Minute), Last: start.Add(time.Minute),
 		Series: [activity.Directions]activity.Counts{{3, 33, 9780}, {1, 15, 1200}, {1, 20, 9000}, {1, 15, 1200}},
-		Relay: 3, Failed: 1, SYNOnly: 1, Tiny: 2, Established: 2, Sampling: 1, Active: 1,
+		Relay:  3, Failed: 1, SYNOnly: 1, Tiny: 2, Established: 2, Sampling: 1, Active: 1,
 	}
 	ignore := cmpopts.IgnoreFields(activity.Activity{}, "Peers", "Replied", "Clients")
 	if diff := cmp.Diff(want, got, ignore, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
