@@ -35,7 +35,8 @@ type Decider interface {
 	// Cursor is the first mail that may not be done.
 	Cursor(ctx context.Context) (intake.ID, error)
 	// Decide marks the mail done and writes what decide says, in one transaction. It fails with ErrMailDone when
-	// that happened before, and then changes nothing. The Decision returned has its IDs filled in.
+	// that happened before, and then changes nothing. The Decision returned has its IDs filled in. With no mail
+	// (ID 0) it decides by keys alone.
 	Decide(ctx context.Context, ask Ask, decide func(incident.Known) (incident.Decision, error)) (incident.Decision, error)
 	// Change does the same for incidents by their IDs, without a mail.
 	Change(ctx context.Context, ids []incident.ID, decide func([]incident.Incident, incident.Known) (incident.Decision, error)) (incident.Decision, error)

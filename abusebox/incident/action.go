@@ -41,7 +41,7 @@ func (p Policy) Apply(c Command, i Incident) (Decision, error) {
 	case "reopen":
 		err = reopenByHand(c, &change.Incident)
 	case "acknowledge":
-		change.Incident.acknowledge(c.At, c.Why)
+		change.Incident.acknowledge(c.At)
 	case "assign":
 		change.Incident.Assignee, change.Incident.Changed = c.To, c.At
 	case "comment":
@@ -127,13 +127,12 @@ func (i *Incident) reopen(now time.Time) {
 }
 
 // acknowledge notes that the contact answered.
-func (i *Incident) acknowledge(now time.Time, why string) {
+func (i *Incident) acknowledge(now time.Time) {
 	i.Answered, i.Changed = now, now
 	if i.State == Notified || i.State == Open {
 		i.State = Acknowledged
 		i.because("the contact answered")
 	}
-	_ = why // it stays in the history, which never leaves the desk
 }
 
 // Merge moves everything of from into into. Evidence never crosses a subject or an address, so both must be

@@ -168,7 +168,7 @@ func contradict(e Evidence, t Testimony, event Span) Finding {
 	f := Finding{Part: Part{Name: string(t.Source), Side: Against, Points: pointsContradicted}}
 	says := []string{fmt.Sprintf("we saw this address all the time from %s to %s and nothing of the kind: wrong zone, spoofed, forged or behind NAT",
 		event.From.UTC().Format(time.DateTime), event.To.UTC().Format(time.DateTime))}
-	if near, ok := nearest(t.Seen, event); ok {
+	if near, ok := nearest(t.Seen, Span{e.When(), e.Until()}); ok {
 		f.Nearest = near
 		says = append(says, fmt.Sprintf("the nearest activity is %s", distanceText(near)))
 		f.Fits = fittingZones(t.Seen, event)

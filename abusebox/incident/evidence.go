@@ -96,11 +96,14 @@ type Evidence struct {
 	URLs        []string `json:"urls,omitempty"`
 	Domains     []string `json:"domains,omitempty"`
 	Count       int      `json:"count,omitempty"`
-	Step        string   `json:"step,omitempty"` // how the report was read: structure, reporter or fallback
+	Source      string   `json:"source,omitempty"` // the accused URL, name or network, where no address is stated
+	Via         []string `json:"via,omitempty"`    // marks of other desks that the complaint passed through
+	Step        string   `json:"step,omitempty"`   // how the report was read: structure, reporter or fallback
 	Level       Level    `json:"level,omitempty"`
 
 	Lines  []string `json:"lines,omitempty"`  // the lines that say it, as they came
 	Header string   `json:"header,omitempty"` // header of the reported message, where the complaint encloses one
+	Redact []string `json:"redact,omitempty"` // what in them names the complainant or third parties
 	Hash   string   `json:"hash,omitempty"`   // SHA-256 of the mail or of the enclosed message
 	Why    string   `json:"why,omitempty"`
 }
@@ -143,7 +146,7 @@ func (e Evidence) Bounded() Evidence {
 	if len(e.Header) > maxHeader {
 		e.Header = e.Header[:strings.LastIndex(e.Header[:maxHeader], "\n")+1]
 	}
-	e.URLs, e.Domains = bound(e.URLs), bound(e.Domains)
+	e.URLs, e.Domains, e.Redact, e.Via = bound(e.URLs), bound(e.Domains), bound(e.Redact), bound(e.Via)
 	return e
 }
 

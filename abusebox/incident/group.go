@@ -16,14 +16,14 @@ func KeyOf(c Case, v6Bits int) Key {
 		key.Holder = c.Holders[0].ID
 	}
 	if !key.Net.IsValid() && key.Subject == "" { // a complaint that names only a URL or a domain
-		key.Subject = firstOf(c.Evidence.URLs, c.Evidence.Domains)
+		key.Subject = firstOf([]string{c.Evidence.Source}, c.Evidence.URLs, c.Evidence.Domains)
 	}
 	return key
 }
 
 func firstOf(lists ...[]string) string {
 	for _, list := range lists {
-		if len(list) > 0 {
+		if len(list) > 0 && list[0] != "" {
 			return list[0]
 		}
 	}

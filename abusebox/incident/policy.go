@@ -24,6 +24,7 @@ type Policy struct {
 	Acknowledge   bool          // answer complainants, once, where it is safe
 	UnassignedDue time.Duration // how long a summary for the desk waits so that many share one mail
 	Expires       time.Duration // how long a mail is tried
+	Digest        bool          // contacts that say nothing get one mail a day instead of one at once
 	Rules         []Rule
 }
 
@@ -162,6 +163,10 @@ func (d *decider) next(change *Change, c Case, first bool) {
 	case i.State == Ignored, i.State == Resolved: // a late report about what is closed joins in silence
 		return
 	case i.State == Notified || i.State == Acknowledged:
+		if len(c.Evidence.Via) == 0 { // what another desk passes on is no news: the two would digest each other for ever
+			i.Unsent++
+		}
+	case state == Open && i.State == Open && i.Unsent > 0: // waits for its digest already
 		i.Unsent++
 	case state == Open: // above the floor: tell the contact, once
 		d.notify(change, c, why)
@@ -253,8 +258,14 @@ func (d *decider) notify(change *Change, c Case, why string) {
 		d.keep(change, c, state, "rule "+rule.Name)
 		return
 	}
-	i.State = Notified
 	i.because("%s", why)
+	if i.Holder.Contact.Delivery == "digest" || i.Holder.Contact.Delivery == "" && d.policy.Digest {
+		i.State, i.Next = Open, d.now.Add(d.policy.DigestEvery)
+		i.Unsent++
+		change.record(d.now, System, "digest", why)
+		return
+	}
+	i.State = Notified
 	i.notified(d.now, d.policy)
 	name := Counter(c.Evidence.Reporter, d.now)
 	d.counts[name]++

@@ -59,6 +59,9 @@ func (r *reviewer) review(i Incident, q Quietness) {
 	switch {
 	case r.isQuiet(i, q):
 		r.closeQuiet(c, q)
+	case i.State == Open && i.Unsent > 0:
+		c.Incident.State = Notified
+		r.send(c, Digest, i.Holder.Contact, fmt.Sprintf("%d reports", i.Unsent))
 	case i.State != Notified && i.State != Acknowledged:
 		c.Incident.Next = r.now.Add(r.policy.QuietAfter) // a person has it; ask again only whether it is quiet
 	case i.Answered.IsZero() && !i.Deadline.After(r.now) && r.goesOn(i, q) && i.Escalated < r.policy.Escalations:

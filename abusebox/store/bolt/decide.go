@@ -68,7 +68,7 @@ func (s *Store) Decide(ctx context.Context, ask abusebox.Ask, decide func(incide
 		if err != nil {
 			return err
 		}
-		if record.Done() {
+		if ask.Mail != 0 && record.Done() {
 			return abusebox.ErrMailDone
 		}
 		known, err := know(tx, ask)
@@ -79,7 +79,7 @@ func (s *Store) Decide(ctx context.Context, ask abusebox.Ask, decide func(incide
 			return err
 		}
 		at := ask.Record.Decided
-		if err := write(tx, &d, at); err != nil {
+		if err := write(tx, &d, at); err != nil || ask.Mail == 0 {
 			return err
 		}
 		if known.Repeat == "" {

@@ -1,0 +1,169 @@
+// Package abusebox is the Desk: it takes mail from the spool, reads what is alleged, asks who answered for the
+// address at that time and what our own network saw, decides, and sees to it that the right people are told.
+package abusebox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"spoor/abusebox/incident"
+	"spoor/abusebox/intake"
+	"spoor/abusebox/notify"
+	"spoor/abusebox/report"
+	"spoor/internal/message"
+)
+
+// A Spool is where received mails lie; *intake.Spool is one.
+type Spool interface {
+	Get(id intake.ID) (intake.Mail, error)
+	Scan(ctx context.Context, from intake.ID, fn func(intake.ID, intake.Mail) error) (intake.ID, error)
+	Changed() <-chan struct{}
+}
+
+// A Read turns a mail into what it alleges.
+type Read func(ctx context.Context, m *message.Message, mail intake.Mail) report.Result
+
+// Holders say who answered for an address at a time.
+type Holders interface {
+	Holders(ctx context.Context, addr netip.Addr, port uint16, at time.Time) (Answer, error)
+}
+
+// An Answer is who fits: nobody, one, or several where nothing settles it.
+type Answer struct {
+	Ours    bool
+	Holders []incident.Holder
+	Why     string // how it was found, or what is missing ("the address is shared: a port is needed")
+}
+
+// A Witness is a source of our own that may have seen what is alleged: flows, mail logs, the milter.
+type Witness interface {
+	Testify(ctx context.Context, q incident.Question) (incident.Testimony, error)
+}
+
+// Listings are our own lists of hosts that misbehave.
+type Listings interface {
+	Listings(ctx context.Context, now time.Time) ([]incident.Listing, error)
+}
+
+// A Blocker takes proposals for restrictions; it decides by its own rules whether they come into force.
+type Blocker interface {
+	Propose(ctx context.Context, i incident.Incident, why string) error
+}
+
+// Deps are what a Desk works with. What may be nil says so.
+type Deps struct {
+	Config     Config
+	Policy     incident.Policy
+	Notify     notify.Config
+	Store      Store
+	Spool      Spool
+	Read       Read
+	Holders    Holders
+	Witnesses  []Witness
+	Listings   Listings // nil: no proactive notices
+	Blocker    Blocker  // nil: proposals are only noted
+	Composer   *notify.Composer
+	Transport  notify.Transport // nil: nothing is sent, whatever Notify.Send says
+	Signer     *notify.Signer
+	Instance   string   // our own mark
+	Recipients []string // our addresses, for deciding whether a mail was sent to us
+	Logger     *slog.Logger
+	Registry   prometheus.Registerer // nil: metrics are kept, but nobody sees them
+	Now        func() time.Time      // nil: time.Now
+}
+
+// A Desk runs the stages in order. Make one with New.
+type Desk struct {
+	d       Deps
+	metrics *metrics
+	wake    chan struct{} // somebody queued a task
+	now     func() time.Time
+	log     *slog.Logger
+}
+
+// New checks the parts and returns a Desk, which does nothing until Run.
+func New(d Deps) (*Desk, error) {
+	for name, missing := range map[string]bool{"Store": d.Store == nil, "Spool": d.Spool == nil, "Read": d.Read == nil, "Holders": d.Holders == nil,
+		"Composer": d.Composer == nil, "Signer": d.Signer == nil, "Instance": d.Instance == ""} {
+		if missing {
+			return nil, fmt.Errorf("desk: %s is missing", name)
+		}
+	}
+	desk := &Desk{d: d, metrics: newMetrics(d.Registry), wake: make(chan struct{}, 1), now: d.Now, log: d.Logger}
+	if desk.now == nil {
+		desk.now = time.Now
+	}
+	if desk.log == nil {
+		desk.log = slog.New(slog.DiscardHandler)
+	}
+	return desk, nil
+}
+
+// Run works until ctx ends, then finishes what it has begun.
+func (d *Desk) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return d.feed(ctx) })
+	group.Go(func() error { return d.deliver(ctx) })
+	group.Go(func() error { return d.every(ctx, d.d.Config.ReviewEvery.Std(), "review", d.Review) })
+	group.Go(func() error { return d.every(ctx, purgeEvery, "purge", d.purge) })
+	if d.d.Config.Proactive && d.d.Listings != nil {
+		group.Go(func() error { return d.every(ctx, d.d.Config.ListingEvery.Std(), "listings", d.Proact) })
+	}
+	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("desk: %w", err)
+	}
+	return nil
+}
+
+// purgeEvery is how often the ages of what is kept are looked at.
+const purgeEvery = time.Hour
+
+// every does something now and then; what fails is logged and done again the next time.
+func (d *Desk) every(ctx context.Context, period time.Duration, name string, do func(context.Context) error) error {
+	ticker := time.NewTicker(period)
+	defer ticker.Stop()
+	for {
+		if err := guard(func() error { return do(ctx) }); err != nil && ctx.Err() == nil {
+			d.metrics.failures.WithLabelValues(name).Inc()
+			d.log.Error("desk: "+name, "err", err)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (d *Desk) purge(ctx context.Context) error {
+	c, now := d.d.Config, d.now()
+	purged, err := d.d.Store.Purge(ctx, Purge{Evidence: now.Add(-c.KeepEvidence.Std()), Personal: now.Add(-c.KeepPersonal.Std()),
+		Closed: now.Add(-c.KeepClosed.Std()), History: now.Add(-c.KeepHistory.Std())})
+	if err == nil && purged != (Purged{}) {
+		d.log.Info("purged", "evidence", purged.Evidence, "mails", purged.Mails, "incidents", purged.Incidents, "history", purged.History)
+	}
+	return err
+}
+
+// poke wakes the outbox.
+func (d *Desk) poke() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// A panicked is a panic that was contained.
+type panicked struct {
+	value any
+	stack []byte
+}
+
+func (p *panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }

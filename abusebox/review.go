@@ -1,0 +1,113 @@
+package abusebox
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"spoor/abusebox/incident"
+)
+
+// maxReviewed bounds how many incidents one look at the clock takes up; the rest come at the next.
+const maxReviewed = 500
+
+// Review looks at incidents whose time has come: digests, deadlines, and closing after quiet.
+func (d *Desk) Review(ctx context.Context) error {
+	now := d.now().UTC()
+	ids, err := d.d.Store.Due(ctx, now, maxReviewed)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	quiet := map[incident.ID]incident.Quietness{}
+	for _, id := range ids {
+		i, err := d.d.Store.Incident(ctx, id)
+		if err != nil {
+			return fmt.Errorf("review %s: %w", id, err)
+		}
+		if i.Key.Net.IsValid() && len(d.d.Witnesses) > 0 {
+			q := incident.Question{Addr: i.Key.Net.Addr(), Category: i.Category, Type: i.Key.Type, Window: incident.Span{From: i.Last, To: now}}
+			quiet[id] = incident.Quietly(d.ask(ctx, q), i.Last, now)
+		}
+	}
+	decision, err := d.d.Store.Change(ctx, ids, func(incidents []incident.Incident, known incident.Known) (incident.Decision, error) {
+		return d.d.Policy.Review(incidents, quiet, known.Contacts, now), nil
+	})
+	if err != nil {
+		return fmt.Errorf("review: %w", err)
+	}
+	if len(decision.Tasks) > 0 {
+		d.poke()
+	}
+	return nil
+}
+
+// maxListings bounds how many hosts of our lists one look takes up.
+const maxListings = 5000
+
+// Proact opens incidents about hosts on our own lists before anybody complains.
+func (d *Desk) Proact(ctx context.Context) error {
+	now := d.now().UTC()
+	listings, err := d.d.Listings.Listings(ctx, now)
+	if err != nil {
+		return fmt.Errorf("listings: %w", err)
+	}
+	for _, l := range listings[:min(len(listings), maxListings)] {
+		if err := d.proact(ctx, l); err != nil {
+			return fmt.Errorf("listing of %s: %w", l.Addr, err)
+		}
+	}
+	return nil
+}
+
+func (d *Desk) proact(ctx context.Context, l incident.Listing) error {
+	now := d.now().UTC()
+	e := l.Evidence(now)
+	answer, err := d.d.Holders.Holders(ctx, l.Addr, 0, e.When())
+	if err != nil || !answer.Ours {
+		return err
+	}
+	c := incident.Case{Evidence: e, Ours: true, Holders: answer.Holders, Why: answer.Why}
+	ask := Ask{Keys: []incident.Key{incident.KeyOf(c, d.d.Policy.V6Bits)}, Record: MailRecord{Decided: now}}
+	for _, h := range answer.Holders {
+		if key := h.Contact.Key(); key != "" && !slices.Contains(ask.Contacts, key) {
+			ask.Contacts = append(ask.Contacts, key)
+		}
+	}
+	decision, err := d.d.Store.Decide(ctx, ask, func(known incident.Known) (incident.Decision, error) {
+		return d.d.Policy.Proact(known, c, l.Sure, now), nil
+	})
+	if err != nil {
+		return err
+	}
+	if len(decision.Tasks) > 0 {
+		d.poke()
+	}
+	return nil
+}
+
+// Apply carries out a person's command on one incident.
+func (d *Desk) Apply(ctx context.Context, id incident.ID, c incident.Command) (incident.Incident, error) {
+	c.At = d.now().UTC()
+	return d.changed(ctx, []incident.ID{id}, func(incidents []incident.Incident) (incident.Decision, error) {
+		return d.d.Policy.Apply(c, incidents[0])
+	})
+}
+
+// Merge moves everything about one incident into another.
+func (d *Desk) Merge(ctx context.Context, into, from incident.ID, c incident.Command) (incident.Incident, error) {
+	c.At = d.now().UTC()
+	return d.changed(ctx, []incident.ID{into, from}, func(incidents []incident.Incident) (incident.Decision, error) {
+		return d.d.Policy.Merge(c, incidents[0], incidents[1])
+	})
+}
+
+func (d *Desk) changed(ctx context.Context, ids []incident.ID, do func([]incident.Incident) (incident.Decision, error)) (incident.Incident, error) {
+	decision, err := d.d.Store.Change(ctx, ids, func(incidents []incident.Incident, _ incident.Known) (incident.Decision, error) { return do(incidents) })
+	if err != nil {
+		return incident.Incident{}, err
+	}
+	if len(decision.Tasks) > 0 {
+		d.poke()
+	}
+	return decision.Changes[0].Incident, nil
+}
