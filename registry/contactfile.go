@@ -94,7 +94,7 @@ func (p *contactParser) readCSV(text []byte) {
 			p.add(line, "", fmt.Sprintf("%d fields under %d columns", len(fields), len(columns)), "quote fields that hold a comma")
 			continue
 		}
-		p.record(line, csvEntries(line, columns, fields))
+		p.record(line, csvEntries(line, columns, fields), len(p.all))
 	}
 }
 
@@ -155,7 +155,7 @@ func (p *contactParser) readTable(base int, text []byte) {
 	parser := unstable.Parser{}
 	parser.Reset(text)
 	var entries []entry
-	header := 0
+	header, before := 0, len(p.all)
 	for parser.NextExpression() {
 		e := parser.Expression()
 		switch e.Kind {
@@ -178,7 +178,7 @@ func (p *contactParser) readTable(base int, text []byte) {
 	}
 	switch {
 	case header != 0:
-		p.record(header, entries)
+		p.record(header, entries, before)
 	case len(entries) > 0:
 		p.add(entries[0].line, entries[0].given, "stands before the first [[contact]]", "begin each record with [[contact]]")
 	}
@@ -213,7 +213,7 @@ func (p *contactParser) tomlEntry(line int, e *unstable.Node) entry {
 	name, ok := contactFields[columnName(given)]
 	if !ok {
 		p.add(line, given, "unknown field", knownFields)
-		return entry{}
+		return entry{given: given, line: line}
 	}
 	out := entry{name: name, given: given, line: line}
 	value := e.Value()

@@ -27,12 +27,12 @@ var contactFields = map[string]string{
 const knownFields = "known are IP-Network, Next-Hop, Interface, Organisation (keys), Org-Name, Admin-Contact, Tech-Contact, " +
 	"Abuse-Contact, Address, City, Country-Code, Tel, Language, Assignment, Digest, XARF, Opt-Out, Created, Updated-By, Updated, Since, Until"
 
-// record turns the entries of one record into a Contact for each of its keys.
-func (p *contactParser) record(line int, entries []entry) {
+// record turns the entries of one record into a Contact for each of its keys. before is
+// how many mistakes there were before the record: with more, nothing is made of it.
+func (p *contactParser) record(line int, entries []entry, before int) {
 	c := Contact{Source: fmt.Sprintf("%s:%d", p.file, line)}
 	var keys []Key
 	given := map[string]bool{}
-	before := len(p.all)
 	for _, e := range entries {
 		if e.name == "" {
 			continue
@@ -84,8 +84,8 @@ func (p *contactParser) keysOf(e entry) (keys []Key, isKey bool) {
 		switch e.name {
 		case "prefix":
 			prefix, err := parsePrefix(v)
-			if err == nil && strings.Contains(v, "/") && !strings.Contains(v, prefix.Addr().String()+"/") {
-				if a, aerr := netip.ParseAddr(v[:strings.Index(v, "/")]); aerr == nil && a != prefix.Addr() {
+			if host, _, _ := strings.Cut(v, "/"); err == nil {
+				if a, _ := netip.ParseAddr(host); a.Unmap() != prefix.Addr() {
 					err = fmt.Errorf("%q has host bits", v)
 				}
 			}

@@ -140,13 +140,13 @@ func (t *Table) Routes(at time.Time) iter.Seq[Route] {
 	}
 }
 
-// heldAt reports whether a route was seen at a moment; with a zero time, whether it is
-// still there.
+// heldAt reports whether the newest look at or before a moment showed the route; with a
+// zero time, whether it is still there.
 func (r Route) heldAt(at time.Time) bool {
 	if at.IsZero() {
 		return r.NotAfter.IsZero()
 	}
-	return !at.Before(r.FirstSeen) && (r.NotAfter.IsZero() || at.Before(r.LastSeen.Add(time.Second)))
+	return !at.Before(r.FirstSeen) && (r.NotAfter.IsZero() || at.Before(r.NotAfter))
 }
 
 // Contacts returns the records as they were given, past ones included.

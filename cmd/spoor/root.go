@@ -29,6 +29,8 @@ func newRoot(a *app) *cobra.Command {
 	root.AddCommand(
 		newCheckCmd(a),
 		newTraceCmd(a),
+		newLookupCmd(a),
+		newRegistryCmd(a),
 	)
 	return root
 }

@@ -18,11 +18,6 @@ import (
 // and not after, the last two zero while it is there.
 const routeValue = 12
 
-func routeKey(r registry.Route, path uint32, first time.Time) []byte {
-	key := binary.BigEndian.AppendUint32(prefixKey(r.Prefix), path)
-	return binary.BigEndian.AppendUint32(key, seconds(first))
-}
-
 func encodeTimes(notBefore, last, notAfter time.Time) []byte {
 	v := binary.BigEndian.AppendUint32(make([]byte, 0, routeValue), seconds(notBefore))
 	v = binary.BigEndian.AppendUint32(v, seconds(last))

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"spoor/internal/unit"
+	"spoor/registry"
 )
 
 // DefaultPath is where the configuration lies unless a flag or $SPOOR_CONFIG says otherwise.
@@ -18,6 +19,8 @@ type Config struct {
 	Site    Site    `toml:"site"`
 	Store   Store   `toml:"store"`
 	Metrics Metrics `toml:"metrics"`
+
+	Registry registry.Config `toml:"registry"`
 
 	// Path is the file that this was read from, empty where there was none.
 	Path string `toml:"-"`
@@ -48,7 +51,8 @@ type Metrics struct {
 // Default is the configuration of a file that says nothing.
 func Default() Config {
 	return Config{
-		Store: Store{Dir: "/var/lib/spoor", MinFree: 1 << 30},
+		Store:    Store{Dir: "/var/lib/spoor", MinFree: 1 << 30},
+		Registry: registry.DefaultConfig(),
 	}
 }
 
@@ -71,6 +75,7 @@ func (c Config) validate(bad func(key, problem, write string)) {
 	c.Site.validate(in("site"))
 	c.Store.validate(in("store"))
 	c.Metrics.validate(in("metrics"))
+	c.Registry.Validate(in("registry"))
 }
 
 func (s Site) validate(bad func(key, problem, write string)) {
