@@ -1,0 +1,267 @@
+// Package milter is the plug-in of MTAs (Postfix, sendmail): it finds out where
+// each message entered, says so in header fields, and does with the message
+// what the configured rules say. What it cannot decide in time passes.
+//
+// The protocol is milter version 6, as libmilter speaks it; the bytes are read
+// by emersion/go-milter behind a wire that closes its gaps.
+package milter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/user"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	gomilter "github.com/emersion/go-milter"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"spoor/internal/listen"
+)
+
+// Deps is what a Server needs of others. Everything but Tracer may be nil.
+type Deps struct {
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
+	Now     func() time.Time
+	Tracer  Tracer
+	Lookups Lookups
+	Desk    Desk
+}
+
+// A Server answers MTAs.
+type Server struct {
+	cfg        Config
+	log        *slog.Logger
+	now        func() time.Time
+	counters   *counters
+	judge      *judge
+	ledger     *ledger
+	stages     [stages]bool
+	dryRun     bool
+	authservID string
+	hostname   string
+	maxHeader  int
+	bodyLimit  int
+
+	listeners []*listen.Listener
+	refused   atomic.Bool // a limit was logged since the last connection within it
+}
+
+// New makes a Server of a valid configuration.
+func New(cfg Config, deps Deps) *Server {
+	if deps.Log == nil {
+		deps.Log = slog.New(slog.DiscardHandler)
+	}
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	hostname, err := os.Hostname()
+	if err != nil || !validID(hostname) || hostname == "" {
+		hostname = "localhost"
+	}
+	c := newCounters(deps.Metrics)
+	p := newPolicy(cfg)
+	return &Server{
+		cfg: cfg, log: deps.Log, now: deps.Now, counters: c,
+		judge: &judge{
+			tracer: deps.Tracer, lookups: deps.Lookups, policy: p,
+			rates: newRateTable(cfg.MaxHosts, c.evicted.Inc), now: deps.Now,
+			deadline: cfg.Deadline.Std(), log: deps.Log, counters: c,
+		},
+		ledger: newLedger(deps.Desk, cfg, deps.Now, deps.Log, c),
+		stages: p.judges(), dryRun: cfg.DryRun, authservID: cfg.AuthservID, hostname: hostname,
+		maxHeader: int(cfg.MaxHeader.Bytes()), bodyLimit: int(cfg.BodyLimit.Bytes()),
+	}
+}
+
+// Listen opens everything that the configuration names. Run does so by itself; who
+// calls Listen before knows when MTAs can connect, and where (Addrs).
+func (s *Server) Listen(ctx context.Context) error {
+	limits := listen.NewLimits(listen.Quota{Total: s.cfg.MaxConnections}, nil)
+	for _, address := range s.cfg.Listen {
+		l, err := listen.Open(ctx, address, listen.Options{
+			Idle: s.cfg.IdleTimeout.Std(), QuickAck: true, Limits: limits, Event: s.event,
+		})
+		if err == nil {
+			s.listeners = append(s.listeners, l)
+			err = s.own(address)
+		}
+		if err != nil {
+			s.closeListeners()
+			return fmt.Errorf("milter: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *Server) closeListeners() {
+	for _, l := range s.listeners {
+		_ = l.Close() // nobody has connected yet
+	}
+	s.listeners = nil
+}
+
+// own gives a Unix socket its owner and mode.
+func (s *Server) own(address string) error {
+	if !listen.IsPath(address) {
+		return nil
+	}
+	mode, err := parseMode(s.cfg.SocketMode)
+	if err != nil {
+		return fmt.Errorf("socket_mode: %w", err)
+	}
+	uid, err := lookupID(s.cfg.SocketOwner, func(name string) (string, error) {
+		u, err := user.Lookup(name)
+		if err != nil {
+			return "", err
+		}
+		return u.Uid, nil
+	})
+	if err != nil {
+		return fmt.Errorf("socket_owner: %w", err)
+	}
+	gid, err := lookupID(s.cfg.SocketGroup, func(name string) (string, error) {
+		g, err := user.LookupGroup(name)
+		if err != nil {
+			return "", err
+		}
+		return g.Gid, nil
+	})
+	if err != nil {
+		return fmt.Errorf("socket_group: %w", err)
+	}
+	return errors.Join(os.Chown(address, uid, gid), os.Chmod(address, os.FileMode(mode)))
+}
+
+// lookupID returns a number as it is, a name's number, and -1, which changes nothing, for "".
+func lookupID(name string, lookup func(string) (string, error)) (int, error) {
+	if name == "" {
+		return -1, nil
+	}
+	if id, err := strconv.Atoi(name); err == nil {
+		return id, nil
+	}
+	id, err := lookup(name)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(id)
+}
+
+// Addrs returns where MTAs can connect.
+func (s *Server) Addrs() []net.Addr {
+	addrs := make([]net.Addr, len(s.listeners))
+	for i, l := range s.listeners {
+		addrs[i] = l.Addr()
+	}
+	return addrs
+}
+
+// Run serves until ctx ends. It then takes no more connections, lets messages
+// on their way finish for as long as Config.Drain, and hands the desk what was seen.
+func (s *Server) Run(ctx context.Context) error {
+	if s.listeners == nil {
+		if err := s.Listen(ctx); err != nil {
+			return err
+		}
+	}
+	s.warnOfDryRun()
+	books, closeBooks := context.WithCancel(context.WithoutCancel(ctx))
+	defer closeBooks()
+	kept := make(chan struct{})
+	go func() {
+		defer close(kept)
+		s.ledger.run(books)
+	}()
+
+	group, serving := errgroup.WithContext(ctx)
+	for _, l := range s.listeners {
+		group.Go(func() error { return l.Serve(serving, s.cfg.Drain.Std(), s.serve) })
+	}
+	err := group.Wait()
+	closeBooks()
+	<-kept
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), deskPatience)
+	defer cancel()
+	s.ledger.finish(last)
+	return err
+}
+
+func (s *Server) warnOfDryRun() {
+	acting := 0
+	for _, r := range s.judge.policy.rules {
+		if r.Action != ActionNone {
+			acting++
+		}
+	}
+	if s.dryRun && acting > 0 {
+		s.log.Warn("milter.dry_run is on: rules are logged and not carried out", "rules", acting)
+	}
+}
+
+func (s *Server) event(e listen.Event) {
+	if e.Err != nil {
+		s.counters.connections.WithLabelValues("accept_error").Inc()
+		s.log.Error("accepting MTA connections", "error", e.Err)
+		return
+	}
+	s.counters.connections.WithLabelValues("over_limit").Inc()
+	if s.refused.CompareAndSwap(false, true) { // once for a row of refusals
+		s.log.Warn("too many MTA connections: new ones are closed", "limit", s.cfg.MaxConnections)
+	}
+}
+
+// serve answers one MTA connection until it ends.
+func (s *Server) serve(_ context.Context, conn net.Conn) {
+	s.refused.Store(false)
+	s.counters.connections.WithLabelValues("served").Inc()
+	s.counters.open.Inc()
+	defer s.counters.open.Dec()
+	w := newWire(conn, timeouts{packet: s.cfg.PacketTimeout.Std()}, func(fault string) {
+		s.counters.wire.WithLabelValues(fault).Inc()
+	})
+	if c, ok := conn.(*listen.Conn); ok {
+		c.OnDrain(w.drain)
+	}
+	offered, err := w.negotiate()
+	if err != nil {
+		return // the wire has counted it
+	}
+	t := s.terms(offered)
+	session := newSession(s, w, t)
+	server := &gomilter.Server{
+		NewMilter: func() gomilter.Milter { return session },
+		Actions:   t.actions, Protocol: t.protocol, SymList: t.macros,
+	}
+	// go-milter serves listeners, in goroutines that nobody waits for: it gets one
+	// that yields this connection alone, and the wire tells when it is done with it.
+	if err := server.Serve(&single{wire: w}); !errors.Is(err, net.ErrClosed) {
+		s.log.Error("milter connection", "error", err)
+	}
+	<-w.closed
+	session.endLetter("aborted")
+}
+
+// A single is a listener that yields one connection.
+type single struct {
+	wire *wire
+	done bool
+}
+
+func (l *single) Accept() (net.Conn, error) {
+	if l.done {
+		return nil, net.ErrClosed
+	}
+	l.done = true
+	return l.wire, nil
+}
+
+func (l *single) Close() error   { return nil }
+func (l *single) Addr() net.Addr { return l.wire.LocalAddr() }

@@ -1,0 +1,69 @@
+package milter
+
+import gomilter "github.com/emersion/go-milter"
+
+// A terms is what was agreed with one MTA: of what we would like, what it offers.
+type terms struct {
+	actions  gomilter.OptAction
+	protocol gomilter.OptProtocol
+	macros   map[gomilter.Stage][]string
+
+	silent       [stages]bool // no reply is expected
+	headerReply  bool
+	eohReply     bool
+	leadingSpace bool // values come and go with the space behind the colon
+	skip         bool // the MTA understands that we have seen enough of a body
+}
+
+// terms asks for the steps that the policy needs, and for silence wherever no rule may refuse:
+// each reply saved is a round trip less for the sender.
+func (s *Server) terms(o offer) terms {
+	t := terms{actions: s.wantedActions() & o.actions}
+	t.protocol = s.wantedProtocol() & o.protocol
+	has := func(p gomilter.OptProtocol) bool { return t.protocol&p != 0 }
+	t.silent = [stages]bool{
+		stageConnect: has(gomilter.OptNoConnReply), stageHelo: has(gomilter.OptNoHeloReply),
+		stageMail: has(gomilter.OptNoMailReply), stageRcpt: has(gomilter.OptNoRcptReply),
+	}
+	t.headerReply = !has(gomilter.OptNoHeaderReply)
+	t.eohReply = !has(gomilter.OptNoEOHReply)
+	t.leadingSpace = has(gomilter.OptHeaderLeadingSpace)
+	t.skip = has(gomilter.OptSkip)
+	if t.actions&gomilter.OptSetSymList != 0 {
+		t.macros = map[gomilter.Stage][]string{gomilter.StageConnect: connectMacros()}
+	}
+	return t
+}
+
+// connectMacros are those of the connection stage; sendmail keeps to its own list.
+func connectMacros() []string {
+	return []string{"j", "_", "{daemon_name}", "{daemon_addr}", "{daemon_port}", "{client_resolve}"}
+}
+
+func (s *Server) wantedActions() gomilter.OptAction {
+	want := gomilter.OptAddHeader | gomilter.OptChangeHeader | gomilter.OptSetSymList
+	for _, r := range s.judge.policy.rules {
+		if r.Action == ActionQuarantine {
+			want |= gomilter.OptQuarantine
+		}
+	}
+	return want
+}
+
+func (s *Server) wantedProtocol() gomilter.OptProtocol {
+	want := gomilter.OptNoUnknown | gomilter.OptNoData | gomilter.OptNoEOH | gomilter.OptRcptRej |
+		gomilter.OptNoHeaderReply | gomilter.OptNoEOHReply | gomilter.OptHeaderLeadingSpace | gomilter.OptSkip
+	if !s.judge.policy.wantsBody() {
+		want |= gomilter.OptNoBody
+	}
+	silent := map[stage]gomilter.OptProtocol{
+		stageConnect: gomilter.OptNoConnReply, stageHelo: gomilter.OptNoHeloReply,
+		stageMail: gomilter.OptNoMailReply, stageRcpt: gomilter.OptNoRcptReply,
+	}
+	for at, flag := range silent {
+		if !s.stages[at] || s.dryRun {
+			want |= flag
+		}
+	}
+	return want
+}
