@@ -6,6 +6,9 @@ import "strings"
 // names, else by the protocol's words, the host's name, or the line's shape.
 // The names are those of the table Dialects.
 func dialectOf(l *line, h *Hop, p *peer) string {
+	if equalFold(p.name, "pps.filterd") {
+		return "proofpoint-filter"
+	}
 	by := &l.clauses[kwBy]
 	for i := 0; i < by.n; i++ {
 		if by.p[i].comment {
@@ -138,6 +141,10 @@ func byWith(l *line, h *Hop) string {
 			if equalFold(w, "cmsmtp") {
 				return "cloudmark"
 			}
+		case 's':
+			if equalFold(w, "spamassassin") {
+				return "spamd"
+			}
 		}
 	}
 	via := l.clauses[kwVia].word()
@@ -177,8 +184,18 @@ func byHost(l *line, h *Hop) string {
 		return "outblaze"
 	case underDomain(by, "mimecast.com"):
 		return "mimecast"
-	case underDomain(by, "qq.com") && hasFoldPrefix(by, "newx"):
+	case underDomain(by, "qq.com") && (hasFoldPrefix(by, "newx") || hasFoldPrefix(by, "bizesmtp") || hasFoldPrefix(by, "esmtp")):
 		return "qq"
+	case underDomain(by, "symcld.net") || underDomain(by, "messagelabs.com"):
+		return "messagelabs"
+	case underDomain(by, "postini.com"):
+		return "postini"
+	case underDomain(by, "mxlogic.net"):
+		return "mxlogic"
+	case underDomain(by, "sendgrid.net"):
+		return "sendgrid"
+	case underDomain(by, "mailgun.net") || underDomain(by, "mailgun.org"):
+		return "mailgun"
 	case underDomain(by, "zohomail.com") || underDomain(by, "zoho.com"):
 		return "zoho"
 	}
@@ -202,6 +219,10 @@ func byShape(l *line, h *Hop, p *peer) string {
 	switch {
 	case hasFoldPrefix(head, "qmail ") || hasFoldPrefix(head, "ofmipd"):
 		return "qmail"
+	case hasFoldPrefix(head, "nullmailer"):
+		return "nullmailer"
+	case hasFoldPrefix(head, "authenticated sender"):
+		return "postfix"
 	case hasFoldPrefix(head, "from ") || hasFoldPrefix(head, "majordomo"):
 		return bySoftwareOr(l, "sendmail")
 	case p.zmailer:
@@ -214,6 +235,14 @@ func byShape(l *line, h *Hop, p *peer) string {
 		return "lmtp"
 	case from.seen && from.n > 0 && hasFoldPrefix(from.comment(0), "mailfrom:"):
 		return "aliyun"
+	case from.n > 1 && from.p[1].comment && hasFoldPrefix(from.p[1].text, "squirrelmail"):
+		return "squirrelmail"
+	case p.mapped:
+		return "courier"
+	case l.clauses[kwUser].n > 0 && equalFold(l.clauses[kwUser].p[0].text, "user") && h.With == "HTTP":
+		return "imp"
+	case h.ByIP.IsPrivate() && isAddress(h.By) && from.n == 2 && hasFoldPrefix(from.p[1].text, "ehlo "):
+		return "yahoo"
 	case from.n > 1 && from.p[1].comment && hasFoldPrefix(from.p[1].text, "helo ") && p.ip.IsValid():
 		if last := from.p[2]; from.n > 2 && last.comment && last.text != "" && last.text[0] == '[' {
 			return "ironport"
@@ -235,8 +264,8 @@ func byShape(l *line, h *Hop, p *peer) string {
 		return "obtuse"
 	case h.By != "" && p.bareUser && h.ID == "":
 		return "qmail"
-	case h.By != "" && p.ip.IsValid() && p.name != "" && p.bare && p.ident == "" && h.With == "ESMTP" && h.ID == "":
-		return "ironport"
+	case h.By != "" && h.ID == "" && p.ip.IsValid() && p.name != "" && h.Date.weekday < 0 && h.Date.ZoneName == "" && h.With != "":
+		return bareDate(h, p)
 	case h.By != "" && (p.ip.IsValid() || p.hidden || p.local):
 		return "rfc5321"
 	case h.By != "" && p.nameIP.IsValid():
@@ -245,6 +274,15 @@ func byShape(l *line, h *Hop, p *peer) string {
 		return "rfc5321"
 	}
 	return "unknown"
+}
+
+// bareDate tells apart who writes neither id nor weekday: qmail, whose times are
+// at -0000 and whose addresses stand bare, and IronPort.
+func bareDate(h *Hop, p *peer) string {
+	if p.bare && (h.Date.ZoneRaw == "-0000" || h.With == "SMTP") {
+		return "qmail"
+	}
+	return "ironport"
 }
 
 func bySoftwareOr(l *line, other string) string {

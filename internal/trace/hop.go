@@ -98,6 +98,8 @@ type Hop struct {
 	unverified bool
 	// authenticated is set where the line records authentication.
 	authenticated bool
+	// nameOnly is set where RDNS is the word behind "from".
+	nameOnly bool
 	// local is set where the protocol is one of Exim's local ones.
 	local bool
 }
@@ -108,10 +110,13 @@ func (h *Hop) Authenticated() bool { return h.authenticated }
 // VerifiedRDNS returns the peer's name where the writing host looked it up and
 // its dialect writes it only when it leads back to the address, else "".
 func (h *Hop) VerifiedRDNS() string {
-	if h.RDNSState == RDNSRecorded && !h.unverified {
-		return h.RDNS
+	if h.RDNSState != RDNSRecorded || h.unverified {
+		return ""
 	}
-	return ""
+	if h.nameOnly && h.Dialect != "exim" && h.Dialect != "zmailer" {
+		return "" // a PTR record that nobody confirmed, or a HELO equal to it
+	}
+	return h.RDNS
 }
 
 // A Stamp is a time as the JSON shows it: UTC to the second; without "Z" where

@@ -23,6 +23,7 @@ type peer struct {
 	bareUser bool   // the address stood behind user@, without brackets
 	local    bool   // a Unix socket, a user of the host
 	zmailer  bool
+	mapped   bool // the address was written as IPv4 mapped into IPv6
 	hidden   bool // brackets without anything in them
 	forged   bool // "may be forged", "unverified"
 	commentN int  // comments that described the peer
@@ -147,7 +148,7 @@ func (p *peer) settle(first string, bareIP netip.Addr, bareToken string, barePor
 		case alone:
 			p.ip, p.port, p.bare = bareIP, barePort, true
 		}
-	} else if bareToken == "" && n == 1 && !p.ip.IsValid() && impossibleAddr(first) {
+	} else if n == 1 && !p.ip.IsValid() && numbersOnly(first) {
 		p.bad, first = first, ""
 	}
 	if first == "" || p.rdns != "" || strings.ContainsAny(first, "/=:,") {
@@ -156,6 +157,20 @@ func (p *peer) settle(first string, bareIP netip.Addr, bareToken string, barePor
 	if p.ip.IsValid() && n <= 2 || n == 1 && strings.IndexByte(first, '.') > 0 {
 		p.rdns = strings.TrimSuffix(first, ".")
 	}
+}
+
+// numbersOnly knows what stands in an address's place and is none: an octet too
+// large, or a date, as some ratware writes.
+func numbersOnly(s string) bool {
+	dots := 0
+	for i := 0; i < len(s); i++ {
+		if s[i] == '.' {
+			dots++
+		} else if !isDigit(s[i]) {
+			return false
+		}
+	}
+	return dots >= 2
 }
 
 // notAboutPeer knows the comments of the from part that say something else;
@@ -363,6 +378,7 @@ func (p *peer) bracket(w string) {
 	}
 	if a, port, ok := tokenAddr(inner); ok {
 		p.ip, p.port = a, port
+		p.mapped = a.Is4() && inner[0] == ':'
 		if end+2 < len(w) && w[end+1] == ':' {
 			p.port = parsePort(w[end+2:])
 		}

@@ -26,7 +26,7 @@ func protocol(w string) string {
 	if hasFoldPrefix(w, "smtpsvc") {
 		return "SMTP"
 	}
-	return ""
+	return mailboxProtocol(w)
 }
 
 // protocols is ordered by how often each is met. Source: IANA, Mail
@@ -40,7 +40,7 @@ var protocols = [...]struct{ word, name string }{
 	{"utf8lmtp", "UTF8LMTP"}, {"utf8lmtps", "UTF8LMTPS"}, {"utf8lmtpa", "UTF8LMTPA"}, {"utf8lmtpsa", "UTF8LMTPSA"},
 	{"esmtp-tls", "ESMTPS"}, {"smtp-tls", "ESMTPS"}, {"esmtps_auth", "ESMTPSA"}, {"esmtp_auth", "ESMTPA"}, {"asmtp", "ESMTPA"}, {"asmtps", "ESMTPSA"},
 	{"local-esmtp", "ESMTP"}, {"local-esmtps", "ESMTPS"}, {"local-smtp", "SMTP"}, {"local-bsmtp", "SMTP"}, {"bsmtp", "SMTP"},
-	{"local-rmail", "Local"}, {"cmsmtp", "SMTP"}, {"mms", "MMS"}, {"uucp", "UUCP"},
+	{"local-rmail", "Local"}, {"cmsmtp", "SMTP"}, {"bizsmtp", "SMTP"}, {"qmqp", "QMQP"}, {"mms", "MMS"}, {"uucp", "UUCP"},
 	{"pop3", "POP3"}, {"pop3s", "POP3"}, {"pop", "POP3"}, {"imap", "IMAP"}, {"imap4", "IMAP"}, {"imaps", "IMAP"},
 	{"mapi", "MAPI"}, {"nnfmp", "NNFMP"}, {"ecstream", "ECSTREAM"}, {"spool", "SPOOL"}, {"odmr", "ODMR"},
 }
@@ -54,6 +54,17 @@ func authProtocol(p string) bool {
 func isLocalProtocol(p string) bool { return p == "Local" }
 
 func isFetchProtocol(p string) bool { return p == "POP3" || p == "IMAP" || p == "ODMR" }
+
+// mailboxProtocol knows the many spellings of POP3 and IMAP.
+func mailboxProtocol(w string) string {
+	switch {
+	case hasFoldPrefix(w, "pop3"):
+		return "POP3"
+	case hasFoldPrefix(w, "imap"):
+		return "IMAP"
+	}
+	return ""
+}
 
 // beginsDate tells whether a word is a weekday, as a date begins with it.
 func beginsDate(w string) bool {
@@ -243,9 +254,9 @@ func (h *Hop) skip(l *line, p *peer) Skip {
 		return SkipStore
 	case isFilter(h.Dialect) && (!h.IP.IsValid() || h.IP.IsLoopback()):
 		return SkipFilter
-	case isLocalProtocol(h.With) || p.local && !h.IP.IsValid():
+	case isLocalProtocol(h.With) || p.local && !h.IP.IsValid() || h.Dialect == "smtpsvc" && l.hasWord(kwFrom, "pickup"):
 		return SkipLocal
-	case hasFoldPrefix(head, "qmail ") || hasFoldPrefix(head, "ofmipd"):
+	case hasFoldPrefix(head, "qmail ") || hasFoldPrefix(head, "ofmipd") || hasFoldPrefix(head, "nullmailer"):
 		return SkipLocal
 	case hasFoldPrefix(h.With, "lmtp") && !h.IP.IsValid():
 		return SkipLocal

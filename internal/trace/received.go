@@ -26,10 +26,10 @@ func (h *Hop) parse(raw string) {
 	h.readTail(&l)
 	p.local = h.local
 	l.readPeer(&p)
+	h.readDate(&l)
 	h.Dialect = dialectOf(&l, h, &p)
 	h.settle(&p)
 	h.readRemarks(&l, &p)
-	h.readDate(&l)
 	h.Skip = h.skip(&l, &p)
 }
 
@@ -100,6 +100,14 @@ func byAddr(c string) (netip.Addr, bool) {
 
 // readTail takes id, for, and the sender behind "from <x>".
 func (h *Hop) readTail(l *line) {
+	for kw := kwBy; kw <= kwFor; kw++ { // Haraka: envelope-from <x> as words
+		c := &l.clauses[kw]
+		for i := 0; i+1 < c.n; i++ {
+			if !c.p[i].comment && len(c.p[i].text) == 13 && equalFold(c.p[i].text, "envelope-from") {
+				h.setSender(c.p[i+1].text)
+			}
+		}
+	}
 	if c := &l.clauses[kwID]; c.seen {
 		h.ID = strings.Trim(strings.TrimSuffix(c.word(), ","), "<>")
 	}
@@ -199,8 +207,11 @@ func (h *Hop) settle(p *peer) {
 	default:
 		h.HELO = p.name
 	}
+	if h.Dialect == "coremail" && strings.IndexByte(p.name, '$') > 0 { // webmail: user$domain
+		h.setAuth(p.name)
+	}
 	h.settleState(state)
-	if p.local && h.Ident == "" && hostName(p.name) && h.With != "LMTP" {
+	if h.local && h.Ident == "" && hostName(p.name) {
 		h.Ident = p.name
 	}
 	h.HELO = strings.TrimSuffix(h.HELO, ".")
@@ -221,7 +232,7 @@ func (h *Hop) nameAsRDNS(p *peer, state RDNSState) RDNSState {
 	case equalFold(p.name, "unknown"):
 		return RDNSNone
 	case h.RDNS == "" && !p.local && hostName(p.name):
-		h.RDNS = strings.TrimSuffix(p.name, ".")
+		h.RDNS, h.nameOnly = strings.TrimSuffix(p.name, "."), true
 	}
 	return state
 }
@@ -235,7 +246,7 @@ func (h *Hop) nameBesideAddress(p *peer) RDNSState {
 		case p.nameIP.IsValid() || equalFold(p.name, "unknown"):
 			return RDNSNone
 		case p.name != "":
-			h.RDNS = strings.TrimSuffix(p.name, ".")
+			h.RDNS, h.nameOnly = strings.TrimSuffix(p.name, "."), true
 			return RDNSRecorded
 		}
 	case "sendmail", "google", "postfix", "coremail":
@@ -249,8 +260,11 @@ func (h *Hop) settleState(state RDNSState) {
 	if _, ok := parseAddr(h.RDNS); ok {
 		h.RDNS, state = "", RDNSNone
 	}
-	if equalFold(h.RDNS, "unknown") {
+	switch {
+	case equalFold(h.RDNS, "unknown") || equalFold(h.RDNS, "unknown_domain"):
 		h.RDNS, state = "", RDNSNone
+	case equalFold(h.RDNS, "nodnsquery"):
+		h.RDNS, h.HELO, state = "", "", ""
 	}
 	switch {
 	case h.RDNS != "" && h.unverified && h.Dialect == "sendmail":

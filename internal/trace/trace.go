@@ -51,6 +51,7 @@ func (t *Tracer) TraceConnection(h message.Header, conn *Connection) Result {
 	r.roles(c)
 	r.sources(c)
 	r.claims(c)
+	r.zonesFit(c)
 	r.findings(c)
 	r.clues(c)
 	r.fill()
