@@ -74,8 +74,8 @@ type shortList struct {
 
 const maxShort, maxShortText = 5, 128
 
-func (l *shortList) add(text []byte) {
-	if len(text) == 0 {
+func (l *shortList) add(text []byte, texts interner) {
+	if len(text) == 0 || l.more {
 		return
 	}
 	text = text[:min(len(text), maxShortText)]
@@ -88,7 +88,7 @@ func (l *shortList) add(text []byte) {
 		l.more = true
 		return
 	}
-	l.items = append(l.items, string(text))
+	l.items = append(l.items, texts.text(text))
 }
 
 // evidence keeps a few lines: the first and the latest message, the first two refusals, the first two viruses.
@@ -146,10 +146,11 @@ type board[K comparable] struct {
 	seed    maphash.Seed
 	dropped dropSketch
 	pruned  int64 // how often rows were dropped
+	texts   interner
 }
 
 func newBoard[K comparable](limit int) *board[K] {
-	return &board[K]{rows: map[K]*row{}, max: max(limit, 2), seed: maphash.MakeSeed()}
+	return &board[K]{rows: map[K]*row{}, max: max(limit, 2), seed: maphash.MakeSeed(), texts: interner{}}
 }
 
 func (b *board[K]) add(key K, f *fact) *row {
@@ -166,7 +167,7 @@ func (b *board[K]) add(key K, f *fact) *row {
 	r.forged = r.forged || f.forged
 	r.lines.add(f)
 	if f.kind == aVirus {
-		r.viruses.add(f.detail)
+		r.viruses.add(f.detail, b.texts)
 	}
 	return r
 }

@@ -11,7 +11,7 @@ import (
 // A run is messages of one sender's domain from one network that follow each other closely.
 type run struct {
 	net         netip.Prefix
-	domain      string
+	domain      []byte
 	first, last int64
 	messages    int64
 	recipients  int64
@@ -41,6 +41,7 @@ type bursts struct {
 	lower   []byte
 	dropped int64 // runs let go because too many were open
 	alert   func(*run)
+	spare   []*run // to be used again, with their buffers
 }
 
 func newBursts(least int, gap int64, keep int, alert func(*run)) *bursts {
@@ -84,13 +85,26 @@ func (b *bursts) add(f *fact) {
 		if len(b.open) >= maxRuns {
 			b.prune(f.at)
 		}
-		r = &run{net: net, domain: string(b.lower[:min(len(b.lower), maxShortText)]), first: f.at, minSize: math.MaxInt64}
+		r = b.begin(net, f.at)
 		b.open[key] = r
 	}
 	r.add(f, b.seed)
 	if r.messages == b.least && b.alert != nil {
 		b.alert(r)
 	}
+}
+
+// begin takes a spare run, or makes one.
+func (b *bursts) begin(net netip.Prefix, at int64) *run {
+	r := &run{}
+	if n := len(b.spare); n > 0 {
+		r, b.spare = b.spare[n-1], b.spare[:n-1]
+	}
+	*r = run{
+		net: net, domain: append(r.domain[:0], b.lower[:min(len(b.lower), maxShortText)]...), first: at, minSize: math.MaxInt64,
+		relays: r.relays[:0], senders: r.senders[:0], lines: r.lines[:0],
+	}
+	return r
 }
 
 func (r *run) add(f *fact, seed maphash.Seed) {
@@ -110,8 +124,18 @@ func (r *run) add(f *fact, seed maphash.Seed) {
 		}
 	}
 	if len(r.lines) < maxRunLines {
-		r.lines = append(r.lines, keepLine(nil, f.raw))
+		r.keep(f.raw)
 	}
+}
+
+// keep copies a line into the next buffer, which an earlier use of the run may have left.
+func (r *run) keep(raw []byte) {
+	n := len(r.lines)
+	if n == cap(r.lines) {
+		r.lines = append(r.lines, nil)
+	}
+	r.lines = r.lines[:n+1]
+	r.lines[n] = keepLine(r.lines[n], raw)
 }
 
 // prune ends the runs that are over, and where that is not enough those with the fewest messages.
@@ -133,11 +157,13 @@ func (b *bursts) prune(now int64) {
 	}
 }
 
-// close puts a run among the best if it is a burst and stands out enough.
+// close puts a run among the best if it is a burst and stands out enough, and else spares it.
 func (b *bursts) close(r *run) {
 	if r.messages >= b.least {
 		b.best = rank(b.best, r, b.keep)
+		return
 	}
+	b.spare = append(b.spare, r)
 }
 
 func rank(best []*run, r *run, keep int) []*run {

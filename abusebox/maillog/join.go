@@ -3,6 +3,7 @@ package maillog
 import (
 	"bytes"
 	"hash/maphash"
+	"math/bits"
 	"net/netip"
 )
 
@@ -49,8 +50,10 @@ type joiner struct {
 	emit    func(*fact)
 	seed    maphash.Seed
 	at      map[uint64]uint32 // place in ring
-	ring    []message
+	ring    [][]message       // in blocks, so that it grows without being copied
+	used    uint32
 	next    uint32
+	texts   interner // accounts and names
 	logins  map[uint64]login
 	forged  map[netip.Addr]struct{}
 	last    event // the event before, for repetitions
@@ -71,18 +74,26 @@ type JoinCounts struct {
 func newJoiner(c *clock, emit func(*fact)) *joiner {
 	return &joiner{
 		clock: c, emit: emit, seed: maphash.MakeSeed(), maxRing: maxMessages,
-		at: map[uint64]uint32{}, logins: map[uint64]login{}, forged: map[netip.Addr]struct{}{},
+		at: map[uint64]uint32{}, texts: interner{}, logins: map[uint64]login{}, forged: map[netip.Addr]struct{}{},
 	}
 }
 
 // prime looks through the first events for what their queue ids tell of year and zone, before any is dated.
 func (j *joiner) prime(events []event) {
-	if j.primed {
+	if j.primed || len(events) == 0 {
 		return
 	}
 	j.primed = true
 	for i := range events {
 		j.learn(&events[i])
+	}
+}
+
+// feed takes the events of a chunk.
+func (j *joiner) feed(c *chunk) {
+	j.prime(c.events)
+	for i := range c.events {
+		j.add(&c.events[i])
 	}
 }
 
@@ -106,12 +117,16 @@ func (j *joiner) add(e *event) {
 	}
 	j.dispatch(e, at)
 	if e.kind == ofRefusal || e.kind == ofBadLogin {
-		j.last = *e
-		j.last.raw, j.last.id = bytes.Clone(e.raw), nil
-		j.last.name, j.last.detail, j.last.account, j.last.sender, j.last.host = nil, nil, nil, nil, bytes.Clone(e.host)
+		j.keepLast(e)
 	} else {
 		j.last.kind = noEvent
 	}
+}
+
+// keepLast keeps what a repetition of the line would need, in buffers of its own.
+func (j *joiner) keepLast(e *event) {
+	raw, host := append(j.last.raw[:0], e.raw...), append(j.last.host[:0], e.host...)
+	j.last = event{kind: e.kind, outcome: e.outcome, addr: e.addr, raw: raw, host: host}
 }
 
 // repeat counts a refusal as often as the log daemon says that it came again.
@@ -143,12 +158,12 @@ func (j *joiner) dispatch(e *event, at int64) {
 		}
 		j.forged[e.addr] = struct{}{}
 	case ofBadLogin:
-		j.tell(fact{kind: aBadLogin, at: at, addr: e.addr, name: e.name, account: string(e.account), count: e.count, raw: e.raw})
+		j.tell(fact{kind: aBadLogin, at: at, addr: e.addr, name: e.name, account: j.texts.text(e.account), count: e.count, raw: e.raw})
 	case ofLogin:
 		if len(j.logins) >= maxLogins {
 			clear(j.logins)
 		}
-		j.logins[j.session(e)] = login{e.addr, string(e.account), at}
+		j.logins[j.session(e)] = login{e.addr, j.texts.text(e.account), at}
 	}
 }
 
@@ -159,12 +174,7 @@ func (j *joiner) tell(f fact) {
 
 // key names a queue id of one host.
 func (j *joiner) key(host, id []byte) uint64 {
-	var h maphash.Hash
-	h.SetSeed(j.seed)
-	_, _ = h.Write(host)
-	_ = h.WriteByte(0)
-	_, _ = h.Write(id)
-	return h.Sum64()
+	return bits.RotateLeft64(maphash.Bytes(j.seed, host), 17) ^ maphash.Bytes(j.seed, id)
 }
 
 func (j *joiner) session(e *event) uint64 {
@@ -178,7 +188,7 @@ func (j *joiner) find(e *event) *message {
 		return nil
 	}
 	if at, ok := j.at[j.key(e.host, e.id)]; ok {
-		return &j.ring[at]
+		return j.place(at)
 	}
 	return nil
 }
@@ -187,24 +197,32 @@ func (j *joiner) find(e *event) *message {
 func (j *joiner) open(e *event) *message {
 	key := j.key(e.host, e.id)
 	if at, ok := j.at[key]; ok {
-		return &j.ring[at]
+		return j.place(at)
 	}
-	if len(j.ring) < j.maxRing {
-		j.at[key] = uint32(len(j.ring))
-		j.ring = append(j.ring, message{key: key})
-		return &j.ring[len(j.ring)-1]
+	if j.used < uint32(j.maxRing) {
+		if j.used%ringBlock == 0 {
+			j.ring = append(j.ring, make([]message, ringBlock))
+		}
+		j.next, j.used = j.used, j.used+1
+	} else {
+		j.next = (j.next + 1) % uint32(j.maxRing)
 	}
-	place := j.next
-	j.next = (j.next + 1) % uint32(j.maxRing)
-	old := &j.ring[place]
-	delete(j.at, old.key)
-	if !old.queued {
-		j.counts.Forgotten++
+	m := j.place(j.next)
+	if m.key != 0 {
+		delete(j.at, m.key)
+		if !m.queued {
+			j.counts.Forgotten++
+		}
 	}
-	*old = message{key: key}
-	j.at[key] = place
-	return old
+	*m = message{key: key}
+	j.at[key] = j.next
+	return m
 }
+
+// ringBlock is how many messages the ring grows by.
+const ringBlock = 1 << 12
+
+func (j *joiner) place(at uint32) *message { return &j.ring[at/ringBlock][at%ringBlock] }
 
 // origin begins a message; Postfix uses short queue ids again, so one that was known begins anew.
 func (j *joiner) origin(e *event, at int64) {
@@ -213,7 +231,7 @@ func (j *joiner) origin(e *event, at int64) {
 		*m = message{key: m.key}
 	}
 	_, forged := j.forged[e.addr]
-	m.addr, m.account, m.name, m.known, m.again = e.addr, string(e.account), string(e.name), true, e.again
+	m.addr, m.account, m.name, m.known, m.again = e.addr, j.texts.text(e.account), j.texts.text(e.name), true, e.again
 	m.forged = forged && string(e.name) == "unknown"
 	j.settle(m, at)
 }
@@ -234,7 +252,7 @@ func (j *joiner) envelope(e *event, at int64) {
 		*m = message{key: m.key} // another message under an old id
 	}
 	if sendmail {
-		m.addr, m.account, m.known, m.forged = e.addr, string(e.account), true, e.forged
+		m.addr, m.account, m.known, m.forged = e.addr, j.texts.text(e.account), true, e.forged
 		j.loggedIn(m, e, at)
 	}
 	if m.queued || !m.known {
@@ -304,9 +322,6 @@ func (j *joiner) delivery(e *event, at int64) {
 
 func (j *joiner) refusal(e *event, at int64) {
 	f := fact{kind: aRefusal, outcome: e.outcome, at: at, addr: e.addr, name: e.name, sender: e.sender, detail: e.detail, count: e.count, raw: e.raw}
-	if e.kind == ofRefusal && f.count == 0 {
-		f.count = 1
-	}
 	if m := j.find(e); m != nil && m.known {
 		f.addr, f.account = m.addr, m.account
 	}

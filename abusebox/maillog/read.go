@@ -136,10 +136,7 @@ func (t *Tally) Read(ctx context.Context, r io.Reader, modified time.Time) error
 	}
 	return parallel(ctx, plain, t.workers(), func(c *chunk) {
 		t.lines.add(c.counts)
-		t.join.prime(c.events)
-		for i := range c.events {
-			t.join.add(&c.events[i])
-		}
+		t.join.feed(c)
 	})
 }
 

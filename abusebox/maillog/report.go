@@ -90,23 +90,39 @@ func (r *row) summary() Summary {
 	return Summary{r.Counts, unix(r.first), unix(r.last), r.viruses.items, int64(r.missed), r.lines.list()}
 }
 
+// A place is one key in the order of suspicion.
+type place[K comparable] struct {
+	key   K
+	score float64
+	first int64
+}
+
 // top returns the n most suspicious rows of a board; ties go by first sight, so that the order is stable.
 func top[K comparable](b *board[K], n int, less func(a, b K) int) []K {
-	keys := make([]K, 0, len(b.rows))
-	for key := range b.rows {
-		keys = append(keys, key)
+	best := make([]place[K], 0, n+1)
+	order := func(x, y place[K]) int {
+		return cmp.Or(cmp.Compare(y.score, x.score), cmp.Compare(x.first, y.first), less(x.key, y.key))
 	}
-	slices.SortFunc(keys, func(x, y K) int {
-		a, b := b.rows[x], b.rows[y]
-		return cmp.Or(cmp.Compare(b.Suspicion(), a.Suspicion()), cmp.Compare(a.first, b.first), less(x, y))
-	})
-	return keys[:min(len(keys), n)]
+	for key, r := range b.rows {
+		p := place[K]{key, r.Suspicion(), r.first}
+		if len(best) == n && (n == 0 || order(p, best[n-1]) > 0) {
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(best, p, order)
+		best = slices.Insert(best, at, p)
+		best = best[:min(len(best), n)]
+	}
+	keys := make([]K, len(best))
+	for i, p := range best {
+		keys[i] = p.key
+	}
+	return keys
 }
 
 // burst renders a run with the reasons for its score.
 func (r *run) burst() Burst {
 	b := Burst{
-		Net: r.net, Domain: r.domain, Messages: r.messages, Recipients: r.recipients, Relays: r.relays, Senders: len(r.senders),
+		Net: r.net, Domain: printable(r.domain), Messages: r.messages, Recipients: r.recipients, Relays: slices.Clone(r.relays), Senders: len(r.senders),
 		Forged: r.forged, MinSize: r.minSize, MaxSize: r.maxSize, First: unix(r.first), Last: unix(r.last), Score: r.score(), Why: r.reasons(),
 	}
 	for _, line := range r.lines {

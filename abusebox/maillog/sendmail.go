@@ -22,7 +22,7 @@ func parseSendmail(text []byte, e *event) {
 		sendmailLogin(rest, e)
 	case bytes.HasPrefix(rest, []byte("rejecting commands from ")):
 		if e.peer(rest[len("rejecting commands from "):]) {
-			e.kind, e.outcome, e.detail = ofRefusal, rejected, rest
+			e.kind, e.outcome, e.detail, e.count = ofRefusal, rejected, rest, 1
 		}
 	case len(rest) > 0 && rest[0] == '<' && e.id != nil:
 		sendmailRecipient(rest, e)

@@ -101,14 +101,14 @@ func (t *Tally) add(f *fact) {
 	}
 	if f.addr.IsValid() {
 		r := t.relays.add(f.addr, f)
-		r.names.add(f.name)
-		r.senders.add(f.domain())
+		r.names.add(f.name, t.relays.texts)
+		r.senders.add(f.domain(), t.relays.texts)
 	}
 	if f.account != "" {
 		r := t.accounts.add(f.account, f)
-		r.senders.add(f.domain())
+		r.senders.add(f.domain(), t.accounts.texts)
 		if f.addr.IsValid() && f.kind != aDelivery {
-			r.relays.add(f.addr.AppendTo(nil))
+			r.relays.add(f.addr.AppendTo(nil), t.accounts.texts)
 		}
 	}
 	t.bursts.add(f)
