@@ -46,7 +46,7 @@ func Peer(c net.Conn) netip.Addr {
 }
 
 func (c *Conn) Read(p []byte) (int, error) {
-	if err := c.arm(c.Conn.SetReadDeadline, &c.read); err != nil {
+	if err := c.arm(c.Conn.SetReadDeadline, &c.read, 0); err != nil {
 		return 0, err
 	}
 	c.quickAck()
@@ -54,28 +54,35 @@ func (c *Conn) Read(p []byte) (int, error) {
 }
 
 func (c *Conn) Write(p []byte) (int, error) {
-	if err := c.arm(c.Conn.SetWriteDeadline, &c.write); err != nil {
+	if err := c.arm(c.Conn.SetWriteDeadline, &c.write, farewell); err != nil {
 		return 0, err
 	}
 	return c.Conn.Write(p)
 }
 
+// farewell is how long after the end of its life a connection may still say that it ends.
+const farewell = 2 * time.Second
+
 // arm sets the earliest of the deadlines that hold.
-func (c *Conn) arm(set func(time.Time) error, user *time.Time) error {
+func (c *Conn) arm(set func(time.Time) error, user *time.Time, late time.Duration) error {
 	if c.l.opt.Idle == 0 && c.end.IsZero() {
 		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return set(c.earliest(*user))
+	return set(c.earliest(*user, late))
 }
 
-func (c *Conn) earliest(user time.Time) time.Time {
+func (c *Conn) earliest(user time.Time, late time.Duration) time.Time {
 	t := user
+	end := c.end
+	if !end.IsZero() {
+		end = end.Add(late)
+	}
 	if c.l.opt.Idle > 0 {
 		t = sooner(t, time.Now().Add(c.l.opt.Idle))
 	}
-	return sooner(t, c.end)
+	return sooner(t, end)
 }
 
 func sooner(a, b time.Time) time.Time {
@@ -90,7 +97,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.read = t
-	return c.Conn.SetReadDeadline(c.earliest(t))
+	return c.Conn.SetReadDeadline(c.earliest(t, 0))
 }
 
 // SetWriteDeadline sets the user's own deadline, beside the listener's.
@@ -98,7 +105,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.write = t
-	return c.Conn.SetWriteDeadline(c.earliest(t))
+	return c.Conn.SetWriteDeadline(c.earliest(t, farewell))
 }
 
 // SetDeadline sets both.
