@@ -27,8 +27,10 @@ func newRoot(a *app) *cobra.Command {
 	flags.StringVarP(&a.configPath, "config", "c", "", "configuration `file` (default $SPOOR_CONFIG or /etc/spoor/spoor.toml)")
 	flags.BoolVar(&a.json, "json", false, "print one JSON object a line, as docs/json.md documents")
 	root.AddCommand(
+		newServeCmd(a),
 		newCheckCmd(a),
 		newTraceCmd(a),
+		newParseCmd(a),
 		newLookupCmd(a),
 		newRegistryCmd(a),
 	)

@@ -5,6 +5,9 @@ package message
 
 import (
 	"bytes"
+	"encoding/base64"
+	"io"
+	"mime/quotedprintable"
 	"strings"
 	"sync"
 )
@@ -270,4 +273,17 @@ func (r *reader) groups(p *Part) {
 		}
 		b = bytes.TrimLeft(b, "\r\n")
 	}
+}
+
+// Reader returns the body freed of its transfer encoding as a stream, for
+// parts that are too large to decode at once. Unlike Body it stops at what is
+// broken.
+func (p *Part) Reader() io.Reader {
+	switch normalEncoding(p.Header.Get("Content-Transfer-Encoding")) {
+	case "base64":
+		return base64.NewDecoder(base64.StdEncoding, bytes.NewReader(p.Raw))
+	case "quoted-printable":
+		return quotedprintable.NewReader(bytes.NewReader(p.Raw))
+	}
+	return bytes.NewReader(p.Body())
 }

@@ -1,0 +1,107 @@
+package report
+
+import (
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"io"
+	"strings"
+
+	"spoor/internal/message"
+)
+
+// openFile calls read for the table in an attachment, and for each table in an
+// archive. Unpacking is bounded: what passes the limit or unpacks to an
+// unlikely size is refused, and the result says so.
+func (d *document) openFile(p *message.Part, read func(name string, r io.Reader)) {
+	name := strings.ToLower(p.Filename)
+	switch {
+	case isZip(p, name):
+		d.unzip(p, read)
+	case strings.HasSuffix(name, ".gz") || p.MediaType == "application/gzip" || p.MediaType == "application/x-gzip":
+		zr, err := gzip.NewReader(p.Reader())
+		if err != nil || !d.mayUnpack() {
+			return
+		}
+		read(strings.TrimSuffix(name, ".gz"), d.bounded(zr, int64(len(p.Raw))))
+	case isTableFile(p, name):
+		read(name, utf8Reader(p))
+	}
+}
+
+func isZip(p *message.Part, name string) bool {
+	return strings.HasSuffix(name, ".zip") || p.MediaType == "application/zip" || p.MediaType == "application/x-zip-compressed" || p.MediaType == "application/x-zip"
+}
+
+func isTableFile(p *message.Part, name string) bool {
+	return p.MediaType == "text/csv" || p.MediaType == "text/tab-separated-values" || p.MediaType == "text/comma-separated-values" || p.MediaType == "application/csv" ||
+		strings.HasSuffix(name, ".csv") || strings.HasSuffix(name, ".tsv") || strings.HasSuffix(name, ".txt") || strings.HasSuffix(name, ".log") || p.MediaType == "text/plain" || p.MediaType == "application/vnd.ms-excel"
+}
+
+// utf8Reader streams a large part and decodes the charset of a small one.
+func utf8Reader(p *message.Part) io.Reader {
+	if len(p.Raw) > 4<<20 {
+		return p.Reader()
+	}
+	return strings.NewReader(p.Text())
+}
+
+// mayUnpack counts an archived file.
+func (d *document) mayUnpack() bool {
+	if d.budget.archives++; d.budget.archives > d.lim.MaxArchives {
+		d.budget.truncated = "archives"
+		return false
+	}
+	return true
+}
+
+// unzip reads the tables of a zip file.
+func (d *document) unzip(p *message.Part, read func(name string, r io.Reader)) {
+	b := p.Body()
+	zr, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		d.opt.explain("zip: " + err.Error())
+		return
+	}
+	for _, f := range zr.File {
+		name := strings.ToLower(f.Name)
+		if f.FileInfo().IsDir() || !(strings.HasSuffix(name, ".csv") || strings.HasSuffix(name, ".txt") || strings.HasSuffix(name, ".tsv") || strings.HasSuffix(name, ".log")) {
+			continue
+		}
+		if !d.mayUnpack() {
+			return
+		}
+		rc, err := f.Open()
+		if err != nil {
+			continue
+		}
+		read(name, d.bounded(rc, int64(f.CompressedSize64)))
+		rc.Close()
+	}
+}
+
+// maxRatio is more than any honest table is packed.
+const maxRatio = 250
+
+// bounded limits what one packed file may become.
+func (d *document) bounded(r io.Reader, packed int64) io.Reader {
+	return &boundedReader{r: r, d: d, left: max(packed*maxRatio, 1<<20)}
+}
+
+// A boundedReader ends a stream that unpacks to more than its limits.
+type boundedReader struct {
+	r    io.Reader
+	d    *document
+	left int64
+}
+
+func (b *boundedReader) Read(p []byte) (int, error) {
+	if b.left <= 0 || b.d.budget.unpacked > b.d.lim.MaxUnpacked {
+		b.d.budget.truncated = "archive"
+		return 0, io.EOF
+	}
+	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	b.d.budget.unpacked += int64(n)
+	return n, err
+}

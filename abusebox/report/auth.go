@@ -1,0 +1,130 @@
+package report
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"time"
+
+	"blitiri.com.ar/go/spf"
+	"github.com/emersion/go-msgauth/authres"
+	"github.com/emersion/go-msgauth/dkim"
+
+	"spoor/internal/message"
+)
+
+// maxSignatures bounds the DKIM signatures of a mail that are verified.
+const maxSignatures = 8
+
+// authTimeout bounds the DNS questions of one mail.
+const authTimeout = 8 * time.Second
+
+// authenticate says what proves that the mail comes from domain: what our own
+// hosts found, a DKIM signature, or SPF at our edge.
+func authenticate(ctx context.Context, msg *message.Message, opt *Options, domain string) Authentication {
+	if domain == "" {
+		return ByNone
+	}
+	if a := ownResults(msg.Header, opt.Hosts, domain); a != ByNone {
+		return a
+	}
+	if opt.Resolver == nil {
+		return ByNone
+	}
+	ctx, cancel := context.WithTimeout(ctx, authTimeout)
+	defer cancel()
+	if signedBy(ctx, msg, opt.Resolver, domain) {
+		return ByDKIM
+	}
+	if permitted(ctx, opt, domain) {
+		return BySPF
+	}
+	return ByNone
+}
+
+// ownResults reads Authentication-Results (RFC 8601) that one of our own hosts
+// wrote: those above the first Received line that is not ours, by their authserv-id.
+func ownResults(h message.Header, hosts []string, domain string) Authentication {
+	for _, f := range h.Fields {
+		if strings.EqualFold(f.Name, "Received") && !inDomains(byHost(f.Value()), hosts) {
+			return ByNone
+		}
+		if !strings.EqualFold(f.Name, "Authentication-Results") {
+			continue
+		}
+		id, results, err := authres.Parse(f.Value())
+		if err != nil || !inDomains(strings.Fields(id + " -")[0], hosts) {
+			continue
+		}
+		if a := resultFor(results, domain); a != ByNone {
+			return a
+		}
+	}
+	return ByNone
+}
+
+func resultFor(results []authres.Result, domain string) Authentication {
+	found := ByNone
+	for _, r := range results {
+		switch r := r.(type) {
+		case *authres.DKIMResult:
+			if r.Value == authres.ResultPass && aligned(r.Domain, domain) {
+				return ByDKIM
+			}
+		case *authres.SPFResult:
+			from := r.From
+			if i := strings.LastIndexByte(from, '@'); i >= 0 {
+				from = from[i+1:]
+			}
+			if r.Value == authres.ResultPass && aligned(from, domain) {
+				found = BySPF
+			}
+		}
+	}
+	return found
+}
+
+// aligned compares domains as DMARC does when relaxed (RFC 7489 §3.1).
+func aligned(a, b string) bool {
+	return a != "" && (strings.EqualFold(a, b) || sameOrganisation(strings.ToLower(a), strings.ToLower(b)))
+}
+
+// signedBy verifies the mail's DKIM signatures (RFC 6376).
+func signedBy(ctx context.Context, msg *message.Message, res Resolver, domain string) bool {
+	if !msg.Header.Has("DKIM-Signature") {
+		return false
+	}
+	verifications, err := dkim.VerifyWithOptions(bytes.NewReader(crlf(msg.Raw)), &dkim.VerifyOptions{
+		LookupTXT:        func(name string) ([]string, error) { return res.LookupTXT(ctx, name) },
+		MaxVerifications: maxSignatures,
+	})
+	if err != nil && len(verifications) == 0 {
+		return false
+	}
+	for _, v := range verifications {
+		if v.Err == nil && aligned(v.Domain, domain) {
+			return true
+		}
+	}
+	return false
+}
+
+// crlf writes all line ends as RFC 5322 wants them, which signatures count on.
+func crlf(b []byte) []byte {
+	if !bytes.Contains(b, []byte("\n")) || bytes.Count(b, []byte("\n")) == bytes.Count(b, []byte("\r\n")) {
+		return b
+	}
+	b = bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n"))
+	return bytes.ReplaceAll(b, []byte("\n"), []byte("\r\n"))
+}
+
+// permitted checks SPF (RFC 7208) for the envelope that our edge saw.
+func permitted(ctx context.Context, opt *Options, domain string) bool {
+	e := opt.Envelope
+	i := strings.LastIndexByte(e.From, '@')
+	if !e.Peer.IsValid() || i < 0 || !aligned(e.From[i+1:], domain) {
+		return false
+	}
+	result, _ := spf.CheckHostWithSender(e.Peer.AsSlice(), e.Helo, e.From, spf.WithContext(ctx), spf.WithResolver(spfResolver{opt.Resolver}))
+	return result == spf.Pass
+}

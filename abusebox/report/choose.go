@@ -1,0 +1,334 @@
+package report
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// weigh is the last step: every address of the text is weighed, the best are
+// taken, the others become candidates.
+func (d *document) weigh(ctx context.Context) findings {
+	w := d.weighing()
+	chosen := w.chosen()
+	f := findings{format: "text", author: d.innerAuthor}
+	for _, c := range chosen {
+		r := d.base(c.ip, c.confidence(), c.why())
+		r.Step = Fallback
+		if c.prefix >= 0 && c.prefix < c.ip.BitLen() {
+			if p, err := c.ip.Prefix(c.prefix); err == nil {
+				r.IP, r.Prefix = addr{}, p
+			}
+		}
+		w.detail(&r, c, chosen)
+		f.reports = append(f.reports, r)
+	}
+	f.candidates = w.others(chosen)
+	if len(f.reports) == 0 {
+		f.reports = d.resolveSites(ctx, d.namedSites())
+	}
+	if len(f.reports) == 0 {
+		f.format = ""
+	}
+	for _, r := range f.reports {
+		d.opt.explain(fmt.Sprintf("fallback: %s taken, %s", subjectOf(r), r.Why))
+	}
+	for _, c := range f.candidates {
+		d.opt.explain(fmt.Sprintf("fallback: %s left, %s", c.IP, c.WhyNot))
+	}
+	return f
+}
+
+func subjectOf(r Report) string {
+	switch {
+	case r.IP.IsValid():
+		return r.IP.String()
+	case r.Prefix.IsValid():
+		return r.Prefix.String()
+	}
+	return r.Source
+}
+
+func (c *weighed) confidence() Confidence {
+	if c.forIt.weight >= weightPlain && (c.named || c.logged || c.inSubject) {
+		return Medium
+	}
+	return Low
+}
+
+func (c *weighed) why() string {
+	r := c.forIt
+	switch {
+	case c.inSubject:
+		return "address in the subject"
+	case r.label:
+		return fmt.Sprintf("labelled %q", r.word)
+	case r.log:
+		return fmt.Sprintf("source in a log line (%s)", r.word)
+	case r.is == source || r.is == from:
+		return fmt.Sprintf("stands with %q", r.word)
+	case r.word == "URL":
+		return "host of a reported URL"
+	}
+	return "the likeliest address of the text"
+}
+
+// others makes candidates of what was not taken.
+func (w *weighing) others(chosen []*weighed) []Candidate {
+	taken := map[addr]bool{}
+	for _, c := range chosen {
+		taken[c.ip] = true
+	}
+	var out []Candidate
+	for _, c := range w.list {
+		if taken[c.ip] || len(out) >= maxCandidates {
+			continue
+		}
+		out = append(out, Candidate{IP: c.ip, Score: c.forIt.weight, WhyNot: w.whyNot(c)})
+	}
+	return out
+}
+
+// maxCandidates bounds what one mail lists beside its reports.
+const maxCandidates = 200
+
+func (w *weighing) whyNot(c *weighed) string {
+	switch {
+	case !usable(c.ip):
+		return "cannot be a source"
+	case c.against.weight > 0 && c.against.weight >= c.forIt.weight && c.against.is == target:
+		return fmt.Sprintf("a destination (%s)", c.against.word)
+	case c.against.weight > 0 && c.against.weight >= c.forIt.weight:
+		return fmt.Sprintf("only a reference (%s)", c.against.word)
+	case !public(c.ip):
+		return "not a public address"
+	case resolvers[c.ip.String()]:
+		return "a public resolver"
+	case c.forIt.weight <= weightMention:
+		return "only mentioned"
+	}
+	return "others are stated more clearly"
+}
+
+// allCandidates lists every address of a rejected mail.
+func (d *document) allCandidates(why string) []Candidate {
+	var out []Candidate
+	seen := map[addr]bool{}
+	for _, l := range d.bodyLines() {
+		for _, h := range l.hits {
+			if !seen[h.ip] && len(out) < maxCandidates {
+				seen[h.ip] = true
+				out = append(out, Candidate{IP: h.ip, WhyNot: why})
+			}
+		}
+	}
+	return out
+}
+
+// resolvers are public name servers that texts mention.
+var resolvers = map[string]bool{"8.8.8.8": true, "8.8.4.4": true, "1.1.1.1": true, "1.0.0.1": true, "9.9.9.9": true, "208.67.222.222": true, "208.67.220.220": true, "4.2.2.2": true, "4.2.2.1": true}
+
+// eligible tells whether an address may be taken at all.
+func (w *weighing) eligible(c *weighed) bool {
+	if !usable(c.ip) || c.forN == 0 && !c.inSubject {
+		return false
+	}
+	if c.against.weight > 0 {
+		switch {
+		case c.against.is == reference && c.against.word == "version":
+			return false
+		case c.inSubject && c.forIt.weight >= c.against.weight-12 && c.against.weight < weightLabel:
+		case c.against.weight > c.forIt.weight:
+			return false
+		case c.against.weight == c.forIt.weight && c.againstN >= c.forN:
+			return false
+		}
+	}
+	if resolvers[c.ip.String()] && c.forIt.weight < weightLog {
+		return false
+	}
+	return true
+}
+
+// chosen returns the accused, in the order of the text.
+func (w *weighing) chosen() []*weighed {
+	var all []*weighed
+	publics := false
+	for _, c := range w.list {
+		if w.eligible(c) {
+			all = append(all, c)
+			publics = publics || public(c.ip) && c.forIt.weight > weightMention
+		}
+	}
+	if publics {
+		all = keep(all, func(c *weighed) bool { return public(c.ip) || w.d.opt.isOurs(c.ip) })
+	}
+	all = w.withoutTransport(all)
+	return w.preferOurs(w.best(all), all)
+}
+
+// withoutTransport drops the hosts that brought the complaint, unless they are named.
+func (w *weighing) withoutTransport(all []*weighed) []*weighed {
+	hosts := w.d.transport()
+	return keep(all, func(c *weighed) bool {
+		return !hosts[c.ip] || c.inSubject || c.forIt.weight >= weightProse
+	})
+}
+
+func keep(list []*weighed, ok func(*weighed) bool) []*weighed {
+	var out []*weighed
+	for _, c := range list {
+		if ok(c) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// best takes the group that is stated most clearly.
+func (w *weighing) best(all []*weighed) []*weighed {
+	subject := keep(all, func(c *weighed) bool { return c.inSubject })
+	if len(subject) > 0 {
+		return w.withTable(subject, all)
+	}
+	if named := keep(all, func(c *weighed) bool { return c.named && c.forIt.is == source && c.forIt.weight >= 88 }); len(named) > 0 {
+		return named
+	}
+	logged := keep(all, func(c *weighed) bool { return c.logged })
+	if named := keep(all, func(c *weighed) bool { return c.named && c.forIt.weight >= weightPlain-10 }); len(named) > 0 {
+		if len(logged) == 0 || anyOf(named, func(c *weighed) bool { return c.logged }) || !onlyServers(named) {
+			return named
+		}
+	}
+	if len(logged) > 0 {
+		if prose := keep(logged, func(c *weighed) bool { return w.inProse(c) }); len(prose) > 0 && len(prose) < len(logged) {
+			return prose
+		}
+		return logged
+	}
+	return w.unstated(all)
+}
+
+// inProse tells whether the text also speaks of the address outside the logs.
+func (w *weighing) inProse(c *weighed) bool {
+	for _, i := range c.lines {
+		l := &w.lines[i]
+		for k := range l.hits {
+			if l.hits[k].ip != c.ip {
+				continue
+			}
+			if r := readAround(l.text, l.hits, k); !r.log && r.is != neutral && r.weight >= weightProse-6 && len(findStamps(l.text, 1)) == 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// onlyServers tells whether all are labelled as a server or host, which may be
+// the complainant's.
+func onlyServers(list []*weighed) bool {
+	return !anyOf(list, func(c *weighed) bool {
+		return !strings.HasPrefix(c.forIt.word, "server") && !strings.HasPrefix(c.forIt.word, "host")
+	})
+}
+
+func anyOf(list []*weighed, ok func(*weighed) bool) bool {
+	for _, c := range list {
+		if ok(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// withTable adds to the subject's addresses those that the text lists like them.
+func (w *weighing) withTable(subject, all []*weighed) []*weighed {
+	low := strings.ToLower(w.d.subject)
+	more := strings.Contains(low, "and other") || strings.Contains(low, "and more") || strings.Contains(low, "multiple") || strings.Contains(low, "several") || strings.Contains(low, "...") || strings.Contains(low, "u.a.") || strings.Contains(low, "und weitere") || strings.Contains(low, "/24") || strings.Contains(low, "et al")
+	inBody := keep(subject, func(c *weighed) bool { return c.inBody })
+	if more || len(inBody) == 0 {
+		named := keep(all, func(c *weighed) bool { return c.inSubject || c.named && c.forIt.weight >= weightPlain })
+		if more || anyOf(named, func(c *weighed) bool { return !c.inSubject && c.forIt.is == source && c.forIt.weight >= 88 }) {
+			return named
+		}
+	}
+	return subject
+}
+
+// unstated takes from what no label and no log names.
+func (w *weighing) unstated(all []*weighed) []*weighed {
+	top := 0
+	for _, c := range all {
+		top = max(top, c.forIt.weight)
+	}
+	switch {
+	case top >= weightProse-14:
+		return keep(all, func(c *weighed) bool { return c.forIt.weight >= top-9 && c.forIt.weight >= weightBare })
+	case !w.d.soundsLikeComplaint():
+		return nil
+	case top >= weightBare:
+		return keep(all, func(c *weighed) bool { return c.forIt.weight >= weightBare })
+	case len(all) == 1 && top > 0:
+		return all
+	}
+	return nil
+}
+
+// preferOurs lets the registry decide where the text is unclear.
+func (w *weighing) preferOurs(best, all []*weighed) []*weighed {
+	if w.d.opt.Ours == nil {
+		return best
+	}
+	ours := func(c *weighed) bool { return w.d.opt.Ours(c.ip) }
+	if anyOf(best, ours) {
+		weak := keep(best, func(c *weighed) bool { return ours(c) || c.named || c.logged || c.inSubject })
+		return weak
+	}
+	if strong := anyOf(best, func(c *weighed) bool { return c.named || c.logged || c.inSubject }); strong {
+		return best
+	}
+	if mine := keep(all, ours); len(mine) > 0 {
+		return mine
+	}
+	return best
+}
+
+// namedSites reports URLs where the text names no address but a site to take down.
+func (d *document) namedSites() []Report {
+	cat, typ := d.kind()
+	if cat != "content" && cat != "copyright" {
+		return nil
+	}
+	var out []Report
+	seen := map[string]bool{}
+	for _, l := range append([]line{newLine(d.subject)}, d.bodyLines()...) {
+		for _, u := range findURLs(l.text, 8) {
+			host := hostOf(u)
+			if seen[host] || !strings.Contains(host, ".") || d.isReferenceSite(host) || len(out) >= 50 {
+				continue
+			}
+			seen[host] = true
+			r := d.base(addr{}, Low, "a site that the text complains about, without an address")
+			r.Source, r.Category, r.Type, r.Step = u, cat, typ, Fallback
+			r.URLs, r.Domains, r.Subject.Site = []string{u}, []string{host}, host
+			r.Evidence = []string{l.raw}
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// isReferenceSite tells sites that complaints cite: the reporter's own, ours,
+// and those that explain.
+func (d *document) isReferenceSite(host string) bool {
+	if d.domain != "" && (host == d.domain || strings.HasSuffix(host, "."+d.domain) || sameOrganisation(host, d.domain)) {
+		return true
+	}
+	for _, s := range [...]string{"w3.org", "x-arf.org", "xarf.org", "ietf.org", "wikipedia.org", "spamhaus.org", "abuseipdb.com", "blocklist.de", "acns.net", "rfc-editor.org", "microsoft.com", "google.com", "virustotal.com", "cert.org", "pgp.mit.edu", "gnupg.org", "shadowserver.org", "spamcop.net"} {
+		if host == s || strings.HasSuffix(host, "."+s) {
+			return true
+		}
+	}
+	return false
+}

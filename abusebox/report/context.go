@@ -1,0 +1,359 @@
+package report
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// A reading is what the surroundings of one occurrence say about the address.
+type reading struct {
+	is     bearing
+	weight int
+	word   string // the word that decided
+	label  bool   // it stood as "label: address"
+	log    bool   // it stood in a log line
+}
+
+// The weights of readings. They only have to be ordered well.
+const (
+	weightLabel   = 95 // "Source IP: x"
+	weightLog     = 85 // a log line's client
+	weightPlain   = 72 // "IP address: x"
+	weightProse   = 62 // "from x", "your x"
+	weightVerb    = 66 // "x has attacked"
+	weightBare    = 42 // x alone in a line
+	weightMention = 25 // x somewhere
+	weightURL     = 48 // http://x/
+)
+
+// readAround weighs hit k of a line.
+func readAround(text string, hits []hit, k int) reading {
+	h := hits[k]
+	if h.version {
+		return reading{is: reference, weight: 90, word: "version"}
+	}
+	before := text[:h.start]
+	after := text[h.full:]
+	if k > 0 {
+		before = text[hits[k-1].full:h.start]
+	}
+	if r, ok := arrows(before, after, k, h, hits); ok {
+		return r
+	}
+	if r, ok := logShape(text, h, k); ok {
+		return r
+	}
+	r := wordsBefore(before)
+	if r.is == neutral || r.is == generic && !r.label {
+		if v, ok := verbAfter(after); ok && v.weight > r.weight {
+			return v
+		}
+	}
+	if k > 0 && r.word == "" && onlySeparators(before) {
+		prev := readAround(text, hits, k-1)
+		prev.weight--
+		return prev
+	}
+	if h.inURL && r.weight < weightURL {
+		return reading{is: generic, weight: weightURL, word: "URL"}
+	}
+	return r
+}
+
+func onlySeparators(s string) bool {
+	s = strings.Trim(s, " \t,;/&|()[]\"'")
+	switch s {
+	case "", "and", "or", "und", "et", "y", "e", "en", "и", "和", "、", "und die", "as well as":
+		return true
+	}
+	return false
+}
+
+// arrows reads "a -> b", "a > b", "a => b", "a to b" between addresses.
+func arrows(before, after string, k int, h hit, hits []hit) (reading, bool) {
+	a := strings.TrimLeft(after, " \t:)")
+	if arrowAt(a) && len(findNextAddress(hits, k)) > 0 {
+		return reading{is: source, weight: weightLog + 1, word: "->", log: true}, true
+	}
+	if k == 0 {
+		return reading{}, false
+	}
+	b := strings.TrimRight(before, " \t(")
+	for _, arrow := range [...]string{"->", "=>", "→", " >", "-&gt;", "»", "-->"} {
+		if i := strings.LastIndex(b, strings.TrimSpace(arrow)); i >= 0 && len(b)-i < 40 && !strings.Contains(b[i:], "@") && (strings.HasSuffix(b, strings.TrimSpace(arrow)) || arrow != " >" && !strings.ContainsAny(b[i:], ",;")) {
+			return reading{is: target, weight: weightLog + 1, word: "->", log: true}, true
+		}
+	}
+	return reading{}, false
+}
+
+func findNextAddress(hits []hit, k int) []hit {
+	if k+1 < len(hits) {
+		return hits[k+1:]
+	}
+	return nil
+}
+
+func arrowAt(s string) bool {
+	if strings.HasPrefix(s, "(") {
+		if i := strings.IndexByte(s, ')'); i > 0 && i < 60 {
+			s = strings.TrimLeft(s[i+1:], " ")
+		}
+	}
+	if len(s) > 0 && isDigit(s[0]) { // address port -> address port
+		i := 0
+		for i < len(s) && isDigit(s[i]) {
+			i++
+		}
+		s = strings.TrimLeft(s[i:], " ")
+	}
+	for _, arrow := range [...]string{"->", "=>", "→", ">", "-->", "»", "--->"} {
+		if strings.HasPrefix(s, arrow) {
+			return true
+		}
+	}
+	return false
+}
+
+// logShape knows the places of log lines that no word marks.
+func logShape(text string, h hit, k int) (reading, bool) {
+	after := text[h.full:]
+	// Common log format: client ident user [time] (Apache, nginx).
+	if strings.HasPrefix(after, " - ") {
+		if i := strings.IndexByte(after, '['); i > 0 && i < 60 {
+			return reading{is: source, weight: weightLog, word: "access log", log: true}, true
+		}
+	}
+	if strings.HasPrefix(after, ", ") && k == 0 && strings.Contains(after[:min(len(after), 60)], " - - [") {
+		return reading{is: source, weight: weightLog, word: "access log", log: true}, true
+	}
+	return reading{}, false
+}
+
+// maxWords is how many words before an address are looked at.
+const maxWords = 9
+
+// wordsBefore goes back from the address to the word that decides its part.
+func wordsBefore(before string) reading {
+	if r, ok := cjkBefore(before); ok {
+		return r
+	}
+	label := labelled(before)
+	seen := 0
+	plain := ""
+	end := len(before)
+	skipped := 0
+	for end > 0 && seen < maxWords {
+		w, at, stop := lastWord(before, end)
+		if w == "" {
+			break
+		}
+		end = at
+		seen++
+		key := before[at:min(len(before), at+len(w)+1)]
+		is := bearingOf(w)
+		switch is {
+		case neutral:
+			skipped++
+		case passage:
+		case generic:
+			if plain == "" {
+				plain = w
+			}
+		default:
+			if r, ok := decided(is, w, key, before, at, label, skipped, plain != ""); ok {
+				return r
+			}
+			skipped++
+		}
+		if stop {
+			break
+		}
+	}
+	if plain != "" {
+		if label && skipped <= 2 {
+			return reading{is: generic, weight: weightPlain - 2*skipped, word: plain, label: true}
+		}
+		return reading{is: generic, weight: weightProse - 6 - 4*skipped, word: plain}
+	}
+	if strings.TrimSpace(strings.Trim(before, " \t-*•|\"'[(:")) == "" {
+		return reading{is: neutral, weight: weightBare}
+	}
+	return reading{is: neutral, weight: weightMention}
+}
+
+// decided turns a telling word into a reading.
+func decided(is bearing, w, key, before string, at int, label bool, skipped int, plain bool) (reading, bool) {
+	assigned := strings.HasSuffix(key, "=") || strings.HasSuffix(key, ":") || strings.HasSuffix(key, "[")
+	switch is {
+	case source:
+		if (label || assigned) && skipped <= 2 {
+			weight := weightLabel
+			if assigned && strings.HasSuffix(key, "=") {
+				weight = weightLog + 2
+			}
+			return reading{is: source, weight: weight - 2*skipped, word: w, label: label, log: assigned && !label}, true
+		}
+		return reading{is: source, weight: weightProse + 8 - 5*skipped, word: w}, skipped < 6
+	case from:
+		weight := weightProse - 4*skipped
+		if plain {
+			weight += 6
+		}
+		if label && skipped == 0 {
+			weight = weightPlain
+		}
+		return reading{is: from, weight: weight, word: w}, skipped < 5
+	case target:
+		if shortTo(w) && skipped > 1 {
+			return reading{}, false
+		}
+		weight := 80 - 5*skipped
+		if label || assigned {
+			weight = weightLabel - 2*skipped
+		}
+		return reading{is: target, weight: weight, word: w, label: label}, skipped < 5
+	case reference:
+		return reading{is: reference, weight: 80 - 5*skipped, word: w, label: label}, skipped < 4
+	}
+	return reading{}, false
+}
+
+// shortTo tells words that only count right before the address.
+func shortTo(w string) bool {
+	switch w {
+	case "to", "an", "на", "к", "mi", "my", "us", "we", "mx", "dns", "into", "para", "ons", "network", "example", "do", "z", "od", "su", "range", "reporting":
+		return true
+	}
+	return false
+}
+
+// labelled tells whether the address stands right behind "label:" or "label =".
+func labelled(before string) bool {
+	t := strings.TrimRight(before, " \t*\"'[(<_`|>")
+	if t == "" {
+		return false
+	}
+	if strings.HasSuffix(t, ":") || strings.HasSuffix(t, "=") || strings.HasSuffix(t, "：") || strings.HasSuffix(before, "\t") || strings.HasSuffix(t, "|") || strings.HasSuffix(t, "is:") {
+		return true
+	}
+	// "Source IP - 192.0.2.7" and "Source IP | 192.0.2.7", or a column of spaces behind a label.
+	if strings.HasSuffix(t, " -") || strings.HasSuffix(t, "–") || strings.HasSuffix(before, "   ") || strings.Contains(before[len(t):], "|") || strings.HasSuffix(t, "#") {
+		return len(t) < 48
+	}
+	return false
+}
+
+// lastWord returns the word that ends before end, in lower case, where it
+// starts, and whether a sentence ends before it.
+func lastWord(s string, end int) (w string, at int, stop bool) {
+	i := end
+	for i > 0 && isGap(s[i-1]) {
+		i--
+	}
+	j := i
+	for j > 0 && !isGap(s[j-1]) {
+		j--
+	}
+	if i == j {
+		return "", 0, true
+	}
+	w = strings.ToLower(strings.Trim(s[j:i], "*_-'`.!?•#~+"))
+	if w == "" {
+		w = "-"
+	}
+	if j >= 2 && s[j-1] == ' ' && (s[j-2] == '.' || s[j-2] == '!' || s[j-2] == '?') {
+		stop = true
+	}
+	return w, j, stop
+}
+
+func isGap(c byte) bool {
+	switch c {
+	case ' ', '\t', '=', '[', ']', '(', ')', ':', ',', ';', '"', '<', '>', '|', '/', '{', '}', '\'':
+		return true
+	}
+	return false
+}
+
+// verbAfter reads "x has attacked …", "x is sending …", "x was attacked".
+func verbAfter(after string) (reading, bool) {
+	t := strings.ToLower(strings.TrimLeft(after[:min(len(after), 120)], " \t)]*'\"-|:,"))
+	if i := strings.IndexByte(t, '('); i == 0 { // x (host.example) has attacked
+		if j := strings.IndexByte(t, ')'); j > 0 {
+			t = strings.TrimLeft(t[j+1:], " \t*'\"")
+		}
+	}
+	for _, v := range [...]string{"was attacked", "is under attack", "has been attacked", "was scanned", "was targeted", "was the target", "was hit by"} {
+		if strings.HasPrefix(t, v) {
+			return reading{is: target, weight: 85, word: v}, true
+		}
+	}
+	for _, v := range sourceVerbs {
+		if strings.HasPrefix(t, v) {
+			return reading{is: source, weight: weightVerb, word: v}, true
+		}
+	}
+	return reading{}, false
+}
+
+// sourceVerbs follow the accused.
+var sourceVerbs = []string{
+	"has ", "attacked", "is attacking", "is sending", "is infected", "is listed", "is hosting", "is hacked", "is compromised", "is scanning",
+	"was banned", "was blocked", "was detected", "was found", "was seen", "was observed", "was used", "was sending", "was involved", "is being used",
+	"tried", "attempted", "sent ", "is trying", "made ", "appears", "seems", "is running", "is conducting", "is performing", "is participating",
+	"is a ", "is an ", "is part", "is abus", "is spamming", "is probing", "is brute", "is currently", "is responsible", "keeps", "continues", "scanned", "probed",
+	"hat ", "ist ", "wurde ", "versucht", "a tenté", "a essayé", "est ", "ha ", "está", "esta ", "heeft", "is bezig", "probeert", "атакует", "пытается", "рассылает", "attacking", "trying", "of your", "in your", "belong", "assigned to you", "on your",
+}
+
+// cjkBefore reads languages without spaces.
+func cjkBefore(before string) (reading, bool) {
+	tail := before[max(0, len(before)-90):]
+	wide := false
+	for i := 0; i < len(tail); i++ {
+		if tail[i] >= 0xe3 {
+			wide = true
+			break
+		}
+	}
+	if !wide {
+		return reading{}, false
+	}
+	for len(tail) > 0 && !utf8.RuneStart(tail[0]) {
+		tail = tail[1:]
+	}
+	if i := strings.LastIndexAny(tail, "。；！"); i >= 0 {
+		tail = tail[i+len("。"):]
+	}
+	best, bestEnd, plain := -1, -1, false
+	for i, b := range cjkBearings {
+		at := strings.LastIndex(tail, b.word)
+		if at < 0 {
+			continue
+		}
+		if b.is == generic {
+			plain = true
+			continue
+		}
+		if end := at + len(b.word); end > bestEnd {
+			best, bestEnd = i, end
+		}
+	}
+	label := labelled(before)
+	if best < 0 {
+		if !plain && !strings.Contains(strings.ToLower(tail), "ip") {
+			return reading{}, false
+		}
+		return reading{is: generic, weight: weightPlain - 4, word: "IP", label: label}, true
+	}
+	r := reading{is: cjkBearings[best].is, word: cjkBearings[best].word, label: label}
+	switch {
+	case label:
+		r.weight = weightLabel
+	case r.is == target:
+		r.weight = 80
+	default:
+		r.weight = weightProse + 8
+	}
+	return r, true
+}

@@ -1,0 +1,341 @@
+package report
+
+import (
+	"strconv"
+	"strings"
+)
+
+// detail fills in what the text says about a chosen address: its own lines,
+// time, ports and URLs.
+func (w *weighing) detail(r *Report, c *weighed, chosen []*weighed) {
+	r.Port = c.port
+	others := map[addr]bool{}
+	for _, o := range chosen {
+		if o.ip != c.ip {
+			others[o.ip] = true
+		}
+	}
+	var first, last stamp
+	events := 0
+	for _, i := range c.lines {
+		l := &w.lines[i]
+		if w.namesAny(l, others) {
+			continue
+		}
+		if len(r.Evidence) < w.d.lim.MaxEvidence {
+			r.Evidence = appendNew(r.Evidence, l.raw)
+		}
+		w.lineDetail(r, l, c.ip)
+		if st := findStamps(l.text, 1); len(st) > 0 && st[0].clock {
+			if first.raw == "" {
+				first = st[0]
+			}
+			last = st[0]
+			events++
+		}
+	}
+	block := w.block(c, others)
+	w.blockDetail(r, block)
+	if st, ok := w.labelledTime(block); ok && !c.logged {
+		w.d.setTime(r, st)
+	}
+	if first.raw != "" {
+		w.d.setTime(r, first)
+	}
+	if st, ok := w.labelledTime(block); ok {
+		w.d.setTime(r, st)
+	}
+	if events > 1 {
+		w.d.setEnd(r, last)
+		if r.Count <= 1 {
+			r.Count = events
+		}
+	}
+	if r.TimeRaw == "" && len(others) == 0 {
+		if st, ok := w.anyTime(); ok {
+			w.d.setTime(r, st)
+		}
+	}
+}
+
+func (w *weighing) namesAny(l *line, ips map[addr]bool) bool {
+	for _, h := range l.hits {
+		if ips[h.ip] {
+			return true
+		}
+	}
+	return false
+}
+
+// block returns the lines that surround the address's first mention, up to
+// another chosen address.
+func (w *weighing) block(c *weighed, others map[addr]bool) []int {
+	if len(c.lines) == 0 {
+		if len(others) > 0 {
+			return nil
+		}
+		return w.span(0, min(len(w.lines), 400), others)
+	}
+	at := c.lines[0]
+	for _, i := range c.lines {
+		for k, h := range w.lines[i].hits {
+			if h.ip == c.ip {
+				if r := readAround(w.lines[i].text, w.lines[i].hits, k); r.label {
+					at = i
+					goto found
+				}
+			}
+		}
+	}
+found:
+	out := w.span(at, min(len(w.lines), at+60), others)
+	for i := at - 1; i >= max(0, at-40); i-- {
+		if w.namesAny(&w.lines[i], others) {
+			break
+		}
+		out = append(out, i)
+	}
+	return out
+}
+
+func (w *weighing) span(lo, hi int, others map[addr]bool) []int {
+	var out []int
+	for i := lo; i < hi; i++ {
+		if w.namesAny(&w.lines[i], others) {
+			break
+		}
+		out = append(out, i)
+	}
+	return out
+}
+
+// labelledTime finds "Date: …", "Timestamp: …" in a block.
+func (w *weighing) labelledTime(block []int) (stamp, bool) {
+	for _, i := range block {
+		l := &w.lines[i]
+		if l.spam || len(l.text) > 400 {
+			continue
+		}
+		if w.isTimeLabel(l.text) {
+			if st := findStamps(l.text, 1); len(st) > 0 && (st[0].clock || st[0].start < 40) {
+				return w.joinClock(st[0], block, i), true
+			}
+			if v := valueOf(l.text); v != "" {
+				if st, ok := epoch(strings.TrimSpace(v)); ok {
+					return st, true
+				}
+			}
+		}
+	}
+	return stamp{}, false
+}
+
+// joinClock adds a "Time: 08:14" that stands apart from its "Date:".
+func (w *weighing) joinClock(st stamp, block []int, at int) stamp {
+	if st.clock {
+		return st
+	}
+	for _, i := range block {
+		if i == at || i < at-2 || i > at+2 || w.lines[i].spam {
+			continue
+		}
+		v := valueOf(w.lines[i].text)
+		c := clock{s: v}
+		if v == "" || !w.isTimeLabel(w.lines[i].text) {
+			continue
+		}
+		half := c.halfDay()
+		h, m, s, _, ok := c.hms()
+		if !ok {
+			continue
+		}
+		if half == 0 {
+			half = c.halfDay()
+		}
+		y, mo, d := st.at.Date()
+		st.at = timeAt(y, mo, d, to24(h, half), m, s)
+		st.clock = true
+		c.zoneInto(&st)
+		st.raw += " " + strings.TrimSpace(v)
+		return st
+	}
+	return st
+}
+
+// timeLabels begin the label of a time, in the languages of complaints.
+var timeLabels = []string{"date", "time", "timestamp", "when", "event", "seen", "detected", "occurred", "first", "last", "start", "logged", "received", "attack time", "incident time", "observed",
+	"zeit", "datum", "uhrzeit", "fecha", "hora", "heure", "data", "tijd", "時間", "时间", "日期", "日時", "дата", "время", "发生", "發生", "czas", "tarih", "utc", "gmt", "on ", "at ", "um ", "am ", "el ", "le ", "op "}
+
+// isTimeLabel tells whether a line labels a time.
+func (w *weighing) isTimeLabel(t string) bool {
+	label, _, ok := strings.Cut(t, ":")
+	if !ok || len(label) > 64 {
+		i := strings.IndexAny(t, "：=\t")
+		if i < 0 || i > 64 {
+			return false
+		}
+		label = t[:i]
+	}
+	label = strings.ToLower(strings.TrimLeft(label, " \t-*•|#"))
+	if strings.HasPrefix(label, "date of notice") || strings.HasPrefix(label, "notice date") || strings.HasPrefix(label, "sent") || strings.HasPrefix(label, "updated") || strings.HasPrefix(label, "created") || strings.HasPrefix(label, "report date") || strings.HasPrefix(label, "last update") {
+		return false
+	}
+	for _, l := range timeLabels {
+		if strings.Contains(label, l) {
+			return true
+		}
+	}
+	return false
+}
+
+// valueOf returns what stands behind the label of a line.
+func valueOf(t string) string {
+	if i := strings.IndexAny(t, ":=\t"); i >= 0 && i < 64 {
+		return strings.TrimSpace(t[i+1:])
+	}
+	if i := strings.Index(t, "："); i >= 0 {
+		return strings.TrimSpace(t[i+len("："):])
+	}
+	return ""
+}
+
+// anyTime takes the first full time of the text.
+func (w *weighing) anyTime() (stamp, bool) {
+	for i := range w.lines {
+		if w.lines[i].spam || i > 3000 {
+			continue
+		}
+		if st := findStamps(w.lines[i].text, 1); len(st) > 0 && st[0].clock {
+			return st[0], true
+		}
+	}
+	if st := findStamps(w.d.subject, 1); len(st) > 0 {
+		return st[0], true
+	}
+	return stamp{}, false
+}
+
+// lineDetail reads ports and the other side from a line that names the address.
+func (w *weighing) lineDetail(r *Report, l *line, ip addr) {
+	for k, h := range l.hits {
+		if h.ip != ip {
+			if rd := readAround(l.text, l.hits, k); rd.is == target && r.Destination == "" {
+				r.Destination = h.ip.String()
+				r.DstPort = h.port
+			}
+			continue
+		}
+		if r.Port == 0 {
+			r.Port = portBehind(l.text[h.full:])
+		}
+	}
+	for _, key := range [...]string{"SPT=", "sport=", "srcport=", "src_port=", "sourceport=", "s_port="} {
+		if n, ok := numberBehind(l.text, key); ok && r.Port == 0 {
+			r.Port = n
+		}
+	}
+	for _, key := range [...]string{"DPT=", "dport=", "dstport=", "dst_port=", "destport=", "d_port="} {
+		if n, ok := numberBehind(l.text, key); ok && r.DstPort == 0 {
+			r.DstPort = n
+		}
+	}
+	if r.Protocol == "" {
+		r.Protocol = protocolIn(l.text)
+	}
+	for _, u := range findURLs(l.text, 4) {
+		if host := hostOf(u); !w.d.isReferenceSite(host) && !strings.Contains(u, "abuse") {
+			r.URLs = appendNew(r.URLs, u)
+			r.Domains = appendNew(r.Domains, domainOnly(host))
+		}
+	}
+}
+
+// portBehind reads " port 51234" right behind an address.
+func portBehind(after string) uint16 {
+	t := strings.TrimLeft(after, " \t,;:)]")
+	if len(t) < 6 || !strings.EqualFold(t[:4], "port") {
+		return 0
+	}
+	n, _ := number(strings.TrimLeft(t[4:], " :=#"), 0, 65535, 0)
+	return n
+}
+
+func numberBehind(s, key string) (uint16, bool) {
+	i := strings.Index(s, key)
+	if i < 0 {
+		return 0, false
+	}
+	n, end := number(strings.TrimLeft(s[i+len(key):], `"`), 0, 65535, 0)
+	return n, end > 0
+}
+
+func protocolIn(s string) string {
+	for _, p := range [...]string{"tcp", "udp", "icmp"} {
+		if i := strings.Index(strings.ToLower(s), p); i >= 0 && (i == 0 || !isAlnum(s[i-1])) && (i+len(p) >= len(s) || !isAlpha(s[i+len(p)])) {
+			return p
+		}
+	}
+	return ""
+}
+
+// blockDetail reads labelled fields around the address.
+func (w *weighing) blockDetail(r *Report, block []int) {
+	for _, i := range block {
+		l := &w.lines[i]
+		if l.spam || len(l.text) > 600 {
+			continue
+		}
+		label, _, ok := strings.Cut(l.text, ":")
+		if !ok || len(label) > 40 {
+			if label, _, ok = strings.Cut(l.text, "\t"); !ok || len(label) > 40 {
+				continue
+			}
+		}
+		w.field(r, strings.ToLower(strings.Trim(label, " \t-*•|#>")), strings.TrimSpace(valueOf(l.text)))
+	}
+}
+
+// field takes one labelled value.
+func (w *weighing) field(r *Report, label, value string) {
+	n, end := number(value, 0, 65535, 0)
+	switch {
+	case value == "":
+	case strings.Contains(label, "port") && end > 0:
+		if strings.Contains(label, "dest") || strings.Contains(label, "target") || strings.Contains(label, "dst") {
+			if r.DstPort == 0 {
+				r.DstPort = n
+			}
+		} else if r.Port == 0 && !strings.Contains(label, "report") {
+			r.Port = n
+		}
+	case strings.HasPrefix(label, "proto") && r.Protocol == "":
+		r.Protocol = strings.ToLower(firstWord(value))
+	case strings.Contains(label, "url") || strings.Contains(label, "uri") || label == "link":
+		for _, u := range findURLs(refang(value), 4) {
+			if !w.d.isReferenceSite(hostOf(u)) {
+				r.URLs = appendNew(r.URLs, u)
+				r.Domains = appendNew(r.Domains, domainOnly(hostOf(u)))
+			}
+		}
+	case (label == "domain" || label == "domain name" || label == "fqdn") && domainOnly(value) != "":
+		r.Domains = appendNew(r.Domains, domainOnly(value))
+	case (strings.Contains(label, "count") || strings.Contains(label, "attempts") || strings.Contains(label, "hits")) && end > 0 && !strings.Contains(label, "country") && !strings.Contains(label, "account"):
+		if k, err := strconv.Atoi(firstWord(value)); err == nil && k > 0 && r.Count <= 1 {
+			r.Count = k
+		}
+	case strings.Contains(label, "file name") || strings.Contains(label, "filename") || label == "infringing file":
+		if r.Subject.File == "" {
+			r.Subject.File = value
+		}
+	case strings.Contains(label, "title") || strings.Contains(label, "infringed work") || strings.Contains(label, "work:"):
+		if r.Subject.Title == "" {
+			r.Subject.Title = value
+		}
+	case strings.Contains(label, "hash") && r.Subject.Hash == "":
+		r.Subject.Hash = value
+	case strings.Contains(label, "report id") || strings.Contains(label, "case id") || strings.Contains(label, "case #") || strings.Contains(label, "notice id") || strings.Contains(label, "reference number") || strings.Contains(label, "ticket id"):
+		if r.ReportID == "" {
+			r.ReportID = value
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package report
+
+import (
+	"encoding/json"
+	"sort"
+	"strings"
+)
+
+// readJSON reads JSON that is no XARF: an object or a list of objects whose
+// members name the source, as "ip", "source_ip", "attacker" …
+//
+// Sources: honeypot operators, intrusion detection, cloud providers.
+func readJSON(d *document) []Report {
+	var out []Report
+	docs := d.jsonDocuments()
+	if t := strings.TrimSpace(d.body); strings.HasPrefix(t, "[") && strings.HasSuffix(t, "]") {
+		docs = append(docs, []byte(t))
+	}
+	for _, b := range docs {
+		var v any
+		if json.Unmarshal(b, &v) == nil {
+			out = d.jsonValue(v, out, 0)
+			continue
+		}
+		for _, l := range strings.Split(limitText(string(b), 8<<20), "\n") { // one object a line
+			if json.Unmarshal([]byte(l), &v) == nil {
+				out = d.jsonValue(v, out, 0)
+			}
+		}
+	}
+	return dedupe(out)
+}
+
+// jsonValue looks for objects that name a source, at most six levels down.
+func (d *document) jsonValue(v any, out []Report, depth int) []Report {
+	if depth > 6 || len(out) >= d.lim.MaxReports {
+		return out
+	}
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			out = d.jsonValue(item, out, depth+1)
+		}
+	case map[string]any:
+		if r, ok := d.jsonObject(v); ok {
+			return append(out, r)
+		}
+		keys := make([]string, 0, len(v))
+		for k := range v {
+			keys = append(keys, k)
+		}
+		sort.Strings(keys)
+		for _, k := range keys {
+			out = d.jsonValue(v[k], out, depth+1)
+		}
+	}
+	return out
+}
+
+// jsonObject reads one object as a row whose columns are its members.
+func (d *document) jsonObject(m map[string]any) (Report, bool) {
+	names := make([]string, 0, len(m))
+	for k := range m {
+		names = append(names, k)
+	}
+	sort.Strings(names)
+	row := make([]string, len(names))
+	for i, k := range names {
+		row[i] = object(m).text(k)
+	}
+	cols, ok := mapColumns(names, row)
+	if !ok {
+		return Report{}, false
+	}
+	if is := phraseBearing(strings.ToLower(names[cols.ip])); is != source && is != generic && is != from {
+		return Report{}, false
+	}
+	cols.head = names[cols.ip]
+	r, ok := cols.report(d, row)
+	if b, err := json.Marshal(m); err == nil && ok {
+		r.Evidence = []string{limitText(string(b), 2000)}
+	}
+	return r, ok
+}

@@ -1,0 +1,123 @@
+package report
+
+import (
+	"strings"
+)
+
+// A kind is one category and type of XARF v4 and the words that speak for it.
+type kind struct {
+	category, typ string
+	words         []string
+}
+
+// kinds are tried all; the most telling wins, at a tie the earlier one.
+var kinds = []kind{
+	{"content", "csam", []string{"child sexual", "csam", "child porn", "child abuse material", "kinderpornogra", "儿童色情", "児童ポルノ"}},
+	{"copyright", "p2p", []string{"bittorrent", "edonkey", "emule", "p2p", "peer-to-peer", "gnutella", "torrent", "infringer", "kademlia"}},
+	{"copyright", "copyright", []string{"copyright", "dmca", "infring", "piracy", "urheberrecht", "droit d'auteur", "derechos de autor", "direitos autorais", "auteursrecht", "著作権", "侵权", "侵權", "版权", "版權", "авторск"}},
+	{"content", "phishing", []string{"phish", "fake login", "credential harvest", "钓鱼", "釣魚", "フィッシング", "фишинг", "fraudulent website", "fraudulent site", "hameçonnage", "spoofed site"}},
+	{"content", "malware", []string{"malware", "virus", "trojan", "ransomware", "drive-by", "malicious file", "malicious content", "exploit kit", "恶意软件", "惡意程式", "マルウェア", "вредонос", "schadsoftware", "iframe"}},
+	{"content", "fraud", []string{"fraud", "scam", "419", "betrug", "fraude", "诈骗", "詐騙", "мошенн", "counterfeit"}},
+	{"content", "remote-compromise", []string{"defac", "webshell", "web shell", "hacked website", "compromised website", "compromised site"}},
+	{"connection", "ddos", []string{"ddos", "denial of service", "denial-of-service", "udp flood", "syn flood", "amplification attack", "flooding", "flood attack", "reflection", "dos attack", "拒绝服务", "阻斷服務", "used for an attack", "отказ в обслуж", "amplification"}},
+	{"connection", "login-attack", []string{"brute", "failed password", "authentication failure", "login attempt", "invalid user", "ssh", "failed login", "password guess", "dictionary attack", "sasl", "wp-login", "xmlrpc", "rdp", "sip register", "auth failed", "login failed", "暴力破解", "暴力", "总当たり", "ブルートフォース", "подбор парол", "anmeldeversuch", "ftp login", "imap login", "pop3", "unauthorized login", "unauthorized access", "unauthorised access", "telnet", "不正アクセス", "connexion échou", "fuerza bruta", "força bruta"}},
+	{"connection", "port-scan", []string{"port scan", "portscan", "port-scan", "scanning", "port probe", "probing", "firewall", "denied tcp", "netscan", "sweep", "端口扫描", "掃描", "ポートスキャン", "сканирован", "portsweep", "escaneo", "varredura", "probe", "scan of", "scanned"}},
+	{"connection", "sql-injection", []string{"sql injection", "sqli", "union select"}},
+	{"connection", "vulnerability-scan", []string{"vulnerability scan", "nikto", "w00tw00t", "phpmyadmin", "zmeu", "muieblackcat", "web attack", "exploit attempt", "shellshock", "modsecurity", "rfi", "lfi ", "directory traversal"}},
+	{"connection", "scraping", []string{"scraping", "badbot", "bad bot", "crawler", "botware", "harvesting on"}},
+	{"connection", "infected-host", []string{"infected", "botnet", "drone", "sinkhole", "zombie", "conficker", "bot infection", "worm", "compromised host", "c&c traffic", "僵尸", "殭屍", "ボットネット", "infiziert", "bot-infected", "spambot", "downadup", "zeroaccess", "blaster", "slammer", "code red", "codered", "nimda"}},
+	{"infrastructure", "botnet", []string{"command and control", "command-and-control", "c2 server", "c&c server", "botnet controller", "botnet c&c"}},
+	{"infrastructure", "compromised-server", []string{"compromised server", "hacked server", "rooted", "server has been compromised"}},
+	{"vulnerability", "open-service", []string{"open resolver", "openresolver", "open relay", "open proxy", "open recursive", "open port", "openly accessible", "accessible from the internet", "open ntp", "ntp monitor", "monlist", "open snmp", "open memcached", "exposed service", "portmapper", "ssdp", "offene dns", "öffentlich erreichbar", "opened port", "open ssdp"}},
+	{"vulnerability", "cve", []string{"cve-", "heartbleed", "poodle", "vulnerable server", "vulnerab"}},
+	{"reputation", "blocklist", []string{"blacklist", "blocklist", "sbl ref", "dnsbl", "listed in", "黑名单", "黑名單", "playstation network"}},
+	{"messaging", "spam", []string{"spam", "unsolicited", "ube", "uce", "junk mail", "bulk mail", "bulk e-mail", "spamtrap", "spam trap", "pourriel", "correo no deseado", "垃圾邮件", "垃圾郵件", "迷惑メール", "スパム", "спам", "unerwünschte", "werbemail", "abusive e-mail", "abusive email", "mail abuse", "forum spam", "comment spam"}},
+	{"content", "exposed-data", []string{"data leak", "exposed data", "leaked"}},
+	{"content", "brand-infringement", []string{"trademark", "brand infringement", "markenrecht"}},
+}
+
+// kindOfText weighs the words of a text.
+func kindOfText(text string) (category, typ string) {
+	best, at := 0, -1
+	low := strings.ToLower(text)
+	for i, k := range kinds {
+		if n := k.count(low, 4); n > best {
+			best, at = n, i
+		}
+	}
+	if at < 0 {
+		return "", ""
+	}
+	return kinds[at].category, kinds[at].typ
+}
+
+// count tells how often the kind's words occur, each at most limit times.
+func (k kind) count(low string, limit int) int {
+	n := 0
+	for _, w := range k.words {
+		for i, c := 0, 0; c < limit; c++ {
+			j := strings.Index(low[i:], w)
+			if j < 0 {
+				break
+			}
+			i += j + len(w)
+			n++
+		}
+	}
+	return n
+}
+
+// classify fills in category and type where the form did not state them.
+func (d *document) classify(r *Report, hints *[]string) {
+	if r.Category != "" {
+		return
+	}
+	if len(*hints) == 0 {
+		cat, typ := d.kind()
+		*hints = append(*hints, cat, typ)
+	}
+	if r.Type == "" || (*hints)[1] != "" {
+		r.Category, r.Type = (*hints)[0], (*hints)[1]
+	}
+}
+
+// kind weighs subject and text of the whole mail; the subject counts most.
+func (d *document) kind() (category, typ string) {
+	subject := strings.ToLower(d.subject)
+	body := strings.ToLower(d.body[:min(len(d.body), 6<<10)])
+	best, at := 0, -1
+	for i, k := range kinds {
+		n := 6*k.count(subject, 1) + k.count(body, 3)
+		if n > best {
+			best, at = n, i
+		}
+	}
+	if at < 0 {
+		if len(d.mails) > 0 {
+			return "messaging", "spam"
+		}
+		return "", ""
+	}
+	return kinds[at].category, kinds[at].typ
+}
+
+// complaintWords tell a complaint from other mail when nothing else does.
+var complaintWords = []string{
+	"abuse", "attack", "spam", "complain", "infring", "report", "malicious", "phish", "malware", "virus", "scan", "brute", "unauthor",
+	"intrusion", "hack", "incident", "violation", "security", "blacklist", "blocklist", "ddos", "flood", "fraud", "suspicious", "botnet", "infected", "compromised", "takedown", "copyright",
+	"exploit", "vulnerab", "unsolicited", "failed password", "denied", "probe", "alert", "notice", "breach", "open resolver", "open relay", "ban ", "banned", "blocked",
+	"missbrauch", "angriff", "beschwerde", "vorfall", "meldung", "signalement", "plainte", "attaque", "abus", "ataque", "queja", "denuncia", "abuso", "misbruik", "aanval", "klacht", "ataque", "reclam",
+	"жалоб", "атак", "злоупотреб", "взлом", "攻击", "攻擊", "投诉", "投訴", "检举", "檢舉", "举报", "舉報", "滥用", "濫用", "垃圾", "攻撃", "不正", "迷惑", "違反", "侵权", "侵權", "通報", "通报", "nadużyc", "saldırı",
+}
+
+// soundsLikeComplaint tells whether subject or text use words of complaints.
+func (d *document) soundsLikeComplaint() bool {
+	subject := strings.ToLower(d.subject)
+	body := strings.ToLower(d.body[:min(len(d.body), 8<<10)])
+	for _, w := range complaintWords {
+		if strings.Contains(subject, w) || strings.Contains(body, w) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,110 @@
+package report
+
+import (
+	"strings"
+)
+
+// InstanceField is the header field that carries an instance's mark in its own notices.
+const InstanceField = "X-Spoor-Instance"
+
+// ownNotice tells our own mark, also in the mail that a bounce returns.
+func (d *document) ownNotice() string {
+	mark := d.opt.Instance
+	if mark == "" {
+		return ""
+	}
+	if strings.EqualFold(strings.TrimSpace(d.root.Header.Get(InstanceField)), mark) {
+		return "our own notice came back"
+	}
+	if !d.status {
+		return ""
+	}
+	for _, m := range d.mails {
+		if strings.EqualFold(strings.TrimSpace(m.Header.Get(InstanceField)), mark) {
+			return "delivery report about our own notice"
+		}
+	}
+	return ""
+}
+
+// notAComplaint says why a mail that no form fits is none. Headers alone never
+// reject: automatic complaints say Auto-Submitted and have empty return paths.
+func (d *document) notAComplaint() string {
+	low := strings.ToLower(d.subject)
+	h := d.root.Header
+	switch {
+	case d.isDeliveryReport(low):
+		return "delivery report"
+	case d.isAutoReply(low):
+		return "automatic reply"
+	case d.isNewsletter(low):
+		return "newsletter"
+	case h.Has("X-Loop") && strings.EqualFold(strings.TrimSpace(h.Get("X-Loop")), d.opt.Instance) && d.opt.Instance != "":
+		return "our own mail in a loop"
+	}
+	return ""
+}
+
+// isDeliveryReport knows bounces (RFC 3464) and those in free text.
+func (d *document) isDeliveryReport(subject string) bool {
+	if d.status {
+		return true
+	}
+	daemon := strings.HasPrefix(d.from, "mailer-daemon@") || strings.HasPrefix(d.from, "postmaster@") && strings.TrimSpace(d.root.Header.Get("Return-Path")) == "<>"
+	if !daemon {
+		return false
+	}
+	for _, w := range [...]string{"undeliver", "delivery status", "failure notice", "returned mail", "delivery fail", "mail delivery", "could not be delivered", "unzustellbar", "delivery delayed", "warning: could not send", "échec de", "no entregado"} {
+		if strings.Contains(subject, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// isAutoReply knows vacation notes and ticket receipts (RFC 3834) by what they say.
+func (d *document) isAutoReply(subject string) bool {
+	h := d.root.Header
+	auto := strings.HasPrefix(strings.ToLower(h.Get("Auto-Submitted")), "auto-replied") || h.Has("X-Autoreply") || h.Has("X-Autorespond") || strings.EqualFold(h.Get("Precedence"), "auto_reply")
+	for _, w := range [...]string{"out of office", "out of the office", "automatic reply", "auto-reply", "autoreply", "auto reply", "automatische antwort", "abwesenheit", "réponse automatique", "respuesta automática", "automatisch antwoord", "resposta automática", "автоматический ответ", "自动回复", "自動回覆", "自動応答", "vacation", "autosvar", "risposta automatica"} {
+		if strings.Contains(subject, w) {
+			return true
+		}
+	}
+	if !auto {
+		for _, w := range [...]string{"we have received your", "thank you for contacting", "your ticket has been", "ticket received", "your request has been received", "has been received by", "eingangsbestätigung", "we received your message", "accusé de réception"} {
+			if strings.Contains(subject, w) {
+				return true
+			}
+		}
+		return false
+	}
+	return strings.HasPrefix(subject, "re:") || strings.HasPrefix(subject, "aw:") || len(d.mails) == 0 && len(findAddresses(d.subject)) == 0 && !strings.Contains(subject, "abuse") && !strings.Contains(subject, "attack")
+}
+
+// isNewsletter knows mail to many that advertises: it can be unsubscribed from,
+// and neither names an address in its subject nor speaks of abuse.
+func (d *document) isNewsletter(subject string) bool {
+	h := d.root.Header
+	if !h.Has("List-Unsubscribe") && !h.Has("List-Id") && !strings.EqualFold(h.Get("Precedence"), "bulk") {
+		return false
+	}
+	if len(findAddresses(refang(d.subject))) > 0 || len(d.mails) > 0 {
+		return false
+	}
+	body := strings.ToLower(d.body)
+	if !strings.Contains(body, "unsubscribe") && !strings.Contains(body, "abbestellen") && !strings.Contains(body, "désinscri") && !strings.Contains(body, "darse de baja") && !strings.Contains(body, "退订") && !strings.Contains(body, "取消訂閱") && !strings.Contains(body, "afmelden") {
+		return false
+	}
+	for _, c := range d.weighing().chosen() {
+		if c.named || c.logged {
+			return false
+		}
+	}
+	for _, w := range [...]string{"abuse", "complain", "attack", "infring", "incident"} {
+		if strings.Contains(subject, w) {
+			return false
+		}
+	}
+	return true
+}

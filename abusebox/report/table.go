@@ -1,0 +1,112 @@
+package report
+
+import (
+	"strings"
+)
+
+// readTables reads tables within the text: a head of columns parted by pipes,
+// commas, semicolons or tabs, rulers between, and one event a row. Also seen:
+// "Format: ASN | IP | …" before the rows, quoted cells, rows without a head are
+// left to the fallback.
+//
+// Sources: CleanMX, CERT-Bund, Team Cymru, Sony, myNetWatchman, HTML tables.
+func readTables(d *document) []Report {
+	d.splitEnclosures()
+	lines := d.bodyLines()
+	var out []Report
+	for i := 0; i < len(lines); i++ {
+		if lines[i].spam || len(lines[i].hits) > 0 || strings.TrimSpace(lines[i].text) == "" {
+			continue
+		}
+		rows, end := d.tableAt(lines, i)
+		if len(rows) > 0 {
+			out = append(out, rows...)
+			i = end - 1
+		}
+	}
+	if len(out) == 0 || !d.tableAccuses(out) {
+		return nil
+	}
+	return dedupe(out)
+}
+
+// tableAccuses tells whether a table is the complaint, or only shows logs of
+// one address that the subject or a label names.
+func (d *document) tableAccuses(rows []Report) bool {
+	chosen := d.weighing().chosen()
+	inTable := map[addr]bool{}
+	for _, r := range rows {
+		inTable[r.IP] = true
+	}
+	for _, c := range chosen {
+		if c.inSubject && inTable[c.ip] && len(inTable) > 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// tableAt reads the table whose head may stand at line i.
+func (d *document) tableAt(lines []line, i int) (rows []Report, end int) {
+	t := strings.TrimSpace(lines[i].text)
+	for _, p := range [...]string{"format:", "fields:", "#fields:", "columns:"} {
+		if len(t) > len(p) && strings.EqualFold(t[:len(p)], p) {
+			t = strings.TrimSpace(t[len(p):])
+		}
+	}
+	delim, head := splitHead(strings.Trim(strings.TrimLeft(t, "# "), "|"))
+	if delim == 0 || len(head) < 2 {
+		return nil, i
+	}
+	var cols columns
+	mapped := false
+	j := i + 1
+	for misses := 0; j < len(lines) && misses < 3; j++ {
+		text := strings.TrimSpace(lines[j].text)
+		if text == "" || strings.Trim(text, "-=+|_ ") == "" {
+			if len(rows) > 0 && text == "" {
+				misses++
+			}
+			continue
+		}
+		row := splitRow(strings.Trim(text, "|"), delim)
+		if len(lines[j].hits) == 0 || len(row) < 2 || len(row) < len(head)/2 {
+			misses++
+			continue
+		}
+		if !mapped {
+			if cols, mapped = mapColumns(head, row); !mapped {
+				return nil, i
+			}
+			cols.head = head[cols.ip]
+		}
+		r, ok := cols.report(d, row)
+		if !ok {
+			misses++
+			continue
+		}
+		r.Evidence = []string{lines[j].raw}
+		rows = append(rows, r)
+		misses = 0
+	}
+	return rows, j
+}
+
+// splitRow splits a row at its delimiter, quotes kept together.
+func splitRow(t string, delim rune) []string {
+	if !strings.Contains(t, `"`) {
+		return strings.Split(t, string(delim))
+	}
+	var out []string
+	quoted, start := false, 0
+	for i, c := range t {
+		switch {
+		case c == '"':
+			quoted = !quoted
+		case c == delim && !quoted:
+			out = append(out, strings.Trim(strings.TrimSpace(t[start:i]), `"`))
+			start = i + len(string(c))
+		}
+	}
+	return append(out, strings.Trim(strings.TrimSpace(t[start:]), `"`))
+}

@@ -1,0 +1,298 @@
+package report
+
+import (
+	"strings"
+)
+
+// A weighed is one address of the text and everything that speaks for and
+// against its being the accused.
+type weighed struct {
+	ip        addr
+	forIt     reading // the best reading as source
+	against   reading // the best reading as target or reference
+	forN      int
+	againstN  int
+	inSubject bool
+	logged    bool  // appears as source in a log line
+	named     bool  // appears behind a label
+	lines     []int // of the text, where it is not a target
+	port      uint16
+	inBody    bool
+	order     int
+	prefix    int // prefix length, -1 for a single address
+	inTable   bool
+}
+
+// A weighing is the weighed addresses of a text, in the order of appearance.
+type weighing struct {
+	d     *document
+	lines []line
+	list  []*weighed
+	byIP  map[addr]*weighed
+}
+
+// weighing weighs subject and text, once.
+func (d *document) weighing() *weighing {
+	if d.weights != nil {
+		return d.weights
+	}
+	w := &weighing{d: d, byIP: map[addr]*weighed{}}
+	d.weights = w
+	d.splitEnclosures()
+	w.lines = d.bodyLines()
+	w.subject()
+	w.body()
+	return w
+}
+
+func (w *weighing) at(h hit) *weighed {
+	c := w.byIP[h.ip]
+	if c == nil {
+		c = &weighed{ip: h.ip, order: len(w.list), prefix: h.bits}
+		w.byIP[h.ip] = c
+		w.list = append(w.list, c)
+	}
+	if h.bits < 0 {
+		c.prefix = -1
+	}
+	return c
+}
+
+// subject weighs the subject, and those of forwarded mails in the text.
+func (w *weighing) subject() {
+	for _, s := range append([]string{w.d.subject}, w.d.innerSubjects...) {
+		text := refang(s)
+		hits := findAddresses(text)
+		for k, h := range hits {
+			r := readAround(text, hits, k)
+			c := w.at(h)
+			if r.is == target && r.weight > 60 || r.is == reference {
+				c.against = stronger(c.against, r)
+				c.againstN++
+				continue
+			}
+			c.inSubject = true
+			if r.weight < weightPlain {
+				r.weight = weightPlain
+			}
+			r.word = "subject"
+			c.forIt = stronger(c.forIt, r)
+		}
+	}
+}
+
+func stronger(a, b reading) reading {
+	if b.weight > a.weight {
+		return b
+	}
+	return a
+}
+
+// body weighs every line of the text in the light of those before it.
+func (w *weighing) body() {
+	var ctx lineContext
+	for i := range w.lines {
+		l := &w.lines[i]
+		if l.spam || len(l.text) == 0 && len(l.hits) == 0 {
+			ctx.blank()
+			continue
+		}
+		if len(l.hits) == 0 {
+			ctx.plain(l.text)
+			continue
+		}
+		if isReferenceLine(l.text, l.hits) {
+			for _, h := range l.hits {
+				w.against(h, i, reading{is: reference, weight: 80, word: "reference"})
+			}
+			continue
+		}
+		for k, h := range l.hits {
+			r := ctx.apply(l, k, readAround(l.text, l.hits, k))
+			w.add(h, i, r)
+		}
+		ctx.after(l)
+	}
+}
+
+func (w *weighing) against(h hit, i int, r reading) {
+	c := w.at(h)
+	c.inBody = true
+	c.against = stronger(c.against, r)
+	c.againstN++
+}
+
+func (w *weighing) add(h hit, i int, r reading) {
+	if r.is == target || r.is == reference {
+		w.against(h, i, r)
+		return
+	}
+	c := w.at(h)
+	c.inBody = true
+	c.forN++
+	c.forIt = stronger(c.forIt, r)
+	c.logged = c.logged || r.log
+	c.named = c.named || r.label && r.weight >= weightProse
+	if len(c.lines) < 4096 {
+		c.lines = append(c.lines, i)
+	}
+	if c.port == 0 {
+		c.port = h.port
+	}
+}
+
+// A lineContext is what earlier lines say about the next: the columns of a
+// table's head, or the sentence before a list.
+type lineContext struct {
+	columns []bearing
+	intro   reading
+	quiet   int // lines without an address since the head
+}
+
+func (x *lineContext) blank() { x.quiet++ }
+
+// plain takes a line without addresses.
+func (x *lineContext) plain(text string) {
+	x.quiet++
+	t := strings.TrimSpace(text)
+	if t == "" || strings.Trim(t, "-=+*_|~# .") == "" {
+		x.quiet--
+		return
+	}
+	if cols := columnBearings(t); len(cols) > 0 {
+		x.columns, x.quiet = cols, 0
+	} else if x.quiet > 3 {
+		x.columns = nil
+	}
+	x.intro = wordsBefore(t + " ")
+	if !strings.HasSuffix(t, ":") && !strings.HasSuffix(t, "：") && len(t) > 60 && x.intro.is == neutral {
+		x.intro = reading{}
+	}
+	if strings.HasSuffix(t, ":") && x.intro.is == neutral {
+		x.intro = introOf(t)
+	}
+}
+
+// introOf reads a whole sentence before a list: any telling word in it counts.
+func introOf(t string) reading {
+	best := reading{}
+	for _, w := range strings.FieldsFunc(strings.ToLower(t), func(r rune) bool { return r < 0x80 && isGap(byte(r)) || r == '.' }) {
+		switch is := bearingOf(strings.Trim(w, "*-_")); is {
+		case source, from:
+			return reading{is: is, weight: weightProse, word: w}
+		case generic:
+			best = reading{is: is, weight: weightProse - 4, word: w}
+		}
+	}
+	return best
+}
+
+func (x *lineContext) after(l *line) { x.quiet = 0 }
+
+// apply corrects what the line itself says by what stood before it.
+func (x *lineContext) apply(l *line, k int, r reading) reading {
+	if r.weight > weightBare && r.is != neutral {
+		return r
+	}
+	if len(x.columns) > 0 && k < len(x.columns) {
+		switch is := x.columns[k]; is {
+		case target:
+			return reading{is: target, weight: 84, word: "column", log: true}
+		case source, from:
+			return reading{is: source, weight: weightLog, word: "column", log: true}
+		case generic:
+			return reading{is: generic, weight: weightPlain - 2, word: "column"}
+		}
+	}
+	if r.weight == weightBare && k == 0 && x.quiet <= 2 && x.intro.is != neutral {
+		in := x.intro
+		switch in.is {
+		case target, reference:
+			return reading{is: in.is, weight: 60, word: in.word}
+		default:
+			return reading{is: in.is, weight: max(weightPlain-6, min(in.weight, weightPlain)), word: in.word, label: true}
+		}
+	}
+	return r
+}
+
+// columnBearings reads the head of a table: the part of each column that can
+// hold an address, in their order. It is nil where the line is no head.
+func columnBearings(t string) []bearing {
+	if len(t) > 240 || strings.HasSuffix(t, ".") || strings.HasSuffix(t, ":") && !strings.Contains(t, "  ") {
+		return nil
+	}
+	words := strings.FieldsFunc(strings.ToLower(t), func(r rune) bool { return r < 0x80 && (isGap(byte(r)) || r == '#') })
+	if len(words) < 2 || len(words) > 24 {
+		return nil
+	}
+	var out []bearing
+	last := -2
+	tableWord, telling := 0, 0
+	for i, word := range words {
+		is := bearingOf(strings.Trim(word, "*-_."))
+		switch {
+		case isColumnWord(word):
+			tableWord++
+		case is == source || is == target:
+			if last == i-1 && len(out) > 0 && out[len(out)-1] == generic {
+				out[len(out)-1] = is
+			} else {
+				out = append(out, is)
+			}
+			last = i
+			telling++
+		case is == generic:
+			if last != i-1 {
+				out = append(out, is)
+				telling++
+			}
+			last = i
+		}
+	}
+	if telling == 0 || tableWord == 0 && telling < 2 || telling+tableWord < len(words)/3 {
+		return nil
+	}
+	return out
+}
+
+// isColumnWord knows words that head columns and seldom stand in sentences together.
+func isColumnWord(w string) bool {
+	switch strings.Trim(w, "*-_.") {
+	case "date", "time", "timestamp", "port", "ports", "proto", "protocol", "count", "hits", "url", "type", "reason", "datum", "zeit", "uhrzeit", "fecha", "hora", "utc", "gmt", "flags", "bytes", "packets", "event", "virusname", "domain", "attempts", "asn", "country", "service", "id", "duration", "sport", "dport", "srcport", "dstport", "start", "end", "first", "last", "event_date", "signature", "attack", "rule", "severity":
+		return true
+	}
+	return false
+}
+
+// isReferenceLine knows lines that explain and never accuse: whois answers,
+// traceroutes, nslookups.
+func isReferenceLine(t string, hits []hit) bool {
+	low := strings.ToLower(strings.TrimLeft(t[:min(len(t), 40)], " \t*#%"))
+	for _, p := range [...]string{"inetnum", "netrange", "cidr:", "route:", "route6:", "inet6num", "nserver", "nameserver", "server:\t", "name server", "% information related", "origin:", "network:ip-network", "traceroute to", "tracing route", "received-spf", "nameservers", "range:", "subnet:", "network range", "targeted range"} {
+		if strings.HasPrefix(low, p) {
+			return true
+		}
+	}
+	if len(hits) == 2 && hits[0].end+5 >= hits[1].start && strings.Trim(t[hits[0].full:hits[1].start], " ") == "-" {
+		return true // a range of addresses
+	}
+	return isTraceHop(t, hits)
+}
+
+// isTraceHop knows "5  host (192.0.2.7)  1.2 ms".
+func isTraceHop(t string, hits []hit) bool {
+	s := strings.TrimLeft(t, " \t")
+	n := 0
+	for n < len(s) && isDigit(s[n]) {
+		n++
+	}
+	if n == 0 || n > 2 || n >= len(s) || s[n] != ' ' && s[n] != '\t' && s[n] != '.' && s[n] != '|' && s[n] != ':' {
+		return false
+	}
+	if strings.Contains(s, " ms") {
+		return true
+	}
+	h := hits[0]
+	return h.start > 0 && t[h.start-1] == '(' && strings.HasPrefix(t[h.full:], ")") && strings.TrimSpace(t[h.full+1:]) == ""
+}

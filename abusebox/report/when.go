@@ -1,0 +1,188 @@
+package report
+
+import (
+	"time"
+)
+
+// maxSkew is how far a stated time may lie after the mail's own.
+const maxSkew = 36 * time.Hour
+
+// setTime puts a stated time into r: its year and order of day and month are
+// settled by the mail's own time, its offset by what is stated, by the text's
+// zone or by the reporter's habit; otherwise it stays unknown.
+func (d *document) setTime(r *Report, st stamp) {
+	if r.TimeRaw != "" || st.raw == "" {
+		return
+	}
+	at := d.settle(st)
+	known, offset := true, st.zone.offset
+	switch {
+	case st.zone.known:
+	case len(st.zone.choices) > 0:
+		known, offset = d.chooseZone(st.zone, &r.Zones)
+	default:
+		known, offset = d.defaultZone(at, &r.Zones)
+	}
+	at = at.Add(-time.Duration(offset) * time.Second)
+	if d.future(at) {
+		return
+	}
+	r.Time, r.TimeRaw, r.TimeZoneKnown = at, st.raw, known
+	r.TimeUncertaintyS = 0
+	if !st.clock {
+		r.TimeUncertaintyS = 24 * 3600
+	}
+}
+
+// setEnd puts the end of a stated span into r.
+func (d *document) setEnd(r *Report, st stamp) {
+	var end Report
+	d.setTime(&end, st)
+	if end.TimeRaw != "" && !end.Time.Before(r.Time) {
+		r.TimeEnd = end.Time
+	}
+}
+
+// future tells whether a time lies beyond what clocks explain.
+func (d *document) future(at time.Time) bool {
+	now := d.now()
+	return !now.IsZero() && at.After(now.Add(maxSkew))
+}
+
+func (d *document) now() time.Time {
+	if d.arrived.After(d.date) {
+		return d.arrived
+	}
+	return d.date
+}
+
+// settle finds the year of a time without one, and the likelier order of day and month.
+func (d *document) settle(st stamp) time.Time {
+	now := d.now()
+	if now.IsZero() {
+		return st.at
+	}
+	at := st.at
+	if st.yearless {
+		at = time.Date(now.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), time.UTC)
+		if at.After(now.Add(maxSkew)) {
+			at = at.AddDate(-1, 0, 0)
+		}
+	}
+	if st.swappable {
+		other := time.Date(at.Year(), time.Month(at.Day()), int(at.Month()), at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), time.UTC)
+		if d.future(at) || !d.future(other) && now.Sub(other).Abs() < now.Sub(at).Abs() {
+			at = other
+		}
+	}
+	return at
+}
+
+// chooseZone settles an ambiguous zone name by the offset of the mail's Date.
+func (d *document) chooseZone(z zone, zones *[]string) (known bool, offset int) {
+	if st := findStamps(d.root.Header.Get("Date"), 1); len(st) == 1 && st[0].zone.known {
+		for _, c := range z.choices {
+			if c == st[0].zone.offset {
+				return true, c
+			}
+		}
+	}
+	for _, c := range z.choices {
+		*zones = append(*zones, zoneString(c))
+	}
+	return false, z.choices[0]
+}
+
+// defaultZone is the offset of times that state none.
+func (d *document) defaultZone(at time.Time, zones *[]string) (known bool, offset int) {
+	if z := d.statedZone(); z.known {
+		if loc, err := time.LoadLocation(z.name); err == nil && locationName(z.name) != "" {
+			_, off := time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), 0, 0, loc).Zone()
+			return true, off
+		}
+		return true, z.offset
+	}
+	for dom := d.domain; dom != ""; dom = parentDomain(dom) {
+		if loc := d.opt.Habits[dom]; loc != nil {
+			_, off := time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), 0, 0, loc).Zone()
+			return true, off
+		}
+	}
+	*zones = append(*zones, zoneString(0))
+	if st := findStamps(d.root.Header.Get("Date"), 1); len(st) == 1 && st[0].zone.known && st[0].zone.offset != 0 {
+		*zones = append(*zones, zoneString(st[0].zone.offset))
+	}
+	return false, 0
+}
+
+// statedZone finds the zone that the text states for all its times, once.
+func (d *document) statedZone() zone {
+	if d.zone == nil {
+		z, _ := zoneOfText(d.body[:min(len(d.body), 64<<10)])
+		d.zone = &z
+	}
+	return *d.zone
+}
+
+func parentDomain(dom string) string {
+	for i := 0; i < len(dom); i++ {
+		if dom[i] == '.' {
+			return dom[i+1:]
+		}
+	}
+	return ""
+}
+
+// fallBackTime takes the mail's own time where none is stated. TimeRaw stays
+// empty, which says so.
+func (d *document) fallBackTime(r *Report) {
+	if r.TimeRaw != "" || d.date.IsZero() && d.arrived.IsZero() {
+		return
+	}
+	r.Time = d.date
+	if r.Time.IsZero() || d.future(r.Time) {
+		r.Time = d.arrived
+	}
+	r.TimeZoneKnown = true
+	r.TimeUncertaintyS = 24 * 3600
+}
+
+// epoch reads seconds or milliseconds since 1970.
+func epoch(s string) (stamp, bool) {
+	n := int64(0)
+	whole := s
+	for i := 0; i < len(s); i++ {
+		if s[i] == '.' {
+			whole = s[:i]
+			break
+		}
+		if !isDigit(s[i]) {
+			return stamp{}, false
+		}
+	}
+	for i := 0; i < len(whole); i++ {
+		n = n*10 + int64(whole[i]-'0')
+	}
+	switch {
+	case len(whole) == 13:
+		n /= 1000
+	case len(whole) != 10:
+		return stamp{}, false
+	}
+	if n < 800_000_000 || n > 4_000_000_000 {
+		return stamp{}, false
+	}
+	return stamp{at: time.Unix(n, 0).UTC(), zone: zone{known: true, name: "epoch"}, raw: s, clock: true, end: len(s)}, true
+}
+
+// stampOf reads a field that should hold one time.
+func stampOf(s string) (stamp, bool) {
+	if st := findStamps(s, 1); len(st) > 0 {
+		return st[0], true
+	}
+	return epoch(s)
+}
+
+func timeAt(y int, m time.Month, d, hour, minute, second int) time.Time {
+	return time.Date(y, m, d, hour, minute, second, 0, time.UTC)
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"spoor/abusebox/report"
+)
+
+// print shows one mail for a person: the verdict, then each report with the
+// lines of the mail that say it, the accused marked.
+func (p *parseCmd) print(o parseOutcome) {
+	w, res := p.app.out, o.result
+	fmt.Fprintf(w, "%s", o.mail.source)
+	if o.mail.number > 1 {
+		fmt.Fprintf(w, " (mail %d)", o.mail.number)
+	}
+	fmt.Fprintf(w, "\n  %s\n", parseVerdict(res))
+	if a := res.Reporter; a.Address != "" {
+		fmt.Fprintf(w, "  from %s, authenticated: %s\n", a.Address, a.Authenticated)
+	}
+	for _, s := range o.steps {
+		fmt.Fprintf(w, "  . %s\n", s)
+	}
+	for i := range res.Reports {
+		p.printReport(&res.Reports[i])
+	}
+	if len(res.Candidates) > 0 {
+		fmt.Fprintln(w, "  not taken:")
+		for _, c := range res.Candidates {
+			fmt.Fprintf(w, "    %-24s %s\n", c.IP, c.WhyNot)
+		}
+	}
+	if res.Truncated != "" {
+		fmt.Fprintf(w, "  cut short by a limit: %s\n", res.Truncated)
+	}
+	fmt.Fprintln(w)
+}
+
+// parseVerdict is the first line about a mail.
+func parseVerdict(res report.Result) string {
+	switch {
+	case res.Rejected != "":
+		return "no complaint: " + res.Rejected
+	case len(res.Reports) == 0:
+		return fmt.Sprintf("not understood: %d addresses in it, none stands out", len(res.Candidates))
+	case len(res.Reports) == 1:
+		return "1 report, format " + res.Format
+	}
+	return fmt.Sprintf("%d reports, format %s", len(res.Reports), res.Format)
+}
+
+func (p *parseCmd) printReport(r *report.Report) {
+	w := p.app.out
+	fmt.Fprintf(w, "\n  %s  %s  %s  confidence %s\n", accused(r), kindOf(r), when(r), r.Confidence)
+	fmt.Fprintf(w, "    why      %s\n", r.Why)
+	if r.Count > 1 {
+		fmt.Fprintf(w, "    count    %d\n", r.Count)
+	}
+	for _, f := range []struct{ name, value string }{
+		{"account", r.Subject.Account}, {"site", r.Subject.Site}, {"file", r.Subject.File}, {"title", r.Subject.Title}, {"against", r.Destination},
+	} {
+		if f.value != "" {
+			fmt.Fprintf(w, "    %-8s %s\n", f.name, clean(f.value))
+		}
+	}
+	for _, e := range r.Evidence {
+		fmt.Fprintf(w, "    | %s\n", p.mark(clean(e), r))
+	}
+}
+
+// accused names the address with its port, or what stands for it.
+func accused(r *report.Report) string {
+	s := r.Source
+	switch {
+	case r.IP.IsValid():
+		s = r.IP.String()
+	case r.Prefix.IsValid():
+		s = r.Prefix.String()
+	}
+	if r.Port != 0 {
+		s += fmt.Sprintf(" port %d", r.Port)
+	}
+	return clean(s)
+}
+
+func kindOf(r *report.Report) string {
+	if r.Category == "" {
+		return "kind unknown"
+	}
+	return r.Category + "/" + r.Type
+}
+
+func when(r *report.Report) string {
+	switch {
+	case r.Time.IsZero():
+		return "time unknown"
+	case r.TimeRaw == "":
+		return r.Time.Format(time.RFC3339) + " (the mail's own time)"
+	case !r.TimeZoneKnown:
+		return r.Time.Format("2006-01-02T15:04:05") + " (zone not stated)"
+	}
+	return r.Time.Format(time.RFC3339)
+}
+
+// mark sets the accused off within a line: in colour on a terminal, between
+// brackets elsewhere.
+func (p *parseCmd) mark(line string, r *report.Report) string {
+	s := r.Source
+	if r.IP.IsValid() {
+		s = r.IP.String()
+	}
+	if s == "" || !strings.Contains(line, s) {
+		return line
+	}
+	marked := ">>" + s + "<<"
+	if p.app.colour() {
+		marked = "\x1b[1;31m" + s + "\x1b[0m"
+	}
+	return strings.ReplaceAll(line, s, marked)
+}
+
+// clean keeps control characters of a mail off the terminal.
+func clean(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c == '\t' || c == '\n' {
+			return ' '
+		}
+		if c < ' ' || c == 0x7f || c >= 0x80 && c < 0xa0 || c == '\u202e' || c == '\u2066' {
+			return '\uFFFD'
+		}
+		return c
+	}, s)
+}
