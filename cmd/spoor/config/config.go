@@ -7,7 +7,11 @@ import (
 	"path/filepath"
 	"strings"
 
+	"spoor/abusebox"
+	"spoor/abusebox/intake"
+	"spoor/abusebox/notify"
 	"spoor/internal/unit"
+	"spoor/milter"
 	"spoor/registry"
 )
 
@@ -20,7 +24,12 @@ type Config struct {
 	Store   Store   `toml:"store"`
 	Metrics Metrics `toml:"metrics"`
 
-	Registry registry.Config `toml:"registry"`
+	Abusebox intake.Config           `toml:"abusebox"`
+	Desk     abusebox.Config         `toml:"desk"`
+	Incident abusebox.IncidentConfig `toml:"incident"`
+	Notify   notify.Config           `toml:"notify"`
+	Milter   milter.Config           `toml:"milter"`
+	Registry registry.Config         `toml:"registry"`
 
 	// Path is the file that this was read from, empty where there was none.
 	Path string `toml:"-"`
@@ -41,6 +50,14 @@ type Store struct {
 	Dir     string    `toml:"dir"`
 	MinFree unit.Size `toml:"min_free"`
 	Control string    `toml:"control"`
+	intake.SpoolConfig
+}
+
+// Spool is the configuration of the spool, with the folder and the bound that it shares with the rest of the store.
+func (s Store) Spool() intake.SpoolConfig {
+	cfg := s.SpoolConfig
+	cfg.Dir, cfg.MinFree = s.Dir, s.MinFree
+	return cfg
 }
 
 // Metrics says where Prometheus may read.
@@ -51,7 +68,12 @@ type Metrics struct {
 // Default is the configuration of a file that says nothing.
 func Default() Config {
 	return Config{
-		Store:    Store{Dir: "/var/lib/spoor", MinFree: 1 << 30},
+		Store:    Store{Dir: "/var/lib/spoor", MinFree: 1 << 30, SpoolConfig: intake.DefaultSpoolConfig()},
+		Abusebox: intake.DefaultConfig(),
+		Desk:     abusebox.DefaultConfig(),
+		Incident: abusebox.DefaultIncidentConfig(),
+		Notify:   notify.DefaultConfig(),
+		Milter:   milter.DefaultConfig(),
 		Registry: registry.DefaultConfig(),
 	}
 }
@@ -75,6 +97,13 @@ func (c Config) validate(bad func(key, problem, write string)) {
 	c.Site.validate(in("site"))
 	c.Store.validate(in("store"))
 	c.Metrics.validate(in("metrics"))
+	c.Abusebox.Validate(in("abusebox"))
+	c.Desk.Validate(in("desk"))
+	c.Incident.Validate(in("incident"))
+	c.Notify.Validate(in("notify"))
+	if c.Has("milter") {
+		c.Milter.Validate(in("milter"))
+	}
 	c.Registry.Validate(in("registry"))
 }
 
@@ -101,6 +130,7 @@ func (s Store) validate(bad func(key, problem, write string)) {
 	if s.Control != "" && !filepath.IsAbs(s.Control) {
 		bad("control", quote(s.Control)+" is no absolute path", `a path from the root, such as "/run/spoor/control.sock"`)
 	}
+	s.SpoolConfig.Validate(bad)
 	if len(s.Control) > 100 {
 		bad("control", "a Unix socket's path may not be longer than 100 bytes", "a shorter path")
 	}

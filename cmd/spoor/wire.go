@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"spoor/cmd/spoor/config"
+	"spoor/cmd/spoor/control"
+)
+
+// A daemon is the rooms of one process, fitted together: each room's wish for another is met by a small adapter
+// in a wire_*.go file, and by nothing else.
+type daemon struct {
+	cfg     config.Config
+	log     *slog.Logger
+	metrics *prometheus.Registry
+	mux     *http.ServeMux
+
+	registry *registryRoom
+	desk     *deskRoom // nil where [abusebox] is off
+
+	services []service
+	closers  []func() error // in the order of opening
+}
+
+// A service is something that runs until its context ends.
+type service struct {
+	name string
+	run  func(context.Context) error
+}
+
+// newDaemon opens the stores and puts the services together; nothing listens before run.
+func newDaemon(ctx context.Context, cfg config.Config, only services, log *slog.Logger) (*daemon, error) {
+	d := &daemon{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), mux: http.NewServeMux()}
+	d.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := os.MkdirAll(cfg.Store.Dir, 0o750); err != nil {
+		return nil, fmt.Errorf("make the store's folder: %w", err)
+	}
+	for _, open := range []func(context.Context, services) error{d.openRegistry, d.openDesk, d.openMetrics} {
+		if err := open(ctx, only); err != nil {
+			return nil, errors.Join(err, d.close())
+		}
+	}
+	if len(d.services) == 0 {
+		err := errors.New("nothing to serve: the configuration turns no service on")
+		return nil, errors.Join(exitWith(exitUsage, hint(err, "add a section such as [abusebox] to %s; docs/config.md shows a first one", orDefaultPath(cfg.Path))), d.close())
+	}
+	return d, nil
+}
+
+func orDefaultPath(path string) string {
+	if path == "" {
+		return config.DefaultPath
+	}
+	return path
+}
+
+// add takes a service that run is to run.
+func (d *daemon) add(name string, run func(context.Context) error) {
+	d.services = append(d.services, service{name, run})
+}
+
+// onClose takes what close is to close, newest first.
+func (d *daemon) onClose(fn func() error) { d.closers = append(d.closers, fn) }
+
+// run serves until ctx ends or one service fails, and waits for all of them. ready, if not nil, is called when
+// commands are answered.
+func (d *daemon) run(ctx context.Context, ready func()) error {
+	listener, err := control.Listen(d.cfg.ControlPath())
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return control.Serve(ctx, listener, d.mux, d.log) })
+	for _, s := range d.services {
+		group.Go(func() error {
+			err := s.run(ctx)
+			if err != nil && !errors.Is(err, context.Canceled) {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+			d.log.Info("service ended", "service", s.name)
+			return nil
+		})
+	}
+	if ready != nil {
+		ready()
+	}
+	return group.Wait()
+}
+
+// close closes the stores, after run.
+func (d *daemon) close() error {
+	var errs []error
+	for i := len(d.closers) - 1; i >= 0; i-- {
+		errs = append(errs, d.closers[i]())
+	}
+	d.closers = nil
+	return errors.Join(errs...)
+}

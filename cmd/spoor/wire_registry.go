@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"spoor/abusebox"
+	"spoor/abusebox/incident"
+	"spoor/cmd/spoor/control"
+	"spoor/registry"
+)
+
+// openRegistry opens the registry. It is there for every other room; it polls only what the section names.
+func (d *daemon) openRegistry(ctx context.Context, only services) error {
+	room, err := openRegistry(ctx, d.cfg, d.log, d.metrics, true)
+	if room == nil {
+		return err
+	}
+	if err != nil { // a mistake in a file spoils that file, not the night's service: what can be read is served
+		d.log.Error("registry: some files have mistakes and are left out", "err", err)
+	}
+	d.registry = room
+	d.onClose(room.Close)
+	control.Registry(d.mux, room, room)
+	if d.cfg.Has("registry") && only.has("registry") {
+		d.add("registry", room.Run)
+	}
+	return nil
+}
+
+// holders answers the desk's question from the registry.
+type holders struct{ registry *registry.Registry }
+
+// Holders implements abusebox.Holders.
+func (h holders) Holders(_ context.Context, addr netip.Addr, port uint16, at time.Time) (abusebox.Answer, error) {
+	answer := h.registry.Holder(registry.Query{Addr: addr, Port: port, Time: at})
+	if answer.Status == registry.StatusUnreadable {
+		return abusebox.Answer{}, fmt.Errorf("registry: %s", answer.Why)
+	}
+	out := abusebox.Answer{Ours: answer.Ours, Why: answer.Why}
+	if answer.Holder != nil {
+		out.Holders = []incident.Holder{holderOf(*answer.Holder, answer.Chain, true)}
+		return out, nil
+	}
+	for _, candidate := range answer.Candidates {
+		out.Holders = append(out.Holders, holderOf(candidate, answer.Chain, false))
+	}
+	return out, nil
+}
+
+// holderOf says in the desk's words who a holder of the registry is.
+func holderOf(h registry.Holder, chain []registry.Step, certain bool) incident.Holder {
+	out := incident.Holder{ID: h.ID, Name: h.Contact.Org, Certain: certain && h.Certainty == registry.Certain, Contact: contactOf(h)}
+	if h.Prefix.IsValid() {
+		out.Prefix = h.Prefix.String()
+	}
+	for _, step := range chain {
+		out.Chain = append(out.Chain, step.Text)
+	}
+	if out.Name == "" {
+		out.Name = h.ID
+	}
+	return out
+}
+
+func contactOf(h registry.Holder) incident.Contact {
+	c := h.Contact
+	out := incident.Contact{Addresses: c.Mails(), Name: c.Org, Language: c.Language, OptOut: c.Prefer.OptOut, Why: h.Why}
+	if d := c.Prefer.Digest; d != nil && *d {
+		out.Delivery = "digest"
+	} else if d != nil {
+		out.Delivery = "single"
+	}
+	return out
+}
+
+// ours says whether an address is of our networks, by configuration or by the registry.
+func (d *daemon) ours(addr netip.Addr) bool {
+	return d.registry.Holder(registry.Query{Addr: addr.Unmap()}).Ours
+}
+
+// services are the names that `serve --only` was given; none means all.
+type services []string
+
+func (s services) has(name string) bool {
+	if len(s) == 0 {
+		return true
+	}
+	for _, each := range s {
+		if strings.TrimSpace(each) == name {
+			return true
+		}
+	}
+	return false
+}
