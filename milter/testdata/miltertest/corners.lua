@@ -1,0 +1,21 @@
+-- Mail without a network peer, DATA, an empty sender, a body that nobody asked for, rude ends.
+conn = mt.connect(socket)
+assert(conn, "connect")
+-- An MTA that cannot leave out DATA.
+assert(mt.negotiate(conn, 6, 0x1ff, 0x1ffcff) == nil, "negotiate")
+assert(mt.conninfo(conn, "localhost", "unspec") == nil, "conninfo")
+assert(mt.helo(conn, "localhost") == nil, "helo")
+assert(mt.mailfrom(conn, "<>") == nil, "mailfrom")
+assert(mt.rcptto(conn, "<rcpt@example.com>") == nil, "rcptto")
+assert(mt.data(conn) == nil, "data")
+assert(mt.header(conn, "Subject", "corners") == nil, "header")
+assert(mt.bodyrandom(conn, 200000) == nil, "body")
+assert(mt.eom(conn) == nil, "eom")
+assert(mt.getreply(conn) == SMFIR_CONTINUE, "eom")
+assert(mt.eom_check(conn, MT_HDRINSERT, "X-Spoor-Origin"), "no origin")
+mt.disconnect(conn)
+
+conn = mt.connect(socket)
+assert(conn, "connect again")
+assert(mt.conninfo(conn, "unknown", "192.0.2.7") == nil, "conninfo")
+mt.disconnect(conn, false)

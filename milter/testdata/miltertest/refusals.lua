@@ -1,0 +1,30 @@
+-- A recipient is refused in mid-message, and the message goes on without it.
+conn = mt.connect(socket)
+assert(conn, "connect")
+assert(mt.conninfo(conn, "unknown", "192.0.2.7") == nil, "conninfo")
+assert(mt.helo(conn, "client.example.org") == nil, "helo")
+assert(mt.mailfrom(conn, "<sender@example.org>") == nil, "mailfrom")
+for i, want in ipairs({SMFIR_CONTINUE, SMFIR_CONTINUE, SMFIR_REPLYCODE, SMFIR_REPLYCODE}) do
+	assert(mt.rcptto(conn, "<r" .. i .. "@example.com>") == nil, "rcptto")
+	assert(mt.getreply(conn) == want, "recipient " .. i)
+end
+assert(mt.header(conn, "Subject", "one") == nil, "header")
+assert(mt.bodystring(conn, "nothing wrong with this one\r\n") == nil, "body")
+assert(mt.eom(conn) == nil, "eom")
+assert(mt.getreply(conn) == SMFIR_CONTINUE, "first message")
+assert(mt.eom_check(conn, MT_HDRINSERT, "X-Spoor-Origin"), "no origin")
+
+-- A refused message leaves nothing behind in the next.
+assert(mt.mailfrom(conn, "<sender@example.org>") == nil, "mailfrom")
+assert(mt.rcptto(conn, "<rcpt@example.com>") == nil, "rcptto")
+assert(mt.header(conn, "Subject", "two") == nil, "header")
+assert(mt.bodystring(conn, "please REJECT this body\r\n") == nil, "body")
+assert(mt.eom(conn) == nil, "eom")
+assert(mt.getreply(conn) == SMFIR_REPLYCODE, "second message")
+assert(mt.eom_check(conn, MT_SMTPREPLY, "550", "5.7.1", "refused by policy"), "reply")
+assert(mt.mailfrom(conn, "<sender@example.org>") == nil, "mailfrom")
+assert(mt.rcptto(conn, "<rcpt@example.com>") == nil, "rcptto")
+assert(mt.getreply(conn) == SMFIR_CONTINUE, "third message's recipient")
+assert(mt.eom(conn) == nil, "eom")
+assert(mt.getreply(conn) == SMFIR_CONTINUE, "third message")
+mt.disconnect(conn)
