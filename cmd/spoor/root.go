@@ -29,6 +29,7 @@ func newRoot(a *app) *cobra.Command {
 	root.AddCommand(
 		newServeCmd(a),
 		newCheckCmd(a),
+		newMaillogCmd(a),
 		newTraceCmd(a),
 		newParseCmd(a),
 		newLookupCmd(a),

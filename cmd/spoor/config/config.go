@@ -9,6 +9,7 @@ import (
 
 	"spoor/abusebox"
 	"spoor/abusebox/intake"
+	"spoor/abusebox/maillog"
 	"spoor/abusebox/notify"
 	"spoor/internal/unit"
 	"spoor/milter"
@@ -28,6 +29,7 @@ type Config struct {
 	Desk     abusebox.Config         `toml:"desk"`
 	Incident abusebox.IncidentConfig `toml:"incident"`
 	Notify   notify.Config           `toml:"notify"`
+	Maillog  maillog.Config          `toml:"maillog"`
 	Milter   milter.Config           `toml:"milter"`
 	Registry registry.Config         `toml:"registry"`
 
@@ -73,6 +75,7 @@ func Default() Config {
 		Desk:     abusebox.DefaultConfig(),
 		Incident: abusebox.DefaultIncidentConfig(),
 		Notify:   notify.DefaultConfig(),
+		Maillog:  maillog.DefaultConfig(),
 		Milter:   milter.DefaultConfig(),
 		Registry: registry.DefaultConfig(),
 	}
@@ -101,6 +104,7 @@ func (c Config) validate(bad func(key, problem, write string)) {
 	c.Desk.Validate(in("desk"))
 	c.Incident.Validate(in("incident"))
 	c.Notify.Validate(in("notify"))
+	c.Maillog.Validate(in("maillog"))
 	if c.Has("milter") {
 		c.Milter.Validate(in("milter"))
 	}
