@@ -102,10 +102,14 @@ func (k Key) String() string {
 	return "nothing"
 }
 
-// InterfaceName writes the router and interface of the key as "r1/ge-0/0/1".
+// InterfaceName writes the router and interface of the key as "r1/ge-0/0/1", any router
+// as "*"; it is empty for other kinds.
 func (k Key) InterfaceName() string {
-	if k.Router == "" {
-		return k.Interface
+	switch {
+	case k.Kind != KeyInterface:
+		return ""
+	case k.Router == "":
+		return "*/" + k.Interface
 	}
 	return k.Router + "/" + k.Interface
 }

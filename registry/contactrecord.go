@@ -103,12 +103,12 @@ func (p *contactParser) keysOf(e entry) (keys []Key, isKey bool) {
 			keys = append(keys, Key{Kind: KeyNextHop, NextHop: a.Unmap().WithZone("")})
 		case "interface":
 			router, iface, found := strings.Cut(v, "/")
-			if !found {
-				router, iface = "", v
-			}
-			if iface == "" {
-				p.add(e.line, e.given, "no interface name", "write it like r1/ge-0/0/1")
+			if !found || router == "" || iface == "" {
+				p.add(e.line, e.given, fmt.Sprintf("%q does not name router and interface", v), "write it like r1/ge-0/0/1, or */ge-0/0/1 for any router")
 				continue
+			}
+			if router == "*" {
+				router = ""
 			}
 			keys = append(keys, Key{Kind: KeyInterface, Router: router, Interface: iface})
 		case "organisation":
