@@ -1,5 +1,183 @@
 package main
 
-import "context"
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
 
-func (t *traceCmd) runSummary(ctx context.Context, paths []string) error { return nil }
+	"spoor/internal/trace"
+)
+
+// maxOrigins bounds the addresses that a summary remembers; further ones are
+// counted together.
+const maxOrigins = 1 << 17
+
+// A traceSummary counts the results of a batch.
+type traceSummary struct {
+	Messages int                  `json:"messages"`
+	Failed   int                  `json:"failed"`
+	Status   map[trace.Status]int `json:"status"`
+	Origins  []*originCount       `json:"origins"`
+	Others   int                  `json:"others"`
+	Findings []*findingCount      `json:"findings"`
+	origins  map[netip.Addr]*originCount
+	findings map[string]*findingCount
+}
+
+// An originCount is how often one address was the origin, and when.
+type originCount struct {
+	IP       netip.Addr `json:"ip"`
+	Name     string     `json:"name"`
+	Messages int        `json:"messages"`
+	First    string     `json:"first"`
+	Last     string     `json:"last"`
+	first    time.Time
+	last     time.Time
+}
+
+// A findingCount is in how many messages a finding was met.
+type findingCount struct {
+	Code     string         `json:"code"`
+	Strength trace.Strength `json:"strength"`
+	Messages int            `json:"messages"`
+	seen     int
+}
+
+func newTraceSummary() *traceSummary {
+	return &traceSummary{Status: map[trace.Status]int{}, origins: map[netip.Addr]*originCount{}, findings: map[string]*findingCount{}}
+}
+
+// add counts one result.
+func (s *traceSummary) add(r *trace.Result) {
+	if r.Error != "" {
+		s.Failed++
+		return
+	}
+	s.Messages++
+	s.Status[r.Status]++
+	if r.Origin != nil {
+		s.origin(r.Origin)
+	}
+	for _, f := range r.Findings {
+		c := s.findings[f.Code]
+		if c == nil {
+			c = &findingCount{Code: f.Code, Strength: f.Strength}
+			s.findings[f.Code] = c
+		}
+		if c.seen != s.Messages {
+			c.seen = s.Messages
+			c.Messages++
+		}
+		if strengthRank(f.Strength) < strengthRank(c.Strength) {
+			c.Strength = f.Strength
+		}
+	}
+}
+
+func (s *traceSummary) origin(o *trace.Origin) {
+	c := s.origins[o.IP]
+	if c == nil {
+		if len(s.origins) >= maxOrigins {
+			s.Others++
+			return
+		}
+		c = &originCount{IP: o.IP}
+		s.origins[o.IP] = c
+	}
+	c.Messages++
+	if c.Name == "" {
+		c.Name = cmp.Or(o.RDNS, o.HELO)
+	}
+	if !o.Time.Known() {
+		return
+	}
+	if c.first.IsZero() || o.Time.Before(c.first) {
+		c.first = o.Time.Time
+	}
+	if o.Time.After(c.last) {
+		c.last = o.Time.Time
+	}
+}
+
+// finish sorts what was counted, the most first.
+func (s *traceSummary) finish() {
+	s.Origins = slices.SortedFunc(maps.Values(s.origins), func(a, b *originCount) int {
+		return cmp.Or(cmp.Compare(b.Messages, a.Messages), a.IP.Compare(b.IP))
+	})
+	for _, c := range s.Origins {
+		if !c.first.IsZero() {
+			c.First, c.Last = c.first.Format(time.RFC3339), c.last.Format(time.RFC3339)
+		}
+	}
+	s.Findings = slices.SortedFunc(maps.Values(s.findings), func(a, b *findingCount) int {
+		return cmp.Or(cmp.Compare(strengthRank(a.Strength), strengthRank(b.Strength)), cmp.Compare(b.Messages, a.Messages), cmp.Compare(a.Code, b.Code))
+	})
+}
+
+func strengthRank(s trace.Strength) int {
+	return slices.Index([]trace.Strength{trace.Strong, trace.Medium, trace.Weak, trace.Note}, s)
+}
+
+// runSummary counts all messages and prints tables.
+func (t *traceCmd) runSummary(ctx context.Context, paths []string) error {
+	s := newTraceSummary()
+	err := t.pipeline(ctx, paths, false, func(j *traceJob) error {
+		if j.mail.err != nil {
+			t.failed(j.mail.source, j.mail.err)
+		}
+		s.add(&j.result)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.finish()
+	if t.app.json {
+		err = t.app.emit(s)
+	} else {
+		t.printSummary(s)
+	}
+	return t.outcome(err)
+}
+
+// printSummary prints the tables for a person; of the origins the first 25.
+func (t *traceCmd) printSummary(s *traceSummary) {
+	fmt.Fprintf(t.app.out, "%d messages", s.Messages)
+	for _, st := range []trace.Status{trace.StatusTraced, trace.StatusAllTrusted, trace.StatusNoIPRecorded, trace.StatusAmbiguous, trace.StatusNoReceived} {
+		if n := s.Status[st]; n > 0 {
+			fmt.Fprintf(t.app.out, ", %d %s", n, st)
+		}
+	}
+	if s.Failed > 0 {
+		fmt.Fprintf(t.app.out, ", %d unreadable", s.Failed)
+	}
+	fmt.Fprintln(t.app.out)
+	const most = 25
+	if len(s.Origins) > 0 {
+		fmt.Fprintln(t.app.out)
+		tab := t.app.table("MESSAGES", "ORIGIN", "NAME", "FIRST (UTC)", "LAST (UTC)")
+		for _, c := range s.Origins[:min(most, len(s.Origins))] {
+			first, last := "-", "-"
+			if !c.first.IsZero() {
+				first, last = c.first.Format("2006-01-02 15:04"), c.last.Format("2006-01-02 15:04")
+			}
+			tab.AppendRow([]any{c.Messages, c.IP, cutTo(safeText(c.Name), 26), first, last})
+		}
+		tab.Render()
+		if rest := len(s.Origins) - most; rest > 0 {
+			fmt.Fprintf(t.app.out, "… and %d more origins\n", rest+s.Others)
+		}
+	}
+	if len(s.Findings) > 0 {
+		fmt.Fprintln(t.app.out)
+		tab := t.app.table("MESSAGES", "STRENGTH", "FINDING")
+		for _, c := range s.Findings {
+			tab.AppendRow([]any{c.Messages, c.Strength, c.Code})
+		}
+		tab.Render()
+	}
+}

@@ -62,7 +62,7 @@ func (r *Result) messageIDClue(c *facts) {
 // bccClue notes that the mailbox it arrived in is not among the recipients shown.
 func (r *Result) bccClue(c *facts) {
 	box, how := c.mailbox(r)
-	if box == "" || len(c.h.Fields) <= len(r.Hops) {
+	if box == "" || c.list != "" || len(c.h.Fields) <= len(r.Hops) {
 		return
 	}
 	for _, name := range []string{"To", "Cc", "Resent-To", "Resent-Cc", "Bcc", "Apparently-To"} {

@@ -88,6 +88,10 @@ type Hop struct {
 	// Port is the peer's port where it was recorded, else 0.
 	Port uint16 `json:"port,omitempty"`
 
+	// Rule says why the line is believed, Peer what the walk made of its peer;
+	// both are empty below the boundary.
+	Rule string `json:"-"`
+	Peer string `json:"-"`
 	// Date is everything that was read from TimeRaw.
 	Date Date `json:"-"`
 	// badIP is what stood in the address's place and is impossible.

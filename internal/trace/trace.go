@@ -123,6 +123,10 @@ func (r *Result) conclude(w *walk, e end) {
 	}
 	r.Boundary = &Boundary{Hop: e.boundary, Rule: e.rule}
 	b := &r.Hops[e.boundary]
+	if e.status == StatusTraced {
+		w.alternatives(e)
+	}
+	r.Alternatives = w.alts
 	if e.status == StatusAllTrusted {
 		return
 	}
@@ -144,7 +148,6 @@ func (r *Result) conclude(w *walk, e end) {
 	if r.Origin.Confidence == ConfidenceHigh && b.Dialect == "literal" {
 		r.Origin.Confidence = ConfidenceMedium
 	}
-	r.Alternatives = w.alts
 }
 
 // times computes delays, and the zones that fit times without one.

@@ -20,6 +20,7 @@ type walk struct {
 	at      int    // the hop under the walk
 	writer  string // the last host known to have written a trusted line
 	rule    string // why the line at is trusted
+	auth    int    // the line below an authenticated peer's, 0 if none
 	alts    []Alternative
 }
 
@@ -33,6 +34,37 @@ type end struct {
 	depth    int // the deepest line that is trusted
 }
 
+// filterHosts are mail filters that stand before other organisations' servers.
+// Where the outside peer is one, the mail may have come to the filter from
+// outside, or have left by it. As of ProvidersAsOf.
+var filterHosts = []string{
+	"pphosted.com", "ppe-hosted.com", "messagelabs.com", "symcld.net", "mimecast.com", "iphmx.com", "barracudanetworks.com", "ess.barracuda.com",
+	"mailcontrol.com", "antispameurope.com", "hornetsecurity.com", "antispamcloud.com", "mxlogic.net", "postini.com", "trendmicro.com", "sophos.com",
+	"retarus.com", "mailspamprotection.com", "spamh.com", "fireeyecloud.com", "cloudfilter.net", "spamtitan.com", "mxthunder.com", "expurgate.net",
+}
+
+// alternatives names other readings of a walk that ended at an outside peer.
+func (w *walk) alternatives(e end) {
+	h := &w.hops[e.boundary]
+	if w.auth > 0 && w.auth <= e.boundary {
+		a := &w.hops[w.auth-1]
+		w.alts = append(w.alts, Alternative{IP: a.IP, Hop: w.auth - 1, Why: "logged in at " + w.recorder(a) + "; what is below may be its own words"})
+	}
+	if under(h.VerifiedRDNS(), filterHosts) == "" {
+		return
+	}
+	for i := e.boundary + 1; i < len(w.hops); i++ {
+		n := &w.hops[i]
+		if !sameHost(n.By, h.RDNS) {
+			return
+		}
+		if public(n.IP) && n.IP != h.IP && !sameHost(n.HELO, h.RDNS) {
+			w.alts = append(w.alts, Alternative{IP: n.IP, Hop: i, Why: "handed to the filter of " + orgDomain(h.RDNS) + ", if that stands before the receiver"})
+			return
+		}
+	}
+}
+
 // run walks.
 func (w *walk) run() end {
 	if len(w.hops) == 0 {
@@ -42,6 +74,7 @@ func (w *walk) run() end {
 	for {
 		h := &w.hops[w.at]
 		step, why := w.judge(h)
+		h.Rule, h.Peer = w.rule, why
 		switch step {
 		case stepOutside:
 			return end{status: StatusTraced, boundary: w.at, rule: w.rule, why: why, depth: w.at}
@@ -49,7 +82,13 @@ func (w *walk) run() end {
 			return end{status: StatusNoIPRecorded, boundary: w.at, rule: w.rule, why: why, depth: w.at}
 		}
 		if w.at+1 >= len(w.hops) || !w.next(step) {
+			if len(w.alts) > 0 {
+				return end{status: StatusAmbiguous, boundary: w.at, rule: w.rule, why: why, depth: w.at}
+			}
 			return w.deepest(why)
+		}
+		if step == stepAuth {
+			w.auth = w.at // the line above this one was of an authenticated peer
 		}
 	}
 }
@@ -283,7 +322,8 @@ func (w *walk) next(s step) bool {
 	switch {
 	case t != "":
 	case n.By == "":
-		if s == stepAuth || s == stepOurs { // who wrote it cannot be told
+		if s == stepAuth { // who wrote it cannot be told
+			w.doubt(h, n)
 			return false
 		}
 		t, rule = TrustTrusted, "written beside "+w.recorder(h)
@@ -309,6 +349,16 @@ func (w *walk) next(s step) bool {
 		w.writer = n.By
 	}
 	return true
+}
+
+// doubt notes that line n may be of our host or of the client that had logged in.
+func (w *walk) doubt(h, n *Hop) {
+	if !public(n.IP) {
+		return
+	}
+	w.alts = append(w.alts,
+		Alternative{IP: h.IP, Hop: w.at, Why: "logged in at " + w.recorder(h) + ", and may have written what is below"},
+		Alternative{IP: n.IP, Hop: w.at + 1, Why: "named by a line that does not say who wrote it"})
 }
 
 // beside tells whether line n was written on the host of line h or behind it: by
