@@ -106,6 +106,11 @@ func New(d Deps) (*Desk, error) {
 	return desk, nil
 }
 
+// Clerk returns who does what people ask of this desk's records.
+func (d *Desk) Clerk() *Clerk {
+	return &Clerk{Store: d.d.Store, Policy: d.d.Policy, Composer: d.d.Composer, Now: d.now, Queued: d.poke}
+}
+
 // Run works until ctx ends, then finishes what it has begun.
 func (d *Desk) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)

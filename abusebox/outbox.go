@@ -202,20 +202,6 @@ func (d *Desk) job(ctx context.Context, task incident.Task) (notify.Job, error) 
 	return job, nil
 }
 
-// Preview composes the mail that an incident's next notice would be; nothing is kept and nothing sent.
-func (d *Desk) Preview(ctx context.Context, id incident.ID) (notify.Notice, error) {
-	i, err := d.d.Store.Incident(ctx, id)
-	if err != nil {
-		return notify.Notice{}, err
-	}
-	kind := incident.Notice
-	if i.Holder.Contact.Key() == "" {
-		kind = incident.ToDesk
-	}
-	task := incident.Task{Kind: kind, Contact: i.Holder.Contact, Incidents: []incident.ID{id}, Number: i.Notices + 1, Why: "preview"}
-	return d.d.Composer.Compose(ctx, notify.Job{Task: task, Incidents: []incident.Incident{i}, Now: d.now().UTC()})
-}
-
 // again puts a task off: twice as long each time, until it expires.
 func (d *Desk) again(task incident.Task, err error) Result {
 	now := d.now().UTC()

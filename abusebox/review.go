@@ -84,30 +84,3 @@ func (d *Desk) proact(ctx context.Context, l incident.Listing) error {
 	}
 	return nil
 }
-
-// Apply carries out a person's command on one incident.
-func (d *Desk) Apply(ctx context.Context, id incident.ID, c incident.Command) (incident.Incident, error) {
-	c.At = d.now().UTC()
-	return d.changed(ctx, []incident.ID{id}, func(incidents []incident.Incident) (incident.Decision, error) {
-		return d.d.Policy.Apply(c, incidents[0])
-	})
-}
-
-// Merge moves everything about one incident into another.
-func (d *Desk) Merge(ctx context.Context, into, from incident.ID, c incident.Command) (incident.Incident, error) {
-	c.At = d.now().UTC()
-	return d.changed(ctx, []incident.ID{into, from}, func(incidents []incident.Incident) (incident.Decision, error) {
-		return d.d.Policy.Merge(c, incidents[0], incidents[1])
-	})
-}
-
-func (d *Desk) changed(ctx context.Context, ids []incident.ID, do func([]incident.Incident) (incident.Decision, error)) (incident.Incident, error) {
-	decision, err := d.d.Store.Change(ctx, ids, func(incidents []incident.Incident, _ incident.Known) (incident.Decision, error) { return do(incidents) })
-	if err != nil {
-		return incident.Incident{}, err
-	}
-	if len(decision.Tasks) > 0 {
-		d.poke()
-	}
-	return decision.Changes[0].Incident, nil
-}

@@ -149,6 +149,8 @@ func visible(s string) string {
 		switch {
 		case c == utf8.RuneError, unicode.Is(unicode.Cf, c), c == 0xad, unicode.IsControl(c) && c != '\t':
 			return -1
+		case c == '\t':
+			return ' '
 		}
 		return c
 	}, norm.NFKC.String(strings.ToValidUTF8(s, "")))

@@ -27,13 +27,18 @@ func newRoot(a *app) *cobra.Command {
 	flags.StringVarP(&a.configPath, "config", "c", "", "configuration `file` (default $SPOOR_CONFIG or /etc/spoor/spoor.toml)")
 	flags.BoolVar(&a.json, "json", false, "print one JSON object a line, as docs/json.md documents")
 	root.AddCommand(
+		newDemoCmd(a),
 		newServeCmd(a),
 		newCheckCmd(a),
 		newMaillogCmd(a),
 		newTraceCmd(a),
 		newParseCmd(a),
 		newLookupCmd(a),
+		newMilterCmd(a),
 		newRegistryCmd(a),
+		newIncidentsCmd(a),
+		newNoticeCmd(a),
+		newPurgeCmd(a),
 	)
 	return root
 }
