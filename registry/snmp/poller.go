@@ -68,6 +68,11 @@ func (p *Poller) pollContext(ctx context.Context, c registry.RouterConfig, vrf s
 	}
 	s := registry.Snapshot{Router: c.Name, VRF: vrf, Taken: taken, Table: t.name, Verified: verified}
 	f := filter{c, names}
+	s.Addresses = interfaceAddresses(ctx, g)
+	onRouter := map[netip.Addr]bool{}
+	for _, a := range s.Addresses {
+		onRouter[a] = true
+	}
 	for _, w := range rows {
 		ok, err := t.complete(w)
 		if err != nil {
@@ -80,14 +85,14 @@ func (p *Poller) pollContext(ctx context.Context, c registry.RouterConfig, vrf s
 		if own, is := ownAddress(r); is {
 			s.Addresses = append(s.Addresses, own)
 		}
-		if routable(r) && f.keeps(r) {
+		isOwn := r.Prefix.IsSingleIP() && !r.NextHop.IsValid() && onRouter[r.Prefix.Addr()]
+		if routable(r) && !isOwn && f.keeps(r) {
 			s.Routes = append(s.Routes, r)
 		}
 	}
 	if len(s.Routes) == 0 {
 		return s, fmt.Errorf("%w: of %d rows the filters keep none", ErrNoTable, len(rows))
 	}
-	s.Addresses = append(s.Addresses, interfaceAddresses(ctx, g)...)
 	slices.SortFunc(s.Addresses, netip.Addr.Compare)
 	s.Addresses = slices.Compact(s.Addresses)
 	return s, nil
@@ -164,10 +169,12 @@ func routable(r registry.Route) bool {
 	return a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 
-// Objects for the names of interfaces (RFC 2863) and the addresses on them (RFC 1213).
+// Objects for the names of interfaces (RFC 2863) and the addresses on them (RFC 4293, or
+// RFC 1213 for those before it).
 const (
 	ifName       = ".1.3.6.1.2.1.31.1.1.1.1."
 	ifDescr      = ".1.3.6.1.2.1.2.2.1.2."
+	ipAddrIndex  = "1.3.6.1.2.1.4.34.1.3"
 	ipAdEntAddr  = "1.3.6.1.2.1.4.20.1.1"
 	maxIfNames   = 20_000
 	namesAtOnce  = 30
@@ -240,11 +247,23 @@ func printable(text []byte) string {
 
 // interfaceAddresses asks for the router's own addresses; many routers do not tell.
 func interfaceAddresses(ctx context.Context, a agent) []netip.Addr {
+	if all := addressColumn(ctx, a, ipAddrIndex, inetOnly); len(all) > 0 {
+		return all
+	}
+	return addressColumn(ctx, a, ipAdEntAddr, ipv4)
+}
+
+func inetOnly(index oid) (netip.Addr, error) {
+	a, _, err := inetAddress(index)
+	return a, err
+}
+
+func addressColumn(ctx context.Context, a agent, object string, read func(oid) (netip.Addr, error)) []netip.Addr {
 	var all []netip.Addr
-	root := mustOID(ipAdEntAddr)
+	root := mustOID(object)
 	w := walker{agent: a, bounds: bounds{maxAddresses, 40, 0}, columns: []*column{{root: root, last: root, each: func(index oid, _ gosnmp.SnmpPDU) error {
-		addr, err := ipv4(index)
-		if err == nil && !addr.IsLoopback() && !addr.IsUnspecified() {
+		addr, err := read(index)
+		if err == nil && addr.IsValid() && !addr.IsLoopback() && !addr.IsUnspecified() && !addr.IsLinkLocalUnicast() {
 			all = append(all, addr)
 		}
 		return err

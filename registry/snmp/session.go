@@ -120,5 +120,8 @@ func explain(err error) error {
 			return fmt.Errorf("%w (%s)", err, h.hint)
 		}
 	}
+	if strings.Contains(err.Error(), "not authentic") { // the library has no value for it
+		return fmt.Errorf("%w (check auth and its passphrase)", err)
+	}
 	return err
 }
