@@ -1,10 +1,6 @@
 package abusebox
 
-import (
-	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-)
+import "github.com/prometheus/client_golang/prometheus"
 
 // metrics are the Desk's: what came in, how it was decided, what was sent, what waits.
 type metrics struct {
@@ -40,29 +36,4 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		reg.MustRegister(m.mails, m.reports, m.states, m.tasks, m.failures, m.inflight, m.backlog, m.took, m.waited)
 	}
 	return m
-}
-
-// A CommitMeter measures the commits of the store.
-type CommitMeter struct {
-	changes prometheus.Counter
-	took    prometheus.Histogram
-}
-
-// NewCommitMeter returns a meter; give its Commit to the engine.
-func NewCommitMeter(reg prometheus.Registerer) *CommitMeter {
-	m := &CommitMeter{
-		changes: prometheus.NewCounter(prometheus.CounterOpts{Name: "spoor_desk_commit_changes_total", Help: "Changes that were committed; many share one commit."}),
-		took: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "spoor_desk_commit_seconds", Help: "Time of one commit of the desk's store, sync included.",
-			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16)}),
-	}
-	if reg != nil {
-		reg.MustRegister(m.changes, m.took)
-	}
-	return m
-}
-
-// Commit notes one commit.
-func (m *CommitMeter) Commit(changes int, took time.Duration) {
-	m.changes.Add(float64(changes))
-	m.took.Observe(took.Seconds())
 }
