@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"spoor/cmd/spoor/config"
+	"spoor/cmd/spoor/control"
 	"spoor/internal/trace"
 )
 
@@ -27,6 +29,7 @@ type traceCmd struct {
 	dnsTimeout         string
 	workers            int
 	resolver           *trace.Resolver
+	registry           *traceRegistry // nil where none is configured
 	tracer             *trace.Tracer
 	messages, failures int
 }
@@ -61,9 +64,23 @@ func newTraceCmd(a *app) *cobra.Command {
 	return cmd
 }
 
-// run traces every message below the paths.
+// run traces every message below the paths, with the registry where one is configured.
 func (t *traceCmd) run(ctx context.Context, paths []string) error {
-	if err := t.prepare(); err != nil {
+	cfg, err := t.app.config()
+	if err != nil {
+		return err
+	}
+	if !cfg.Has("registry") {
+		return t.runWith(ctx, cfg, paths)
+	}
+	return t.app.withRegistry(ctx, false, func(c *control.Client) error {
+		t.registry = &traceRegistry{client: c, answers: map[orgKey]orgAnswer{}}
+		return t.runWith(ctx, cfg, paths)
+	})
+}
+
+func (t *traceCmd) runWith(ctx context.Context, cfg config.Config, paths []string) error {
+	if err := t.prepare(ctx, cfg); err != nil {
 		return err
 	}
 	if t.summary {
@@ -73,11 +90,7 @@ func (t *traceCmd) run(ctx context.Context, paths []string) error {
 }
 
 // prepare puts the tracer together from configuration and flags.
-func (t *traceCmd) prepare() error {
-	cfg, err := t.app.config()
-	if err != nil {
-		return err
-	}
+func (t *traceCmd) prepare(ctx context.Context, cfg config.Config) error {
 	nets, err := parseNetworks(t.trustNets)
 	if err != nil {
 		return err
@@ -87,11 +100,15 @@ func (t *traceCmd) prepare() error {
 			return usageError("--trust-host %q is no host name\nhint: write a name such as example.net; networks go to --trust-net", h)
 		}
 	}
-	t.tracer = trace.NewTracer(trace.Options{
+	o := trace.Options{
 		Hosts: cfg.Site.Hosts, Networks: cfg.Site.Networks,
 		TrustHosts: t.trustHosts, TrustNetworks: nets,
 		Complaint: t.complaint, For: t.recipient,
-	})
+	}
+	if t.registry != nil {
+		o.Ours = t.registry.ours(ctx)
+	}
+	t.tracer = trace.NewTracer(o)
 	return t.prepareDNS()
 }
 

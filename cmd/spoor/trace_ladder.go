@@ -18,17 +18,17 @@ type ladderView struct {
 	w       io.Writer
 	r       *trace.Result
 	colour  bool
-	days    bool // times of more than one day
-	host    int  // width of the column of hosts
-	ip      int  // width of the column of addresses
-	clock   int  // width of the column of times
-	orgs    func(r *trace.Result) map[string]string
+	days    bool   // times of more than one day
+	host    int    // width of the column of hosts
+	ip      int    // width of the column of addresses
+	clock   int    // width of the column of times
+	org     string // who answers for the origin, "" if unknown
 	explain bool
 }
 
 // ladder draws r.
 func (t *traceCmd) ladder(w io.Writer, r *trace.Result) {
-	v := &ladderView{w: w, r: r, colour: t.app.colour(), orgs: t.organisations, explain: t.explain}
+	v := &ladderView{w: w, r: r, colour: t.app.colour(), org: t.organisation(r), explain: t.explain}
 	v.measure()
 	v.title(t.oldestFirst)
 	v.verdict()
@@ -118,8 +118,8 @@ func (v *ladderView) verdict() {
 			name = "name not recorded"
 		}
 	}
-	if org := v.orgs(r)[o.IP.String()]; org != "" {
-		name = org
+	if v.org != "" {
+		name = v.org
 	}
 	v.line(text+"  "+safeText(name), proofWord(r))
 	v.item("why", o.Why)

@@ -1,7 +1,111 @@
 package main
 
-import "spoor/internal/trace"
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"sync"
+	"time"
 
-// organisations names who answers for the addresses of a result, by the
-// registry, where one is configured.
-func (t *traceCmd) organisations(*trace.Result) map[string]string { return nil }
+	"spoor/cmd/spoor/control"
+	"spoor/internal/trace"
+)
+
+// maxOrgs bounds the answers of the registry that a batch remembers.
+const maxOrgs = 1 << 16
+
+// A traceRegistry asks the registry whose an address is, and remembers the
+// answer: a batch asks for the same few addresses again and again.
+type traceRegistry struct {
+	client  *control.Client
+	mu      sync.Mutex
+	answers map[orgKey]orgAnswer
+}
+
+// An orgKey is one question: responsibility is looked up by the day.
+type orgKey struct {
+	ip  netip.Addr
+	day string
+}
+
+// An orgAnswer is what the registry said.
+type orgAnswer struct {
+	ours bool
+	name string
+}
+
+// ask looks an address up as of a time; the zero time is now.
+func (g *traceRegistry) ask(ctx context.Context, ip netip.Addr, at time.Time) (orgAnswer, error) {
+	key := orgKey{ip: ip}
+	q := url.Values{"ip": {ip.String()}, "within": {"0s"}}
+	if !at.IsZero() {
+		key.day = at.Format(time.DateOnly)
+		q.Set("at", at.Format(time.RFC3339))
+	}
+	g.mu.Lock()
+	a, ok := g.answers[key]
+	g.mu.Unlock()
+	if ok {
+		return a, nil
+	}
+	err := g.client.Get(ctx, "/registry/lookup", q, func(line json.RawMessage) error {
+		var l control.Lookup
+		if err := json.Unmarshal(line, &l); err != nil {
+			return err
+		}
+		a.ours = l.Ours
+		if l.Holder != nil {
+			a.name = holderName(*l.Holder)
+		}
+		return nil
+	})
+	if err != nil {
+		return orgAnswer{}, fmt.Errorf("ask the registry about %s: %w", ip, err)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.answers) >= maxOrgs {
+		clear(g.answers)
+	}
+	g.answers[key] = a
+	return a, nil
+}
+
+// ours tells the tracer which addresses the registry knows as ours.
+func (g *traceRegistry) ours(ctx context.Context) func(netip.Addr) bool {
+	return func(ip netip.Addr) bool {
+		a, err := g.ask(ctx, ip, time.Time{})
+		return err == nil && a.ours
+	}
+}
+
+// organisation names who answers for the origin of a result, "" if nobody is
+// known to.
+func (t *traceCmd) organisation(r *trace.Result) string {
+	if t.registry == nil || r.Origin == nil {
+		return ""
+	}
+	at := time.Time{}
+	if r.Origin.Time.Known() {
+		at = r.Origin.Time.Time
+	}
+	a, err := t.registry.ask(context.Background(), r.Origin.IP, at)
+	if err != nil {
+		return ""
+	}
+	return a.name
+}
+
+// holder answers the question of --dns whose an address is; nil where no
+// registry is configured.
+func (t *traceCmd) holder() func(context.Context, netip.Addr) (string, error) {
+	if t.registry == nil {
+		return nil
+	}
+	return func(ctx context.Context, ip netip.Addr) (string, error) {
+		a, err := t.registry.ask(ctx, ip, time.Time{})
+		return a.name, err
+	}
+}

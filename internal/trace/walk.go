@@ -102,6 +102,7 @@ func (w *walk) begin() {
 	switch {
 	case w.conn:
 		w.complaint, t, rule = false, TrustOwn, "our own connection"
+		w.exact = append(w.exact, h.By)
 	case t == "":
 		t, rule = TrustTrusted, "topmost line"
 		if h.By != "" {
