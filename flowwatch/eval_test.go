@@ -42,6 +42,7 @@ func simulated(t testing.TB, seed uint64, format netflowtest.Format, length time
 			}
 		}
 		iv := c.Close(end)
+		iv.Finish()
 		for name, j := range judges {
 			for _, change := range judge(j, iv) {
 				host := change.Anomaly.Host.Addr()
@@ -53,6 +54,7 @@ func simulated(t testing.TB, seed uint64, format netflowtest.Format, length time
 				}
 			}
 		}
+		iv.Clear()
 		c.Recycle(iv)
 	}
 	return sim, first

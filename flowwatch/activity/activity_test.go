@@ -223,6 +223,7 @@ func TestAgainstMap(t *testing.T) {
 		if seen != len(want) {
 			t.Errorf("%d hosts, want %d", seen, len(want))
 		}
+		iv.Clear()
 		c.Recycle(iv)
 	}
 }
@@ -306,6 +307,7 @@ func TestForgedFlood(t *testing.T) {
 		t.Errorf("%d hosts are tracked, the limit is 1000", n)
 	}
 	iv := c.Close(start.Add(5 * time.Minute))
+	iv.Finish()
 	o := iv.Coverage[0].Overflow
 	if o.Flows < 100000 || o.Hosts < 60000 {
 		t.Errorf("overflow of %d flows and %d hosts, want about 119,000 of each", o.Flows, o.Hosts)
@@ -327,7 +329,9 @@ func TestPairs(t *testing.T) {
 		c.Add(session("192.0.2.1", "203.0.113.1"))
 		c.Add(session("192.0.2.1", fmt.Sprintf("203.0.113.%d", 10+i)))
 	}
-	h := c.Close(start.Add(time.Minute)).Pairs[0]
+	iv := c.Close(start.Add(time.Minute))
+	iv.Finish()
+	h := iv.Pairs[0]
 	if h[0].Entries != 60 || h[2].Entries != 1 || h[2].Flows != 60 || h.Total().Flows != 120 {
 		t.Errorf("pairs %+v", h)
 	}

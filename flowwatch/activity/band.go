@@ -86,8 +86,3 @@ func (p *pairs) histogram() (h Histogram) {
 	}
 	return h
 }
-
-func (p *pairs) reset() {
-	clear(p.index)
-	p.list, p.lost = p.list[:0], 0
-}

@@ -2,6 +2,7 @@ package activity
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -15,14 +16,30 @@ type Interval struct {
 	Pairs    []Histogram // of each profile, by pair of host and peer; empty where pairs are not counted
 
 	tables []*table
+	pairs  []pairs
 }
 
-// Close ends the open interval at a time and begins the next one there.
+// Close ends the open interval at a time and begins the next one there. It is quick: what takes
+// time is left to Interval.Finish and Interval.Clear, so that flows need not wait for it.
 func (c *Counter) Close(end time.Time) *Interval {
 	iv := &Interval{Start: c.start, Length: end.Sub(c.start), Profiles: c.setup.Profiles}
 	for i, t := range c.tables {
 		closed := *t
 		iv.tables = append(iv.tables, &closed)
+		iv.pairs = append(iv.pairs, c.pairs[i])
+		c.pairs[i] = pairs{limit: c.setup.MaxPairs}
+		t.flood = &flood{}
+		closed.spare = nil
+		t.reset()
+	}
+	c.start = end
+	return iv
+}
+
+// Finish sums up Coverage and Pairs. It must be called before these are read.
+func (iv *Interval) Finish() {
+	iv.Coverage, iv.Pairs = nil, nil
+	for i, t := range iv.tables {
 		cover := Coverage{Overflow: t.flood.overflow()}
 		for n := range t.n {
 			h := t.host(uint32(n))
@@ -33,25 +50,42 @@ func (c *Counter) Close(end time.Time) *Interval {
 			}
 		}
 		iv.Coverage = append(iv.Coverage, cover)
-		iv.Pairs = append(iv.Pairs, c.pairs[i].histogram())
-		c.pairs[i].reset()
-		t.flood, t.spare = &flood{}, nil
-		t.reset()
+		iv.Pairs = append(iv.Pairs, iv.pairs[i].histogram())
 	}
-	c.start = end
-	return iv
 }
 
-// Recycle gives the interval's memory back to the counter that closed it. The interval must not be used after.
-func (c *Counter) Recycle(iv *Interval) {
-	for i, t := range iv.tables {
-		keep := c.tables[i]
+// Clear empties the interval before its memory is recycled.
+func (iv *Interval) Clear() {
+	for _, t := range iv.tables {
 		for _, ch := range t.chunks {
 			*ch = chunk{}
 		}
-		keep.spare = append(keep.spare, t.chunks...)
-		iv.tables[i] = &table{}
+		t.n, t.slots = 0, nil
 	}
+}
+
+// Recycle gives a cleared interval's memory back to the counter that closed it.
+func (c *Counter) Recycle(iv *Interval) {
+	for i, t := range iv.tables {
+		c.tables[i].spare = append(c.tables[i].spare, t.chunks...)
+		t.chunks = nil
+	}
+}
+
+// Host returns what one of our addresses, or its delegated prefix, did in the open interval so far.
+func (c *Counter) Host(profile int, host netip.Prefix, now time.Time) (a Activity, ok bool) {
+	k := keyOf(host.Addr())
+	if !host.IsSingleIP() {
+		k = k.masked(uint8(host.Bits()))
+	}
+	hash := c.setup.Seed.hash(k.hi, k.lo^uint64(k.bits))
+	h := c.tables[profile].find(k, uint32(hash>>32))
+	if h == nil {
+		return a, false
+	}
+	h.fill(&a)
+	a.Profile, a.Start, a.Length = c.setup.Profiles[profile].Name, c.start, now.Sub(c.start)
+	return a, true
 }
 
 // Hosts is how many hosts the open interval holds, over all profiles.

@@ -9,18 +9,18 @@ import (
 
 // An Anomaly is a host whose Activity departs from what is normal, with reasons and a since and until.
 type Anomaly struct {
-	Host    netip.Prefix  `json:"-"`
-	Name    string        `json:"host"`
-	Profile string        `json:"profile"`
-	Kind    Kind          `json:"kind"`
-	Since   time.Time     `json:"since"`
-	Until   time.Time     `json:"until,omitzero"` // zero while it lasts
-	Seen    time.Time     `json:"seen"`           // end of the last interval in which it departed
-	Length  time.Duration `json:"-"`              // of the intervals
-	Score   float64       `json:"score"`          // now; Enter is where the list begins
-	Peak    float64       `json:"peak"`
-	Flows   uint64        `json:"flows"` // outgoing, since it was listed
-	Peers   int           `json:"peers"` // in its busiest interval
+	Host      netip.Prefix `json:"-"`
+	Name      string       `json:"host"`
+	Profile   string       `json:"profile"`
+	Kind      Kind         `json:"kind"`
+	Since     time.Time    `json:"since"`
+	Until     time.Time    `json:"until,omitzero"` // zero while it lasts
+	Seen      time.Time    `json:"seen"`           // end of the last interval in which it departed
+	IntervalS float64      `json:"interval_s"`     // length of the intervals that it is judged by
+	Score     float64      `json:"score"`          // now; Enter is where the list begins
+	Peak      float64      `json:"peak"`
+	Flows     uint64       `json:"flows"` // outgoing, since it was listed
+	Peers     int          `json:"peers"` // in its busiest interval
 	// Proven says that a two-way TCP exchange was seen: without it the source address may
 	// be forged, and the entry alone never is ground for a notice.
 	Proven  bool     `json:"proven"`

@@ -44,7 +44,7 @@ func NewJudge(c Config, profiles []activity.Profile) *Judge {
 func (j *Judge) Begin(start time.Time, length time.Duration, cover map[string]activity.Coverage) {
 	j.start, j.end = start, start.Add(length)
 	j.cover = cover
-	j.changes, j.removed = nil, nil
+	j.changes = nil
 }
 
 // Host judges one host's interval.
@@ -107,7 +107,7 @@ func (j *Judge) apply(key hostKey, s *state, v verdict, a *activity.Activity) {
 	if entered {
 		s.Entry = &Anomaly{
 			Host: key.host, Name: activity.Name(key.host), Profile: key.profile,
-			Kind: v.kind, Since: j.end, Length: a.Length,
+			Kind: v.kind, Since: j.end, IntervalS: a.Length.Seconds(),
 		}
 		j.listed[key] = s
 	}
@@ -223,30 +223,25 @@ func (j *Judge) Refused() uint64 { return j.refused }
 // Hosts is how many hosts have a past.
 func (j *Judge) Hosts() int { return len(j.states) }
 
-// Save calls put for each past that changed in the last interval, and remove for each that was forgotten.
-func (j *Judge) Save(put func(key string, value []byte) error, remove func(key string) error) error {
+// Remember hands out each past that changed since the last call, and the keys of those that were forgotten.
+func (j *Judge) Remember(changed func(key string, value []byte)) (forgotten []string, err error) {
 	for key, s := range j.states {
 		if !s.dirty {
 			continue
 		}
 		b, err := s.encode()
 		if err != nil {
-			return fmt.Errorf("encode the past of %s: %w", key, err)
+			return nil, fmt.Errorf("encode the past of %s: %w", key, err)
 		}
-		if err := put(key.String(), b); err != nil {
-			return err
-		}
+		changed(key.String(), b)
 		s.dirty = false
 	}
-	for _, key := range j.removed {
-		if err := remove(key); err != nil {
-			return err
-		}
-	}
-	return nil
+	forgotten = j.removed
+	j.removed = nil
+	return forgotten, nil
 }
 
-// Load takes back a past that Save wrote.
+// Load takes back a past that Remember handed out.
 func (j *Judge) Load(key string, value []byte) error {
 	k, err := parseKey(key)
 	if err != nil {

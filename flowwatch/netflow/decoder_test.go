@@ -270,3 +270,25 @@ func TestSameFieldTwice(t *testing.T) {
 		t.Errorf("flows %+v, error %v; want 5 and 6 packets", flows, err)
 	}
 }
+
+// TestMemory checks that a new decoder reads on with what the old one was told, sampling rates included.
+func TestMemory(t *testing.T) {
+	for _, format := range []netflowtest.Format{netflowtest.V9, netflowtest.IPFIX} {
+		x := netflowtest.Exporter{Format: format, Domain: 7, Boot: now.Add(-time.Hour), Sampling: 50, TemplateEvery: 1 << 30}
+		old := newDecoder()
+		hear(old, x.Encode(pair(), now)...)
+		second := x.Encode(pair(), now)
+		want, _ := hear(old, second...)
+		fresh := newDecoder()
+		fresh.Restore(old.Remember(), now)
+		got, err := hear(fresh, second...)
+		if diff := cmp.Diff(want, got, sameAddr); err != nil || len(got) != 2 || diff != "" {
+			t.Errorf("%s: error %v, the old (-) and the new (+) read differently:\n%s", format, err, diff)
+		}
+		late := newDecoder()
+		late.Restore(old.Remember(), now.Add(25*time.Hour))
+		if got, _ := hear(late, second...); len(got) != 0 {
+			t.Errorf("%s: templates of yesterday are still read", format)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package netflow
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"slices"
@@ -18,6 +19,7 @@ type templateKey struct {
 // A template is the compiled form of what an exporter said about its records.
 type template struct {
 	sent    time.Time
+	raw     []byte  // the record that defined it
 	minimum int     // bytes of the shortest record; never 0
 	fixed   bool    // every record is minimum bytes long
 	steps   []step  // fixed: the fields that mean something, lower ranks first
@@ -176,20 +178,26 @@ func (d *Decoder) addTemplate(e *exporter, version uint16, domainID uint32, id u
 		delete(e.templates, key) // RFC 7011 §8.1: a template without fields is withdrawn
 		return
 	}
-	d.store(e, key, compile(fields, d.receivedTime()))
+	d.store(e, key, compile(fields, d.receivedTime()), record)
 }
 
 // store keeps a compiled template (nil: refused) within the exporter's bound.
-func (d *Decoder) store(e *exporter, key templateKey, t *template) {
+func (d *Decoder) store(e *exporter, key templateKey, t *template, record []byte) {
 	if t == nil {
 		// What stood there before is void as well: the exporter redefined it.
 		delete(e.templates, key)
 		e.badTemplates++
 		return
 	}
-	if _, known := e.templates[key]; !known && len(e.templates) >= d.config.MaxTemplates {
+	old, known := e.templates[key]
+	if !known && len(e.templates) >= d.config.MaxTemplates {
 		e.templatesFull++
 		return
+	}
+	if t.raw = record; known && bytes.Equal(old.raw, record) {
+		t.raw = old.raw
+	} else {
+		t.raw = bytes.Clone(record)
 	}
 	e.templates[key] = t
 }

@@ -1,0 +1,210 @@
+package history
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"spoor/flowwatch/activity"
+)
+
+// A stream reads one span's hosts in order.
+type stream struct {
+	cursor  *bbolt.Cursor
+	prefix  []byte
+	reader  reader
+	key     hostKey
+	current activity.Activity
+}
+
+func newStream(tx *bbolt.Tx, span Span) (*stream, bool, error) {
+	b := tx.Bucket(bucketOf[span.Resolution]).Bucket([]byte(span.Profile))
+	if b == nil {
+		return nil, false, nil
+	}
+	s := &stream{cursor: b.Cursor(), prefix: startKey(span.Start)}
+	s.current = activity.Activity{Profile: span.Profile, Start: span.Start, Length: span.Length}
+	s.reader.start = span.Start
+	k, v := s.cursor.Seek(s.prefix)
+	if !bytes.HasPrefix(k, s.prefix) {
+		return nil, false, nil
+	}
+	s.reader.b = v
+	ok, err := s.next()
+	return s, ok, err
+}
+
+func (s *stream) next() (bool, error) {
+	if len(s.reader.b) == 0 {
+		k, v := s.cursor.Next()
+		if !bytes.HasPrefix(k, s.prefix) {
+			return false, s.reader.err
+		}
+		s.reader.b = v
+	}
+	if len(s.reader.b) >= len(s.key) {
+		s.key = hostKey(s.reader.b[:len(s.key)])
+	}
+	return s.reader.next(&s.current), s.reader.err
+}
+
+// merge calls fn with each host's Activity over all spans. The streams stand in a heap by host.
+func merge(ctx context.Context, tx *bbolt.Tx, list []Span, fn func(*activity.Activity) error) error {
+	var heap []*stream
+	for _, span := range list {
+		s, ok, err := newStream(tx, span)
+		if err != nil {
+			return err
+		}
+		if ok {
+			heap = append(heap, s)
+		}
+	}
+	for i := len(heap)/2 - 1; i >= 0; i-- {
+		sink(heap, i)
+	}
+	var sum activity.Activity
+	for n := 0; len(heap) > 0; n++ {
+		if n%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		key, first := heap[0].key, true
+		for len(heap) > 0 && heap[0].key == key {
+			if first {
+				sum, first = heap[0].current, false
+			} else {
+				sum.Merge(&heap[0].current)
+			}
+			var err error
+			if heap, err = advance(heap); err != nil {
+				return err
+			}
+		}
+		if err := fn(&sum); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// advance moves the first stream on and restores the heap.
+func advance(heap []*stream) ([]*stream, error) {
+	ok, err := heap[0].next()
+	if err != nil {
+		return heap, err
+	}
+	if !ok {
+		heap[0] = heap[len(heap)-1]
+		heap = heap[:len(heap)-1]
+	}
+	sink(heap, 0)
+	return heap, nil
+}
+
+func sink(heap []*stream, i int) {
+	for {
+		least := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(heap); child++ {
+			if bytes.Compare(heap[child].key[:], heap[least].key[:]) < 0 {
+				least = child
+			}
+		}
+		if least == i {
+			return
+		}
+		heap[i], heap[least] = heap[least], heap[i]
+		i = least
+	}
+}
+
+// RollUp makes the hours and days that are over by now and not made yet, and prunes what is too old.
+// It may be called again at any time: what is made twice is the same.
+func (s *Store) RollUp(ctx context.Context, now time.Time) error {
+	profiles, err := s.Profiles()
+	if err != nil {
+		return err
+	}
+	for _, p := range profiles {
+		if err := s.rollUp(ctx, p, Interval, Hour, time.Hour, now); err != nil {
+			return err
+		}
+		if err := s.rollUp(ctx, p, Hour, Day, 24*time.Hour, now); err != nil {
+			return err
+		}
+	}
+	return s.prune(ctx, now)
+}
+
+// Profiles lists the profiles of which something is stored.
+func (s *Store) Profiles() (names []string, err error) {
+	seen := map[string]bool{}
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		for _, r := range []Resolution{Interval, Hour, Day} {
+			err := tx.Bucket(spans).Bucket([]byte(r)).ForEachBucket(func(k []byte) error {
+				if !seen[string(k)] {
+					names = append(names, string(k))
+				}
+				seen[string(k)] = true
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return names, err
+}
+
+func (s *Store) rollUp(ctx context.Context, profile string, from, to Resolution, length time.Duration, now time.Time) error {
+	fine, err := s.Spans(from, profile, time.Unix(0, 0), now)
+	if err != nil {
+		return err
+	}
+	made, err := s.Spans(to, profile, time.Unix(0, 0), now)
+	if err != nil {
+		return err
+	}
+	done := map[int64]bool{}
+	for _, m := range made {
+		done[m.Start.Unix()] = true
+	}
+	groups := map[int64][]Span{}
+	for _, f := range fine {
+		start := f.Start.Truncate(length)
+		if !done[start.Unix()] && !start.Add(length).After(now) {
+			groups[start.Unix()] = append(groups[start.Unix()], f)
+		}
+	}
+	for start, group := range groups {
+		if err := s.makeSpan(ctx, profile, to, time.Unix(start, 0).UTC(), length, group); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) makeSpan(ctx context.Context, profile string, to Resolution, start time.Time, length time.Duration, group []Span) error {
+	span := Span{Resolution: to, Profile: profile, Start: start, Length: length}
+	w := new(Writer)
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		return merge(ctx, tx, group, func(a *activity.Activity) error {
+			a.Start, a.Length = start, length
+			w.Add(a)
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	w.flush()
+	for _, g := range group {
+		span.Pairs.Merge(&g.Pairs)
+	}
+	basis := basisOf(group)
+	span.Coverage, span.Hosts, span.Bars = basis.Coverage, w.hosts, w.bars
+	span.Coverage.Partial = span.Coverage.Partial || basis.Seen < length
+	return s.db.Update(ctx, func(tx *bbolt.Tx) error { return putSpan(tx, span, w.blocks) })
+}

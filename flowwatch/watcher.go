@@ -1,0 +1,288 @@
+// Package flowwatch hears the routers' flow exports and keeps the list of hosts that behave like
+// spammers: sockets → netflow.Decoder → activity.Counter → anomaly.Judge → history.Store.
+package flowwatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gaissmai/bart"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"spoor/flowwatch/activity"
+	"spoor/flowwatch/anomaly"
+	"spoor/flowwatch/history"
+	"spoor/flowwatch/netflow"
+)
+
+// Deps are what a Watcher works with.
+type Deps struct {
+	Config Config
+	// Ours tells which addresses are ours, beside Config.Networks: the site's and the registry's. May be nil.
+	Ours func(netip.Addr) bool
+	// Routes tells by which of an exporter's interfaces a host of ours is reached. May be nil.
+	Routes activity.Routes
+	// Store keeps the history. With none, nothing is kept and a restart forgets.
+	Store   *history.Store
+	Log     *slog.Logger
+	Metrics prometheus.Registerer // may be nil
+	Now     func() time.Time      // nil is time.Now
+}
+
+// A Watcher turns datagrams into the list of Anomalies. Its methods may be called by many goroutines.
+type Watcher struct {
+	*Archive
+	config  Config
+	log     *slog.Logger
+	sockets []*socket
+
+	mu      sync.Mutex // guards decoder and counter
+	decoder *netflow.Decoder
+	counter *activity.Counter
+	add     func(*netflow.Flow)
+
+	closing sync.Mutex // one interval is closed at a time; guards judge and what follows
+	judge   *anomaly.Judge
+	pending []history.Record // intervals that could not be stored yet
+	lost    map[netip.Addr]uint64
+	dropped uint64
+	since   time.Time
+
+	listed atomic.Pointer[listing]
+	stats  stats
+}
+
+// New makes a Watcher that goes on where the Store's history ends. It opens no socket.
+func New(ctx context.Context, d Deps) (*Watcher, error) {
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	profiles := d.Config.AllProfiles()
+	w := &Watcher{
+		config: d.Config, log: d.Log, decoder: netflow.NewDecoder(d.Config.decoder()),
+		judge: anomaly.NewJudge(d.Config.judge(), profiles), lost: make(map[netip.Addr]uint64), since: d.Now().UTC(),
+	}
+	w.Archive = &Archive{store: d.Store, profiles: profiles, delegated: d.Config.Delegated, now: d.Now, live: w}
+	seed := activity.Seed{0x5eed, 0x5eed}
+	if d.Store != nil {
+		var err error
+		if seed, err = d.Store.Seed(ctx); err != nil {
+			return nil, err
+		}
+		if err := d.Store.Pasts(w.judge.Load); err != nil {
+			return nil, fmt.Errorf("take up the list where it was: %w", err)
+		}
+		var m netflow.Memory
+		if err := d.Store.Get(settingMemory, &m); err != nil {
+			return nil, fmt.Errorf("take up the exporters' templates: %w", err)
+		}
+		w.decoder.Restore(m, d.Now().UTC())
+	}
+	w.counter = activity.NewCounter(activity.Setup{
+		Profiles: profiles, Local: w.localTo(d), Routes: d.Routes, Observe: d.Config.points(),
+		Delegated: uint8(d.Config.Delegated), MaxHosts: d.Config.MaxHosts, MaxPairs: d.Config.MaxPairs, Seed: seed,
+	}, d.Now().UTC())
+	w.add = w.counter.Add
+	w.publish()
+	if d.Metrics != nil {
+		if err := d.Metrics.Register(w); err != nil {
+			return nil, fmt.Errorf("register the metrics of flowwatch: %w", err)
+		}
+	}
+	return w, nil
+}
+
+func (w *Watcher) localTo(d Deps) func(netip.Addr) bool {
+	networks := new(bart.Lite)
+	for _, p := range d.Config.Networks {
+		networks.Insert(p)
+	}
+	if d.Ours == nil {
+		return networks.Lookup
+	}
+	return func(a netip.Addr) bool { return networks.Lookup(a) || d.Ours(a) }
+}
+
+// Run hears datagrams and closes intervals until ctx ends, then closes the open interval and
+// returns once it is stored.
+func (w *Watcher) Run(ctx context.Context) error {
+	if err := w.Bind(); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, s := range w.sockets {
+		group.Go(func() error { return s.receive(ctx, w) })
+	}
+	group.Go(func() error { return w.intervals(ctx) })
+	err := group.Wait()
+	w.unbind()
+	last := w.CloseInterval(context.WithoutCancel(ctx), w.now().UTC())
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return errors.Join(err, last)
+}
+
+// intervals closes each interval at its end by the clock.
+func (w *Watcher) intervals(ctx context.Context) error {
+	length := w.config.Interval.Std()
+	for {
+		now := w.now()
+		timer := time.NewTimer(now.Truncate(length).Add(length).Sub(now))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		}
+		// What could not be stored is kept and tried again, so the error ends nothing.
+		if err := w.CloseInterval(ctx, w.now().UTC()); err != nil && ctx.Err() == nil {
+			w.log.Error("interval not stored", "err", err)
+		}
+	}
+}
+
+// Receive takes one datagram that came from an exporter at a time.
+func (w *Watcher) Receive(datagram []byte, from netip.Addr, at time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.decoder.Decode(datagram, from, at, w.add)
+}
+
+// What is kept in the store beside the history.
+const (
+	settingExporters = "exporters" // []netflow.Exporter, for commands that find no daemon
+	settingMemory    = "memory"    // netflow.Memory
+)
+
+// maxPending is how many intervals wait in memory for a store that takes none.
+const maxPending = 12
+
+// CloseInterval ends the open interval at a time, judges it, and returns when it is on disk.
+func (w *Watcher) CloseInterval(ctx context.Context, end time.Time) error {
+	w.closing.Lock()
+	defer w.closing.Unlock()
+	w.mu.Lock()
+	if !end.After(w.counter.Start()) { // the clock was set back
+		end = w.counter.Start().Add(time.Second)
+	}
+	iv := w.counter.Close(end)
+	w.decoder.Expire(end)
+	exporters, memory := w.decoder.Exporters(), w.decoder.Remember()
+	w.mu.Unlock()
+
+	begun := time.Now()
+	iv.Finish()
+	r := w.record(iv, exporters)
+	iv.Clear()
+	w.mu.Lock()
+	w.counter.Recycle(iv)
+	w.mu.Unlock()
+	w.publish()
+	err := w.keep(ctx, r, exporters, memory)
+	w.stats.closed(time.Since(begun))
+	w.announce(r)
+	return err
+}
+
+// record judges an interval and gathers what of it is to be stored.
+func (w *Watcher) record(iv *activity.Interval, exporters []netflow.Exporter) history.Record {
+	covers := w.coverage(iv, exporters)
+	r := history.Record{Start: iv.Start, Length: iv.Length}
+	w.judge.Begin(iv.Start, iv.Length, covers)
+	for i, p := range iv.Profiles {
+		hosts := new(history.Writer)
+		iv.Each(i, func(a *activity.Activity) {
+			w.judge.Host(a)
+			hosts.Add(a)
+		})
+		r.Profiles = append(r.Profiles, history.Profile{Name: p.Name, Hosts: hosts, Pairs: iv.Pairs[i], Coverage: covers[p.Name]})
+	}
+	r.Changes = w.judge.End()
+	forgotten, err := w.judge.Remember(func(key string, value []byte) {
+		r.Past = append(r.Past, history.Past{Key: key, Value: value})
+	})
+	if err != nil {
+		w.log.Error("a host's past is not kept", "err", err)
+	}
+	r.Forgotten = forgotten
+	return r
+}
+
+// coverage says what each profile's counts of an interval rest on.
+func (w *Watcher) coverage(iv *activity.Interval, exporters []netflow.Exporter) map[string]activity.Coverage {
+	var heard, silent []netip.Addr
+	var missing uint64
+	for _, e := range exporters {
+		if e.LastSeen.Before(iv.Start) {
+			silent = append(silent, e.Addr)
+		} else {
+			heard = append(heard, e.Addr)
+		}
+		if e.Lost > w.lost[e.Addr] {
+			missing += e.Lost - w.lost[e.Addr]
+		}
+		w.lost[e.Addr] = e.Lost
+	}
+	dropped := w.kernelDrops()
+	covers := make(map[string]activity.Coverage)
+	for i, p := range iv.Profiles {
+		c := iv.Coverage[i]
+		c.Exporters, c.Silent, c.Lost, c.Dropped = heard, silent, missing, dropped-w.dropped
+		c.Partial = iv.Length < w.config.Interval.Std()*9/10
+		covers[p.Name] = c
+	}
+	w.dropped = dropped
+	return covers
+}
+
+// keep stores a record, and those before it that could not be stored in their time.
+func (w *Watcher) keep(ctx context.Context, r history.Record, exporters []netflow.Exporter, memory netflow.Memory) error {
+	if w.store == nil {
+		return nil
+	}
+	w.pending = append(w.pending, r)
+	if len(w.pending) > maxPending {
+		w.pending = w.pending[1:]
+		w.stats.unstored.Add(1)
+	}
+	for len(w.pending) > 0 {
+		if err := w.store.Append(ctx, w.pending[0]); err != nil {
+			w.stats.storeErrors.Add(1)
+			return err
+		}
+		w.pending = w.pending[1:]
+	}
+	if err := w.store.Put(ctx, settingExporters, exporters); err != nil {
+		return err
+	}
+	if err := w.store.Put(ctx, settingMemory, memory); err != nil {
+		return err
+	}
+	return w.store.RollUp(ctx, r.Start.Add(r.Length))
+}
+
+// announce logs who entered and left the list.
+func (w *Watcher) announce(r history.Record) {
+	for _, c := range r.Changes {
+		a := c.Anomaly
+		switch {
+		case c.Entered:
+			w.stats.entered.Add(1)
+			w.log.Info("host listed", "host", a.Name, "profile", a.Profile, "kind", a.Kind, "score", a.Score, "proven", a.Proven, "why", why(a))
+		case c.Left:
+			w.stats.left.Add(1)
+			w.log.Info("host left the list", "host", a.Name, "profile", a.Profile, "since", a.Since, "flows", a.Flows)
+		}
+	}
+}
