@@ -105,20 +105,20 @@ func (c *session) mark(v Verdict, m *gomilter.Modifier) {
 			insert(name, strings.TrimSpace(value))
 		}
 	}
-	id := c.id()
+	id := c.s.id(c.by)
 	insert(fieldFindings, findingsValue(id, v))
 	insert(fieldOrigin, originValue(id, v))
 }
 
 // id is whose word our fields are: the configured one, or the MTA's own name.
-func (c *session) id() string {
-	if c.s.authservID != "" {
-		return c.s.authservID
+func (s *Server) id(mta string) string {
+	switch {
+	case s.authservID != "":
+		return s.authservID
+	case mta != "" && validID(mta):
+		return mta
 	}
-	if c.by != "" && validID(c.by) {
-		return c.by
-	}
-	return c.s.hostname
+	return s.hostname
 }
 
 // source is the host that a message is counted for: the proven origin, else the peer.

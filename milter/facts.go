@@ -215,7 +215,7 @@ func (f *facts) direction(d Direction) answer {
 	if submissionPort(f.peer.DaemonPort) {
 		submission = yes
 	}
-	ours := known(f.connection().ours)
+	ours := f.of(func(s *source) bool { return s.ours })
 	switch d {
 	case DirectionSubmission:
 		return submission

@@ -40,7 +40,9 @@ func originValue(id string, v Verdict) string {
 		} else {
 			w.item("rdns-state", string(o.RDNSState))
 		}
-		w.item("by", o.RecordedBy)
+		if o.RecordedBy != "" {
+			w.item("by", o.RecordedBy)
+		}
 		if o.Time.Known() {
 			w.item("time", o.Time.UTC().Format(time.RFC3339))
 		}

@@ -413,8 +413,7 @@ func TestClaimsNeverRefuse(t *testing.T) {
 		}
 	})
 	t.Run("proven", func(t *testing.T) {
-		proven := claim
-		proven.Hop = 0
+		proven := trace.Finding{Code: "helo-literal-mismatch", Strength: trace.Strong, Hop: 0}
 		r := start(t, cfg, Deps{Tracer: plainTracer{findings: []trace.Finding{proven}}})
 		c := dial(t, r)
 		connect(t, c, "192.0.2.7")

@@ -63,8 +63,25 @@ func (m mail) connection() trace.Connection {
 // proven says whether a finding rests on what the connection and hosts of ours
 // recorded. All else the sender may have written, about whomever he likes.
 func proven(r trace.Result, f trace.Finding) bool {
-	if r.Boundary == nil {
-		return f.Hop >= 0 && r.Status == trace.StatusAllTrusted
+	last := -1
+	switch {
+	case r.Boundary != nil:
+		last = r.Boundary.Hop
+	case r.Status == trace.StatusAllTrusted:
+		last = len(r.Hops)
 	}
-	return f.Hop >= 0 && f.Hop <= r.Boundary.Hop
+	if f.Hop == last {
+		// The next line is a claim: no comparison with it proves anything.
+		return aboutPeer(f.Code)
+	}
+	return f.Hop >= 0 && f.Hop < last
+}
+
+// aboutPeer knows the findings that rest on a line's own peer alone, as its writer saw it.
+func aboutPeer(code string) bool {
+	switch code {
+	case "impossible-ip", "ip-dot-zero", "helo-literal-mismatch", "helo-impersonates-receiver", "helo-rdns-differ":
+		return true
+	}
+	return false
 }
