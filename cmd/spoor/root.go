@@ -33,6 +33,8 @@ func newRoot(a *app) *cobra.Command {
 		newMaillogCmd(a),
 		newTraceCmd(a),
 		newParseCmd(a),
+		newFileCmd(a),
+		newImportCmd(a),
 		newLookupCmd(a),
 		newMilterCmd(a),
 		newRegistryCmd(a),
