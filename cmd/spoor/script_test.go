@@ -10,6 +10,9 @@ import (
 
 // TestMain lets the scripts, and tests that need a process to kill, run this very binary as spoor.
 func TestMain(m *testing.M) {
+	if os.Getenv(asSpoor) != "" {
+		main()
+	}
 	testscript.Main(m, map[string]func(){
 		"spoor": func() { os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 	})

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -68,12 +69,28 @@ func (d *daemon) add(name string, run func(context.Context) error) {
 	d.services = append(d.services, service{name, run})
 }
 
+// status is what `GET /status` answers.
+func (d *daemon) status(started time.Time) control.Status {
+	s := control.Status{PID: os.Getpid(), Started: started.UTC(), Config: d.cfg.Path}
+	for _, service := range d.services {
+		s.Services = append(s.Services, service.name)
+	}
+	if d.desk != nil {
+		for _, addr := range d.desk.intake.Addrs() {
+			s.SMTP = append(s.SMTP, addr.String())
+		}
+	}
+	return s
+}
+
 // onClose takes what close is to close, newest first.
 func (d *daemon) onClose(fn func() error) { d.closers = append(d.closers, fn) }
 
 // run serves until ctx ends or one service fails, and waits for all of them. ready, if not nil, is called when
 // commands are answered.
 func (d *daemon) run(ctx context.Context, ready func()) error {
+	started := time.Now()
+	control.Daemon(d.mux, func() control.Status { return d.status(started) })
 	listener, err := control.Listen(d.cfg.ControlPath())
 	if err != nil {
 		return err

@@ -4,7 +4,8 @@ package demo
 
 import "embed"
 
-// Files are the samples: mail/NN-name.eml, routes.txt (snmpwalk of ipRouteMask and ipRouteNextHop), contacts.toml.
+// Files are the samples: mail/NN-name.eml, routes.txt (snmpwalk of ipRouteMask and
+// ipRouteNextHop), contacts.toml, and expect.toml, which says what must come of them.
 //
-//go:embed mail routes.txt contacts.toml
+//go:embed mail routes.txt contacts.toml expect.toml
 var Files embed.FS

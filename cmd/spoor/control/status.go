@@ -1,0 +1,20 @@
+package control
+
+import (
+	"net/http"
+	"time"
+)
+
+// A Status says what a daemon is and where it listens.
+type Status struct {
+	PID      int       `json:"pid"`
+	Started  time.Time `json:"started"`
+	Config   string    `json:"config"`
+	Services []string  `json:"services"`
+	SMTP     []string  `json:"smtp,omitempty"` // addresses of the listeners of [abusebox], SMTP first, then LMTP
+}
+
+// Daemon registers the question after the daemon itself.
+func Daemon(mux *http.ServeMux, status func() Status) {
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { Reply(w, status(), nil) })
+}
