@@ -76,6 +76,9 @@ func (j *Judge) suspicion(f features) float64 {
 	s := j.config.Weights.Plain + 0.3*f.noInbound()
 	if f.seesFlow {
 		s += f.failed + 0.6*f.tiny
+		if !f.seesIn {
+			s += 0.5 * (f.failed + f.tiny) // what is left to go by weighs more
+		}
 	}
 	return min(1, s)
 }
@@ -106,6 +109,10 @@ func (j *Judge) iterative(a *activity.Activity, s *state, f features, tested boo
 	f.failed, f.tiny, f.relay = share(r.Failed, r.Flows), share(r.Tiny, r.Flows), share(r.Relay, r.Flows)
 	b := newScore()
 	suspicion := j.suspicion(f)
+	if f.noInbound() == 0 {
+		// Over hours any exchanger and newsletter reaches thousands: numbers alone say even less.
+		suspicion -= w.Plain / 2
+	}
 	b.add("fan-out-hours", float64(peers), w.FanOut*fan(peers, f.relay)*suspicion,
 		"sent to about %d hosts in the last hours, %d flows", peers, r.Flows)
 	if f.seesIn {

@@ -228,7 +228,10 @@ func putSpan(tx *bbolt.Tx, span Span, blocks []block) error {
 	return nil
 }
 
-func startKey(t time.Time) []byte { return binary.BigEndian.AppendUint32(nil, uint32(t.Unix())) }
+// startKey orders spans by their start, from 1970 to 2106.
+func startKey(t time.Time) []byte {
+	return binary.BigEndian.AppendUint32(nil, uint32(min(max(t.Unix(), 0), 1<<32-1)))
+}
 
 func deleteBlocks(b *bbolt.Bucket, start time.Time) error {
 	prefix := startKey(start)
