@@ -56,7 +56,7 @@ func namesIn(s string) (names []string) {
 			continue
 		}
 		for _, word := range strings.Fields(strings.Trim(strings.TrimSpace(name), `"'`)) {
-			if word = strings.Trim(word, `"'(),.`); len(word) >= minSecret && !common[strings.ToLower(word)] && len(names) < maxSecrets {
+			if word = strings.Trim(word, `"'(),.`); len(word) >= minName && !common[strings.ToLower(word)] && len(names) < maxSecrets {
 				names = append(names, word)
 			}
 		}

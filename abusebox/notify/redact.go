@@ -47,12 +47,20 @@ func NewRedactor(secrets, keep []string, keepIP func(netip.Addr) bool) *Redactor
 	return r
 }
 
-// minSecret is the shortest text that is looked for: shorter ones would tear ordinary words apart.
-const minSecret = 4
+// minSecret is the shortest text that is looked for within words; shorter ones, down to minName, are looked for
+// as words of their own, since they would tear others apart.
+const (
+	minSecret = 4
+	minName   = 3
+)
 
 func (r *Redactor) addSecret(s string) {
 	s = strings.ToLower(strings.Trim(strings.TrimSpace(s), "<>"))
-	if len(s) < minSecret || len(s) > 320 || r.kept(s) {
+	if len(s) < minName || len(s) > 320 || r.kept(s) {
+		return
+	}
+	if len(s) < minSecret {
+		r.secrets = append(r.secrets, s)
 		return
 	}
 	r.secrets = append(r.secrets, s, hex.EncodeToString([]byte(s)), rot13(s), reverse(s))
@@ -114,9 +122,9 @@ func (r *Redactor) kept(s string) bool {
 
 var (
 	// An address with its sign in any of the spellings that hide it from harvesters.
-	addressPattern = regexp.MustCompile(`(?i)[\p{L}\p{N}.!#$%&'*+/=?^_{|}~-]{1,64}\s?(?:@|＠|﹫|%40|%2540|=40|&#0*64;|&#x0*40;|&commat;|\(at\)|\[at\]|\{at\}|<at>|\s+at\s+)\s?[\p{L}\p{N}-]{1,63}(?:(?:\.|%2e|\(dot\)|\[dot\]|\[\.\]|\s+dot\s+)[\p{L}\p{N}-]{1,63})+`)
+	addressPattern = regexp.MustCompile(`(?i)[\p{L}\p{N}.!#$%&'*+/=?^_{|}~-]{1,64}\s?(?:@|＠|﹫|%40|%2540|=40|&#0*64;|&#x0*40;|&commat;|\(at\)|\[at\]|\{at\}|<at>|\s+at\s+)\s?[\p{L}\p{N}-]{1,63}(?:(?:\.|%2e|\s?(?:\(dot\)|\[dot\]|\[\.\])\s?|\s+dot\s+)[\p{L}\p{N}-]{1,63})+`)
 	urlPattern     = regexp.MustCompile(`(?i)\b(?:h(?:tt|xx)ps?|ftp)(?::|%3a)(?:/|%2f){2}[^\s<>"']+`)
-	tokenPattern   = regexp.MustCompile(`[A-Za-z0-9+/_=-]{16,}`)
+	tokenPattern   = regexp.MustCompile(`[A-Za-z0-9+/_-]{16,}={0,2}`)
 	ipv4Pattern    = regexp.MustCompile(`\d{1,3}(?:\.\d{1,3}){3}`)
 	ipv6Pattern    = regexp.MustCompile(`(?i)(?:[0-9a-z]{0,6}:){2,9}[0-9a-f]{0,4}(?:\.\d{1,3}){0,3}`)
 	forPattern     = regexp.MustCompile(`(?i)\s+for\s+(?:<[^>]*>|\S+@\S+)`)
@@ -177,6 +185,10 @@ func (r *Redactor) hide(s string) string {
 				break
 			}
 			at += from
+			if len(secret) < minSecret && !isWord(lower, at, len(secret)) {
+				from = at + len(secret)
+				continue
+			}
 			s = s[:at] + gone + s[at+len(secret):]
 			lower = lower[:at] + gone + lower[at+len(secret):]
 			from = at + len(gone)
@@ -185,8 +197,19 @@ func (r *Redactor) hide(s string) string {
 	return s
 }
 
+// isWord reports whether no letter or digit stands beside s[at : at+n].
+func isWord(s string, at, n int) bool {
+	before, _ := utf8.DecodeLastRuneInString(s[:at])
+	after, _ := utf8.DecodeRuneInString(s[at+n:])
+	inside := func(c rune) bool { return c != utf8.RuneError && (unicode.IsLetter(c) || unicode.IsDigit(c)) }
+	return !inside(before) && !inside(after)
+}
+
 func (r *Redactor) holds(lower string) bool {
-	return slices.ContainsFunc(r.secrets, func(secret string) bool { return strings.Contains(lower, secret) })
+	return slices.ContainsFunc(r.secrets, func(secret string) bool {
+		at := strings.Index(lower, secret)
+		return at >= 0 && (len(secret) >= minSecret || isWord(lower, at, len(secret)))
+	})
 }
 
 // token removes a run of letters that decodes to something secret.
