@@ -81,3 +81,23 @@ func TestLines(t *testing.T) {
 	}
 	golden(t, "lines.golden", b.String())
 }
+
+// What a client says of itself must not hide or replace what the server saw.
+func TestHostileHELO(t *testing.T) {
+	for _, helo := range []string{"a[b", "[31mred", "[", "]", "[198.51.100.1", "by", "with", "<", "\"", "a@b", "198.51.100.1]", "x;y", "=", ")", "id"} {
+		for _, form := range []string{
+			"from %s (unknown [192.0.2.10]) by mx.example.net (Postfix) with SMTP id A1; Mon, 5 Oct 2026 10:11:12 +0200",
+			"from %s ([192.0.2.10]) by mx.example.net (8.14.4/8.14.4) with SMTP id A1; Mon, 5 Oct 2026 10:11:12 +0200",
+			"from [192.0.2.10] (helo=%s) by mx.example.net with smtp (Exim 4.96) id 1tmUP0-0006rE-Mm; Mon, 05 Oct 2026 10:11:12 +0200",
+			"from unknown (HELO %s) (192.0.2.10) by mx.example.net with SMTP; 5 Oct 2026 08:11:12 -0000",
+		} {
+			h := ParseReceived([]byte(fmt.Sprintf(form, helo)))
+			if h.IP.IsValid() && h.IP.String() != "192.0.2.10" {
+				t.Errorf("HELO %q gave %s for\n%s", helo, h.IP, h.Raw)
+			}
+			if !h.IP.IsValid() && !strings.ContainsAny(helo, ")\"") { // an unbalanced parenthesis may hide it, and then nothing is said
+				t.Errorf("HELO %q hid the address in\n%s", helo, h.Raw)
+			}
+		}
+	}
+}

@@ -180,14 +180,26 @@ func (l *line) word(i int) int {
 	return wordRest(s, i+1)
 }
 
-// closing returns the index behind the next c, or 0 if none is near.
+// closing returns the index behind the next c, or 0 if none is near. A bracket
+// may not reach into a comment, or a HELO with an open one would hide the
+// address that stands there; one within a word does not reach over spaces.
 func closing(s string, i int, c byte) int {
 	for j := i + 1; j < len(s) && j < i+maxWord; j++ {
-		if s[j] == c {
+		switch s[j] {
+		case c:
 			return j + 1
-		}
-		if s[j] == ';' && c != '"' && c != '>' {
-			return 0
+		case ';':
+			if c == ']' {
+				return 0
+			}
+		case '(':
+			if c == ']' && j > i+1 {
+				return 0
+			}
+		case ' ', '\t', '\r', '\n':
+			if c == ']' && i > 0 && !isSpace(s[i-1]) && s[i-1] != '(' && s[i-1] != '[' {
+				return 0
+			}
 		}
 	}
 	return 0
