@@ -152,7 +152,7 @@ func (h *hit) tail(s string) bool {
 		return true
 	}
 	switch c := s[j]; {
-	case isAlpha(c), c == '_':
+	case isAlpha(c), c == '_', c == '@':
 		return false
 	case c == '-' && j+1 < len(s) && isAlpha(s[j+1]):
 		return false // 203.0.113.7-static.example.net

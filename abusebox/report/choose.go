@@ -21,6 +21,7 @@ func (d *document) weigh(ctx context.Context) findings {
 			}
 		}
 		w.detail(&r, c, chosen)
+		d.corroborate(&r)
 		f.reports = append(f.reports, r)
 	}
 	f.candidates = w.others(chosen)
@@ -37,6 +38,18 @@ func (d *document) weigh(ctx context.Context) findings {
 		d.opt.explain(fmt.Sprintf("fallback: %s left, %s", c.IP, c.WhyNot))
 	}
 	return f
+}
+
+// corroborate adds what an enclosed mail says about an address that the text names.
+func (d *document) corroborate(r *Report) {
+	for _, h := range append(d.mailHeaders(), d.pasted...) {
+		for _, o := range d.traceEnclosed(h) {
+			if o.IP == r.IP {
+				r.apply(d, Origin{IP: o.IP, Time: o.Time, TimeRaw: o.TimeRaw, ZoneKnown: o.ZoneKnown, Why: r.Why})
+				d.addMailEvidence(r, h, o.IP)
+			}
+		}
+	}
 }
 
 func subjectOf(r Report) string {
@@ -164,7 +177,11 @@ func (w *weighing) chosen() []*weighed {
 		all = keep(all, func(c *weighed) bool { return public(c.ip) || w.d.opt.isOurs(c.ip) })
 	}
 	all = w.withoutTransport(all)
-	return w.preferOurs(w.best(all), all)
+	single := keep(all, func(c *weighed) bool { return c.prefix < 0 || c.prefix == c.ip.BitLen() })
+	if best := w.preferOurs(w.best(single), single); len(best) > 0 {
+		return best
+	}
+	return w.best(keep(all, func(c *weighed) bool { return c.named || c.inSubject }))
 }
 
 // withoutTransport drops the hosts that brought the complaint, unless they are named.

@@ -43,6 +43,9 @@ func readAround(text string, hits []hit, k int) reading {
 	if r, ok := logShape(text, h, k); ok {
 		return r
 	}
+	if r, ok := pairOfPorts(text, hits, k); ok {
+		return r
+	}
 	r := wordsBefore(before)
 	if r.is == neutral || r.is == generic && !r.label {
 		if v, ok := verbAfter(after); ok && v.weight > r.weight {
@@ -71,7 +74,7 @@ func onlySeparators(s string) bool {
 
 // arrows reads "a -> b", "a > b", "a => b", "a to b" between addresses.
 func arrows(before, after string, k int, h hit, hits []hit) (reading, bool) {
-	a := strings.TrimLeft(after, " \t:)")
+	a := strings.TrimLeft(after, " \t:)]")
 	if arrowAt(a) && len(findNextAddress(hits, k)) > 0 {
 		return reading{is: source, weight: weightLog + 1, word: "->", log: true}, true
 	}
@@ -95,6 +98,9 @@ func findNextAddress(hits []hit, k int) []hit {
 }
 
 func arrowAt(s string) bool {
+	if strings.HasPrefix(s, ">") && len(s) > 1 && s[1] != ' ' && !isDigit(s[1]) {
+		return false // the end of <user@192.0.2.7>
+	}
 	if strings.HasPrefix(s, "(") {
 		if i := strings.IndexByte(s, ')'); i > 0 && i < 60 {
 			s = strings.TrimLeft(s[i+1:], " ")
@@ -124,10 +130,28 @@ func logShape(text string, h hit, k int) (reading, bool) {
 			return reading{is: source, weight: weightLog, word: "access log", log: true}, true
 		}
 	}
+	if h.start > 0 && text[h.start-1] == '@' || h.start > 1 && text[h.start-2:h.start] == "@[" {
+		return reading{is: reference, weight: weightBare, word: "@"}, true
+	}
+	if head := strings.TrimRight(text[:h.start], "'\"<[ "); strings.HasSuffix(head, "failed for") || strings.HasSuffix(head, "authenticate for") || strings.HasSuffix(head, "failed to authenticate") {
+		return reading{is: source, weight: weightLog, word: "failed for", log: true}, true
+	}
 	if strings.HasPrefix(after, ", ") && k == 0 && strings.Contains(after[:min(len(after), 60)], " - - [") {
 		return reading{is: source, weight: weightLog, word: "access log", log: true}, true
 	}
 	return reading{}, false
+}
+
+// pairOfPorts reads "192.0.2.7:4000 198.51.100.7:22" of firewalls: first the
+// source, then the destination.
+func pairOfPorts(text string, hits []hit, k int) (reading, bool) {
+	if len(hits) != 2 || hits[0].port == 0 || hits[1].port == 0 || strings.Trim(text[hits[0].full:hits[1].start], " \t,;|-") != "" {
+		return reading{}, false
+	}
+	if k == 0 {
+		return reading{is: source, weight: weightLog - 5, word: "address:port pair", log: true}, true
+	}
+	return reading{is: target, weight: weightLog - 5, word: "address:port pair", log: true}, true
 }
 
 // maxWords is how many words before an address are looked at.
@@ -205,8 +229,13 @@ func decided(is bearing, w, key, before string, at int, label bool, skipped int,
 		}
 		return reading{is: from, weight: weight, word: w}, skipped < 5
 	case target:
-		if shortTo(w) && skipped > 1 {
-			return reading{}, false
+		if shortTo(w) {
+			if skipped > 1 {
+				return reading{}, false
+			}
+			if prev, _, _ := lastWord(before, at); pointsTo(prev) {
+				return reading{is: source, weight: weightProse + 10, word: prev}, true
+			}
 		}
 		weight := 80 - 5*skipped
 		if label || assigned {
@@ -219,10 +248,19 @@ func decided(is bearing, w, key, before string, at int, label bool, skipped int,
 	return reading{}, false
 }
 
+// pointsTo tells verbs whose "to" names the host of a site, not a victim.
+func pointsTo(w string) bool {
+	switch w {
+	case "resolves", "resolve", "resolving", "resolved", "points", "pointing", "pointed", "mapped", "maps", "translates", "belongs", "belonging", "assigned", "allocated", "traced", "back", "leased", "zeigt", "due":
+		return true
+	}
+	return false
+}
+
 // shortTo tells words that only count right before the address.
 func shortTo(w string) bool {
 	switch w {
-	case "to", "an", "на", "к", "mi", "my", "us", "we", "mx", "dns", "into", "para", "ons", "network", "example", "do", "z", "od", "su", "range", "reporting":
+	case "to", "на", "к", "mi", "my", "us", "we", "mx", "dns", "into", "para", "ons", "network", "example", "do", "z", "od", "su", "range", "reporting":
 		return true
 	}
 	return false

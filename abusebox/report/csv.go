@@ -154,7 +154,7 @@ func splitHead(t string) (delim rune, cols []string) {
 		return 0, nil
 	}
 	best := 0
-	for _, c := range [...]rune{',', ';', '\t', '|'} {
+	for _, c := range [...]rune{',', ';', '\t', '|', columnGap} {
 		if n := strings.Count(t, string(c)); n > best {
 			best, delim = n, c
 		}

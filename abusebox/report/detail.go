@@ -285,6 +285,7 @@ func (w *weighing) blockDetail(r *Report, block []int) {
 		if l.spam || len(l.text) > 600 {
 			continue
 		}
+		w.otherSide(r, l)
 		label, _, ok := strings.Cut(l.text, ":")
 		if !ok || len(label) > 40 {
 			if label, _, ok = strings.Cut(l.text, "\t"); !ok || len(label) > 40 {
@@ -292,6 +293,22 @@ func (w *weighing) blockDetail(r *Report, block []int) {
 			}
 		}
 		w.field(r, strings.ToLower(strings.Trim(label, " \t-*•|#>")), strings.TrimSpace(valueOf(l.text)))
+	}
+}
+
+// otherSide takes a labelled destination.
+func (w *weighing) otherSide(r *Report, l *line) {
+	if r.Destination != "" {
+		return
+	}
+	for k, h := range l.hits {
+		if rd := readAround(l.text, l.hits, k); rd.is == target && rd.label && rd.weight >= 80 {
+			r.Destination = h.ip.String()
+			if h.port != 0 && r.DstPort == 0 {
+				r.DstPort = h.port
+			}
+			return
+		}
 	}
 }
 

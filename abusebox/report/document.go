@@ -56,8 +56,6 @@ type line struct {
 	hits   []hit
 	// spam marks lines of a pasted mail, which accuse nobody by themselves.
 	spam bool
-	// foreign marks lines of an attached file.
-	attached bool
 }
 
 func newDocument(root *message.Part, opt *Options, depth int, b *budget) *document {
@@ -116,7 +114,7 @@ func mailbox(v string) string {
 	if i, j := strings.LastIndexByte(v, '<'), strings.LastIndexByte(v, '>'); i >= 0 && j > i && strings.Contains(v[i:j], "@") {
 		return strings.ToLower(strings.TrimSpace(v[i+1 : j]))
 	}
-	for _, w := range strings.FieldsFunc(v, func(r rune) bool { return strings.ContainsRune(" \t<>(),;\"'", r) }) {
+	for _, w := range strings.FieldsFunc(v, func(r rune) bool { return strings.ContainsRune(" \t<>(),;:[]\"'", r) }) {
 		if i := strings.IndexByte(w, '@'); i > 0 && i < len(w)-1 {
 			return strings.ToLower(w)
 		}

@@ -32,7 +32,7 @@ type Options struct {
 	Resolver Resolver
 	// Sites resolves host names of spamvertised sites; nil means no look-ups.
 	Sites SiteResolver
-	// Trace finds the origin of an enclosed mail; a simple walk where nil.
+	// Trace finds the origin of an enclosed mail; ComplaintTracer where nil.
 	Trace Tracer
 	// Limits bound the reading.
 	Limits Limits

@@ -1,9 +1,7 @@
 package report
 
 import (
-	"net/netip"
 	"strings"
-	"time"
 
 	"golang.org/x/net/publicsuffix"
 
@@ -12,116 +10,17 @@ import (
 
 // traceEnclosed finds where an enclosed mail came from.
 func (d *document) traceEnclosed(h message.Header) []Origin {
-	trace := d.opt.Trace
-	if trace == nil {
-		trace = TopReceived
+	if d.opt.Trace == nil {
+		d.opt.Trace = ComplaintTracer(d.opt.Hosts, d.opt.Ours)
 	}
-	if origins := trace(h); len(origins) > 0 {
+	origins := d.opt.Trace(h)
+	if len(origins) > 0 && usable(origins[0].IP) {
 		return origins
 	}
-	return claimedOrigin(h)
-}
-
-// TopReceived walks down from the topmost Received field (RFC 5321 §4.4) past
-// hosts of the same organisation and private addresses. Its answer is the word
-// of the complainant's servers.
-func TopReceived(h message.Header) []Origin {
-	for _, f := range h.All("Received") {
-		v := f.Value()
-		peer := peerOf(v)
-		if !public(peer.ip) && !(usable(peer.ip) && peer.only) {
-			continue
-		}
-		if peer.name != "" && sameOrganisation(peer.name, byHost(v)) {
-			continue
-		}
-		o := Origin{IP: peer.ip, Why: "the peer recorded by " + orUnnamed(byHost(v))}
-		if i := strings.LastIndexByte(v, ';'); i >= 0 {
-			o.setTime(v[i+1:])
-		}
-		return []Origin{o}
+	if claimed := claimedOrigin(h); len(claimed) > 0 {
+		return claimed
 	}
-	return nil
-}
-
-func (o *Origin) setTime(s string) {
-	st := findStamps(s, 1)
-	if len(st) == 0 || st[0].yearless {
-		return
-	}
-	o.Time = st[0].at.Add(-time.Duration(st[0].zone.offset) * time.Second)
-	o.TimeRaw, o.ZoneKnown = st[0].raw, st[0].zone.known
-}
-
-func orUnnamed(s string) string {
-	if s == "" {
-		return "the receiving host"
-	}
-	return s
-}
-
-// A receivedPeer is what a Received field says about who connected.
-type receivedPeer struct {
-	ip   netip.Addr
-	name string // reverse name
-	only bool   // the field is the last hope, take also private addresses
-}
-
-// peerOf reads the from-clause of a Received value.
-func peerOf(v string) receivedPeer {
-	clause := fromClause(v)
-	if clause == "" {
-		return receivedPeer{}
-	}
-	var p receivedPeer
-	for _, h := range findAddresses(clause) {
-		before := strings.ToLower(clause[:h.start])
-		if strings.HasSuffix(before, "helo=[") || strings.HasSuffix(before, "helo [") || strings.HasSuffix(before, "helo=") || strings.HasSuffix(before, "(helo ") {
-			continue
-		}
-		if h.start == 0 || clause[h.start-1] == '[' || clause[h.start-1] == '(' || clause[h.start-1] == ':' || clause[h.start-1] == '@' || clause[h.start-1] == ' ' {
-			p.ip = h.ip
-			p.name = nameBefore(clause[:h.start])
-		}
-	}
-	return p
-}
-
-// fromClause returns what stands between "from" and "by".
-func fromClause(v string) string {
-	if !strings.HasPrefix(strings.ToLower(v), "from ") {
-		return ""
-	}
-	v = v[5:]
-	depth := 0
-	for i := 0; i+4 <= len(v); i++ {
-		switch v[i] {
-		case '(':
-			depth++
-		case ')':
-			depth--
-		case ' ', '\t':
-			if depth <= 0 && (strings.EqualFold(v[i+1:min(len(v), i+4)], "by ") || strings.EqualFold(v[i+1:min(len(v), i+4)], "by\t")) {
-				return v[:i]
-			}
-		case ';':
-			if depth <= 0 {
-				return v[:i]
-			}
-		}
-	}
-	return v
-}
-
-// nameBefore returns the host name right before a bracketed address.
-func nameBefore(s string) string {
-	s = strings.TrimRight(s, "[( ")
-	i := strings.LastIndexAny(s, " (\t@")
-	name := strings.ToLower(strings.Trim(s[i+1:], ".[]()"))
-	if name == "unknown" || !strings.Contains(name, ".") {
-		return ""
-	}
-	return name
+	return origins
 }
 
 // byHost returns the host that wrote a Received value.

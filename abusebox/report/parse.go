@@ -40,8 +40,6 @@ type findings struct {
 	author     string // the true complainant, where a wrapper was seen through
 }
 
-func (f findings) found() bool { return len(f.reports) > 0 || f.rejected != "" }
-
 // A form is one complaint format: how it is called, and its reader, which
 // returns nothing where the form does not fit.
 type form struct {
@@ -70,8 +68,8 @@ func forms() []form {
 // lateForms are tried after the forms, where the mail is no auto-reply.
 func lateForms() []form {
 	return []form{
-		{"copyright", Known, readCopyrightLetter},
 		{"table", Structure, readTables},
+		{"copyright", Known, readCopyrightLetter},
 	}
 }
 

@@ -54,7 +54,11 @@ func (d *document) tableAt(lines []line, i int) (rows []Report, end int) {
 			t = strings.TrimSpace(t[len(p):])
 		}
 	}
-	delim, head := splitHead(strings.Trim(strings.TrimLeft(t, "# "), "|"))
+	t = strings.Trim(strings.TrimLeft(t, "# "), "|")
+	delim, head := splitHead(t)
+	if delim == 0 {
+		delim, head = splitHead(spacedColumns(t))
+	}
 	if delim == 0 || len(head) < 2 {
 		return nil, i
 	}
@@ -69,8 +73,11 @@ func (d *document) tableAt(lines []line, i int) (rows []Report, end int) {
 			}
 			continue
 		}
+		if delim == columnGap {
+			text = spacedColumns(text)
+		}
 		row := splitRow(strings.Trim(text, "|"), delim)
-		if len(lines[j].hits) == 0 || len(row) < 2 || len(row) < len(head)/2 {
+		if len(lines[j].hits) == 0 || len(row) < 2 || len(row) < len(head)/2 || delim == columnGap && len(row) != len(head) {
 			misses++
 			continue
 		}
@@ -90,6 +97,35 @@ func (d *document) tableAt(lines []line, i int) (rows []Report, end int) {
 		misses = 0
 	}
 	return rows, j
+}
+
+// columnGap stands for a run of spaces between the columns of an aligned table.
+const columnGap = '\x1f'
+
+// spacedColumns marks the gaps of an aligned table; a text without any stays as
+// it is.
+func spacedColumns(t string) string {
+	if !strings.Contains(t, "  ") {
+		return t
+	}
+	var b strings.Builder
+	for i := 0; i < len(t); {
+		j := i
+		for j < len(t) && (t[j] == ' ' || t[j] == '\t') {
+			j++
+		}
+		if j-i >= 2 {
+			b.WriteByte(columnGap)
+		} else {
+			b.WriteString(t[i:j])
+		}
+		if j < len(t) {
+			b.WriteByte(t[j])
+			j++
+		}
+		i = j
+	}
+	return b.String()
 }
 
 // splitRow splits a row at its delimiter, quotes kept together.

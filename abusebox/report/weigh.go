@@ -20,7 +20,6 @@ type weighed struct {
 	inBody    bool
 	order     int
 	prefix    int // prefix length, -1 for a single address
-	inTable   bool
 }
 
 // A weighing is the weighed addresses of a text, in the order of appearance.
@@ -107,9 +106,14 @@ func (w *weighing) body() {
 			}
 			continue
 		}
+		var prev reading
 		for k, h := range l.hits {
 			r := ctx.apply(l, k, readAround(l.text, l.hits, k))
+			if k > 0 && r.weight < prev.weight && onlySeparators(l.text[l.hits[k-1].full:h.start]) {
+				r = prev
+			}
 			w.add(h, i, r)
+			prev = r
 		}
 		ctx.after(l)
 	}
@@ -213,6 +217,11 @@ func (x *lineContext) apply(l *line, k int, r reading) reading {
 			return reading{is: in.is, weight: max(weightPlain-6, min(in.weight, weightPlain)), word: in.word, label: true}
 		}
 	}
+	if len(l.hits) == 1 && r.is == neutral {
+		if st := findStamps(l.text, 1); len(st) > 0 && st[0].clock {
+			return reading{is: generic, weight: weightPlain - 4, word: "line with a time", log: true}
+		}
+	}
 	return r
 }
 
@@ -227,20 +236,23 @@ func columnBearings(t string) []bearing {
 		return nil
 	}
 	var out []bearing
-	last := -2
+	last, role := -2, -2
 	tableWord, telling := 0, 0
 	for i, word := range words {
 		is := bearingOf(strings.Trim(word, "*-_."))
 		switch {
 		case isColumnWord(word):
 			tableWord++
+			if strings.HasPrefix(word, "port") && role == i-1 && len(out) > 0 {
+				out = out[:len(out)-1] // "Source Port" holds no address
+			}
 		case is == source || is == target:
 			if last == i-1 && len(out) > 0 && out[len(out)-1] == generic {
 				out[len(out)-1] = is
 			} else {
 				out = append(out, is)
 			}
-			last = i
+			last, role = i, i
 			telling++
 		case is == generic:
 			if last != i-1 {
@@ -269,7 +281,7 @@ func isColumnWord(w string) bool {
 // traceroutes, nslookups.
 func isReferenceLine(t string, hits []hit) bool {
 	low := strings.ToLower(strings.TrimLeft(t[:min(len(t), 40)], " \t*#%"))
-	for _, p := range [...]string{"inetnum", "netrange", "cidr:", "route:", "route6:", "inet6num", "nserver", "nameserver", "server:\t", "name server", "% information related", "origin:", "network:ip-network", "traceroute to", "tracing route", "received-spf", "nameservers", "range:", "subnet:", "network range", "targeted range"} {
+	for _, p := range [...]string{"inetnum", "netrange", "cidr:", "route:", "route6:", "inet6num", "nserver", "nameserver", "server:\t", "name server", "% information related", "origin:", "network:ip-network", "traceroute to", "tracing route", "received-spf", "nameservers", "range:", "subnet:", "netblock:", "network range", "targeted range"} {
 		if strings.HasPrefix(low, p) {
 			return true
 		}

@@ -46,13 +46,14 @@ var bearings = wordTable(map[bearing]string{
 		z od wasz twój państwa`,
 	generic: `ip ips ip's ipv4 ipv6 address addresses addr adresse adressen adres adresses adress ip-address ip-addresses ipaddress ip-adresse ip-adressen ip-adres ip-addr ip_address ip_addr
 		host hosts hostname machine machines system systems device devices server servers computer node nodes numbers number
+		resolver resolvers dns ntp gateway proxy network networks subnet netblock prefix range router website site netz netzwerk réseau red rede
 		rechner maschine adresse-ip dirección direccion direcciones endereço endereco indirizzo indirizzi
 		адрес адреса адресу адресом ip-адрес ip-адреса ip-адресу ip-адресом ip-адресов хост хоста сервер сервера сервером узел machine's adresu`,
 	target: `destination destinations dst dest daddr target targets targeted targeting victim victims victim's our ours my mine local lip honeypot honeypots honeynet sensor
 		to against towards toward attacked recipient reporter complainant monitored into dip dstip targetip destip destinationip destaddr victimip d-ip s-ip
 		sinkhole receiving laddr local_ip localip server_ip serverip we us listener dnat internal defended protected probed-host reporter's reported-by reporting
-		cc c2 c&c cnc mx relay= nameserver
-		ziel ziel-ip zieladresse ziele opfer unser unsere unserer unseren unserem mein meine meinen meinem gegen an empfänger lokale
+		cc c2 c&c cnc mx
+		ziel ziel-ip zieladresse ziele opfer unser unsere unserer unseren unserem mein meine meinen meinem gegen empfänger lokale
 		cible cibles victime notre nos mon vers contre destinataire
 		destino destinos objetivo víctima victima nuestro nuestra nuestros mi hacia contra
 		alvo vítima nosso nossa nossos meu minha para
@@ -60,9 +61,8 @@ var bearings = wordTable(map[bearing]string{
 		destinazione bersaglio vittima nostro nostra verso
 		назначения назначение цель цели жертва жертвы наш нашего нашему наши нашей нашем получатель получателя мой моего на к
 		cel celu ofiara nasz naszego docelowy hedef`,
-	reference: `inetnum netrange cidr route route6 inet6num nserver netmask mask gateway resolver resolvers dns traceroute
-		whois range network networks subnet netblock prefix in-addr.arpa broadcast nat proxy-ip ntp dnsserver nslookup nameservers
-		version example`,
+	reference: `inetnum netrange cidr route route6 inet6num nserver netmask mask traceroute
+		whois in-addr.arpa broadcast nslookup nameservers nameserver version example`,
 	passage: `on at in is was has with the a an this that these those following below = address(es) under behind == are and or & of for
 		auf bei mit der die das den dem und diese dieser folgende folgenden lautet unter
 		sur est avec la le les et suivante suivantes à l'adresse l'ip d'ip cette

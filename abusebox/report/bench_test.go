@@ -1,0 +1,69 @@
+package report_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"spoor/abusebox/report"
+	"spoor/internal/message"
+)
+
+func reportPercentiles(b *testing.B, times []time.Duration) {
+	slices.Sort(times)
+	b.ReportMetric(float64(times[len(times)/2].Microseconds()), "median-µs")
+	b.ReportMetric(float64(times[len(times)*99/100].Microseconds()), "p99-µs")
+	var sum time.Duration
+	for _, t := range times {
+		sum += t
+	}
+	b.ReportMetric(float64(len(times))/sum.Seconds(), "mails/s")
+}
+
+// samples returns our own sample complaints.
+func samples(tb testing.TB) [][]byte {
+	tb.Helper()
+	names, _ := filepath.Glob("../../testdata/reports/*/*.eml")
+	var out [][]byte
+	for _, n := range names {
+		b, err := os.ReadFile(n)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		out = append(out, b)
+	}
+	if len(out) == 0 {
+		tb.Fatal("no samples")
+	}
+	return out
+}
+
+func BenchmarkSamples(b *testing.B) {
+	mails := samples(b)
+	ctx := context.Background()
+	var times []time.Duration
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, raw := range mails {
+			start := time.Now()
+			report.Parse(ctx, message.Read(raw, message.Limits{}), report.Options{})
+			times = append(times, time.Since(start))
+		}
+	}
+	reportPercentiles(b, times)
+}
+
+// BenchmarkParallel uses all cores.
+func BenchmarkParallel(b *testing.B) {
+	mails := samples(b)
+	ctx := context.Background()
+	b.RunParallel(func(pb *testing.PB) {
+		for i := 0; pb.Next(); i++ {
+			report.Parse(ctx, message.Read(mails[i%len(mails)], message.Limits{}), report.Options{})
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "mails/s")
+}

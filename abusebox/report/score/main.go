@@ -1,0 +1,214 @@
+// Score measures how well complaints are read: it parses the mails of a folder
+// and compares them with the expectation files beside them.
+//
+//	go run ./abusebox/report/score DIR
+//
+// For each NAME.eml there is a NAME.expect; see docs/reports.md for its lines.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"spoor/abusebox/report"
+	"spoor/internal/message"
+)
+
+func main() {
+	flag.Usage = func() {
+		fmt.Fprintln(os.Stderr, "usage: score [-v] DIR...")
+		flag.PrintDefaults()
+	}
+	verbose := flag.Bool("v", false, "also name the mails that are exact")
+	flag.Parse()
+	if flag.NArg() == 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	var s score
+	for _, dir := range flag.Args() {
+		if err := s.dir(context.Background(), dir); err != nil {
+			fmt.Fprintln(os.Stderr, "score:", err)
+			os.Exit(1)
+		}
+	}
+	s.print(os.Stdout, *verbose)
+}
+
+// A verdict is one mail compared with its expectation.
+type verdict struct {
+	name    string
+	format  string
+	missing []string
+	extra   []string
+	wrong   []string // details that differ, and a wrong rejection
+}
+
+// exact tells whether the set of accused is the expected one.
+func (v verdict) exact() bool { return len(v.missing) == 0 && len(v.extra) == 0 }
+
+// A score is the verdicts of all mails.
+type score struct {
+	verdicts []verdict
+}
+
+// dir compares every mail below a folder that has an expectation.
+func (s *score) dir(ctx context.Context, dir string) error {
+	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(name) != ".eml" {
+			return err
+		}
+		v, err := judge(ctx, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		v.name, _ = filepath.Rel(dir, name)
+		s.verdicts = append(s.verdicts, v)
+		return nil
+	})
+}
+
+// judge parses one mail and compares.
+func judge(ctx context.Context, name string) (verdict, error) {
+	f, err := os.Open(strings.TrimSuffix(name, ".eml") + ".expect")
+	if err != nil {
+		return verdict{}, err
+	}
+	defer f.Close()
+	want, err := readExpectation(f)
+	if err != nil {
+		return verdict{}, err
+	}
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		return verdict{}, err
+	}
+	res := report.Parse(ctx, message.Read(raw, message.DefaultLimits()), report.Options{})
+	return compare(want, res), nil
+}
+
+// compare tells what is missing, what is too much, and which details differ.
+// Several reports about one address may meet several expectations in any order.
+func compare(want expectation, res report.Result) verdict {
+	v := verdict{format: res.Format}
+	if v.format == "" {
+		v.format = "none"
+	}
+	if want.rejected != res.Rejected {
+		v.wrong = append(v.wrong, fmt.Sprintf("rejected %q, want %q", res.Rejected, want.rejected))
+	}
+	wanted, got := map[string]bool{}, map[string]bool{}
+	for _, it := range want.items {
+		wanted[it.subject] = true
+	}
+	for i := range res.Reports {
+		got[subjectOf(&res.Reports[i])] = true
+	}
+	v.missing, v.extra = lacking(wanted, got), lacking(got, wanted)
+	used := make([]bool, len(res.Reports))
+	for _, it := range want.items {
+		if got[it.subject] {
+			v.wrong = append(v.wrong, details(it, &res, used)...)
+		}
+	}
+	return v
+}
+
+// lacking returns what a has and b has not.
+func lacking(a, b map[string]bool) []string {
+	var out []string
+	for k := range a {
+		if !b[k] {
+			out = append(out, k)
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+// details finds the report that fits an expectation best and tells what differs.
+func details(it item, res *report.Result, used []bool) []string {
+	var best []string
+	at := -1
+	for i := range res.Reports {
+		r := &res.Reports[i]
+		if used[i] || subjectOf(r) != it.subject {
+			continue
+		}
+		var wrong []string
+		for key, value := range it.want {
+			if have := detail(res, r, key); have != value {
+				wrong = append(wrong, fmt.Sprintf("%s %s=%s, want %s", it.subject, key, have, value))
+			}
+		}
+		if at < 0 || len(wrong) < len(best) {
+			best, at = wrong, i
+		}
+	}
+	if at >= 0 {
+		used[at] = true
+	}
+	sort.Strings(best)
+	return best
+}
+
+// print writes what differs, a table by format, and the sums.
+func (s *score) print(w io.Writer, verbose bool) {
+	for _, v := range s.verdicts {
+		if verbose || !v.exact() || len(v.wrong) > 0 {
+			fmt.Fprintf(w, "%s (%s)\n", v.name, v.format)
+		}
+		for _, part := range []struct {
+			name string
+			list []string
+		}{{"missing", v.missing}, {"extra", v.extra}, {"differs", v.wrong}} {
+			for _, x := range part.list {
+				fmt.Fprintf(w, "  %-8s %s\n", part.name, x)
+			}
+		}
+	}
+	fmt.Fprintf(w, "%-16s %7s %7s %7s %7s\n", "FORMAT", "MAILS", "EXACT", "MISSING", "EXTRA")
+	for _, name := range s.formats() {
+		s.row(w, name, func(v verdict) bool { return v.format == name })
+	}
+	s.row(w, "all", func(verdict) bool { return true })
+}
+
+func (s *score) formats() []string {
+	seen := map[string]bool{}
+	for _, v := range s.verdicts {
+		seen[v.format] = true
+	}
+	return lacking(seen, nil)
+}
+
+func (s *score) row(w io.Writer, name string, of func(verdict) bool) {
+	mails, exact, missing, extra := 0, 0, 0, 0
+	for _, v := range s.verdicts {
+		if !of(v) {
+			continue
+		}
+		mails++
+		if v.exact() {
+			exact++
+		}
+		missing += len(v.missing)
+		extra += len(v.extra)
+	}
+	fmt.Fprintf(w, "%-16s %7d %7d %7d %7d", name, mails, exact, missing, extra)
+	if name == "all" && mails > 0 {
+		fmt.Fprintf(w, "   %.1f %% exact", 100*float64(exact)/float64(mails))
+	}
+	fmt.Fprintln(w)
+}

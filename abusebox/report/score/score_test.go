@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"spoor/abusebox/report"
+)
+
+// TestGolden reads every sample complaint and wants exactly what stands beside it.
+func TestGolden(t *testing.T) {
+	var s score
+	if err := s.dir(context.Background(), "../../../testdata/reports"); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.verdicts) < 100 {
+		t.Fatalf("only %d samples", len(s.verdicts))
+	}
+	for _, v := range s.verdicts {
+		t.Run(v.name, func(t *testing.T) {
+			if !v.exact() || len(v.wrong) > 0 {
+				t.Errorf("format %s\nmissing %q\nextra   %q\ndiffers %q", v.format, v.missing, v.extra, v.wrong)
+			}
+		})
+	}
+}
+
+func TestCompare(t *testing.T) {
+	res := report.Result{Format: "arf", Reports: []report.Report{{Source: "a", Count: 1}, {Source: "b", Count: 2}}}
+	want, err := readExpectation(strings.NewReader("# a comment\nsource=a count=3\nsource=c\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := compare(want, res)
+	expect := verdict{format: "arf", missing: []string{"c"}, extra: []string{"b"}, wrong: []string{"a count=1, want 3"}}
+	if d := cmp.Diff(expect, got, cmp.AllowUnexported(verdict{})); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	rejected, _ := readExpectation(strings.NewReader("rejected: newsletter\n"))
+	if v := compare(rejected, res); len(v.wrong) != 1 || len(v.extra) != 2 {
+		t.Errorf("a wrong rejection passes: %+v", v)
+	}
+	for _, bad := range []string{"nonsense", "203.0.113.7 colour=red", "port=3"} {
+		if _, err := readExpectation(strings.NewReader(bad)); err == nil {
+			t.Errorf("%q is accepted", bad)
+		}
+	}
+}
+
+func TestPrint(t *testing.T) {
+	s := score{verdicts: []verdict{{name: "a", format: "arf"}, {name: "b", format: "csv", missing: []string{"203.0.113.7"}}}}
+	var b strings.Builder
+	s.print(&b, false)
+	for _, want := range []string{"b (csv)", "missing  203.0.113.7", "50.0 % exact"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+	if strings.Contains(b.String(), "a (arf)") {
+		t.Error("an exact mail is named without -v")
+	}
+}

@@ -1,0 +1,48 @@
+package report
+
+import (
+	"net/netip"
+
+	"spoor/internal/message"
+	"spoor/internal/trace"
+)
+
+// ComplaintTracer traces enclosed mails as a stranger's: what the complainant's
+// own servers recorded is his word, everything deeper a claim. Where the host
+// that injected the mail is one of ours and a mail server, it is the relay, and
+// the host that it names behind itself the sender.
+func ComplaintTracer(hosts []string, ours func(netip.Addr) bool) Tracer {
+	t := trace.NewTracer(trace.Options{Complaint: true, Hosts: hosts, Ours: ours})
+	return func(h message.Header) []Origin {
+		if !h.Has("Received") {
+			return nil
+		}
+		res := t.Trace(h)
+		if res.Origin == nil || !res.Origin.IP.IsValid() {
+			return nil
+		}
+		o := Origin{IP: res.Origin.IP, Port: res.Origin.Port, Why: res.Origin.Why}
+		o.setStamp(res.Origin.Time, res.Hops, res.Origin.Hop)
+		out := []Origin{o}
+		for _, s := range res.Sources {
+			switch {
+			case !s.Ours:
+			case s.Role == trace.SourceRelay && s.IP == o.IP:
+				out[0].Relay = true
+			case s.Role == trace.SourceSender && s.IP != o.IP:
+				out = append(out, Origin{IP: s.IP, Time: o.Time, TimeRaw: o.TimeRaw, ZoneKnown: o.ZoneKnown, Why: "named as the sender by our relay " + o.IP.String()})
+			}
+		}
+		return out
+	}
+}
+
+// setStamp takes the time of the hop that recorded the origin.
+func (o *Origin) setStamp(st trace.Stamp, hops []trace.Hop, hop int) {
+	if hop < 0 || hop >= len(hops) {
+		return
+	}
+	if !st.IsZero() {
+		o.Time, o.TimeRaw, o.ZoneKnown = st.Time, hops[hop].TimeRaw, !st.Local
+	}
+}
