@@ -26,6 +26,9 @@ type features struct {
 	blind     []string
 }
 
+// someClients in the last hours show that mail comes in, even where no interval shows several.
+const someClients = 5
+
 // coarse is the sampling rate above which single flows say nothing.
 const coarse = 100
 
@@ -34,7 +37,7 @@ func featuresOf(a *activity.Activity, s *state, c activity.Coverage) features {
 	f := features{
 		flows: out.Flows, peers: a.Peers.Count(), relay: share(a.Relay, out.Flows),
 		failed: share(a.Failed, out.Flows), tiny: share(a.Tiny, out.Flows), hours: hours(s.Active),
-		clients: a.Clients.Count(), inbound: serves(a) || hours(s.Serving) >= 2,
+		clients: a.Clients.Count(), inbound: serves(a) || hours(s.Serving) >= 2 || s.clients() >= someClients,
 		seesIn: true, seesFlow: true, perPacket: out.PerPacket(),
 	}
 	proven := s.Slots[0].Proven + s.Slots[1].Proven

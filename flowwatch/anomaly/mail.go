@@ -118,7 +118,7 @@ func (j *Judge) iterative(a *activity.Activity, s *state, f features, tested boo
 	if f.seesIn {
 		// Hours count as far as each of them brought new hosts: a small office's server is busy all day, too.
 		rate := float64(peers) / float64(max(1, min(f.hours, 2*windowHours)))
-		b.add("iteration", float64(f.hours), w.Hours*math.Log2(1+float64(f.hours))*min(1, rate*rate/144)*suspicion,
+		b.add("iteration", float64(f.hours), w.Hours*math.Log2(1+float64(f.hours))*min(1, rate*rate/400)*suspicion,
 			"active in %d of the last 24 hours, %.0f new hosts an hour", f.hours, rate)
 	}
 	j.common(b, f, tested)

@@ -127,6 +127,9 @@ func (s *state) recent() window {
 	return w
 }
 
+// clients is how many clients held sessions with the host's server in the last hours.
+func (s *state) clients() int { return max(s.Slots[0].Clients.Count(), s.Slots[1].Clients.Count()) }
+
 func share(n, of uint64) float64 {
 	if of == 0 {
 		return 0
