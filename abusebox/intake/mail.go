@@ -27,6 +27,7 @@ const (
 	SourceMbox    Source = "mbox"    // a watched mbox
 	SourceMaildir Source = "maildir" // a watched Maildir
 	SourceIMAP    Source = "imap"    // IMAP collection
+	SourceMilter  Source = "milter"  // a report of our own milter
 )
 
 // An Envelope is what we know of a mail from its way in, not from its text.

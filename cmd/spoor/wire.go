@@ -15,6 +15,7 @@ import (
 
 	"spoor/cmd/spoor/config"
 	"spoor/cmd/spoor/control"
+	"spoor/flowwatch"
 )
 
 // A daemon is the rooms of one process, fitted together: each room's wish for another is met by a small adapter
@@ -25,8 +26,11 @@ type daemon struct {
 	metrics *prometheus.Registry
 	mux     *http.ServeMux
 
-	registry *registryRoom
-	desk     *deskRoom // nil where [abusebox] is off
+	only      services
+	registry  *registryRoom
+	flows     *flowwatch.Watcher // nil where [flowwatch] is off
+	sightings *sightings
+	desk      *deskRoom // nil where [abusebox] is off
 
 	services []service
 	closers  []func() error // in the order of opening
@@ -40,12 +44,13 @@ type service struct {
 
 // newDaemon opens the stores and puts the services together; nothing listens before run.
 func newDaemon(ctx context.Context, cfg config.Config, only services, log *slog.Logger) (*daemon, error) {
-	d := &daemon{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), mux: http.NewServeMux()}
+	d := &daemon{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), mux: http.NewServeMux(), only: only,
+		sightings: &sightings{now: time.Now}}
 	d.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := os.MkdirAll(cfg.Store.Dir, 0o750); err != nil {
 		return nil, fmt.Errorf("make the store's folder: %w", err)
 	}
-	for _, open := range []func(context.Context, services) error{d.openRegistry, d.openDesk, d.openMetrics} {
+	for _, open := range []func(context.Context, services) error{d.openRegistry, d.openFlows, d.openDesk, d.openMilter, d.openMetrics} {
 		if err := open(ctx, only); err != nil {
 			return nil, errors.Join(err, d.close())
 		}

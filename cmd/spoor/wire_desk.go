@@ -19,6 +19,7 @@ import (
 	"spoor/abusebox/report"
 	"spoor/abusebox/store/bolt"
 	"spoor/cmd/spoor/config"
+	"spoor/cmd/spoor/control"
 	"spoor/internal/message"
 )
 
@@ -53,6 +54,12 @@ func (d *daemon) openDesk(ctx context.Context, only services) error {
 	if room.desk, err = d.newDesk(room, secret); err != nil {
 		return err
 	}
+	clerk, err := newClerk(d.cfg, room.store)
+	if err != nil {
+		return err
+	}
+	control.Incidents(d.mux, room.store, clerk)
+	control.Intake(d.mux, room.spool, d.cfg.Abusebox.MaxSize.Bytes())
 	room.intake, err = intake.New(d.cfg.Abusebox, intake.Deps{Spool: room.spool, Logger: d.log, Registry: d.metrics,
 		Dir: d.cfg.Store.Dir, Instance: instanceOf(secret)})
 	if err != nil {
@@ -81,14 +88,19 @@ func (d *daemon) newDesk(room *deskRoom, secret []byte) (*abusebox.Desk, error) 
 	if err != nil {
 		return nil, err
 	}
-	return abusebox.New(abusebox.Deps{
+	deps := abusebox.Deps{
 		Config: d.cfg.Desk, Notify: cfg,
 		Policy: d.cfg.Incident.Policy(cfg.Delivery == "digest", cfg.Acknowledge, cfg.Expire.Std()),
 		Store:  room.store, Spool: room.spool, Read: d.reader(instanceOf(secret)), Holders: holders{d.registry.Registry},
 		Composer: composer, Transport: transport, Signer: signer, Instance: instanceOf(secret),
 		Recipients: append([]string{cfg.From}, d.cfg.Abusebox.Recipients...),
-		Logger:     d.log, Registry: d.metrics,
-	})
+		Logger:     d.log, Registry: d.metrics, Witnesses: []abusebox.Witness{d.sightings},
+	}
+	if d.flows != nil {
+		deps.Witnesses = append(deps.Witnesses, flowWitness{d.flows})
+		deps.Listings = flowListings{d.flows}
+	}
+	return abusebox.New(deps)
 }
 
 // reader reads complaints with what the configuration and the registry know of us.

@@ -79,7 +79,7 @@ func contactOf(h registry.Holder) incident.Contact {
 
 // ours says whether an address is of our networks, by configuration or by the registry.
 func (d *daemon) ours(addr netip.Addr) bool {
-	return d.registry.Holder(registry.Query{Addr: addr.Unmap()}).Ours
+	return d.registry.Table().IsOurs(addr.Unmap())
 }
 
 // services are the names that `serve --only` was given; none means all.

@@ -11,6 +11,7 @@ import (
 	"spoor/abusebox/intake"
 	"spoor/abusebox/maillog"
 	"spoor/abusebox/notify"
+	"spoor/flowwatch"
 	"spoor/internal/unit"
 	"spoor/milter"
 	"spoor/registry"
@@ -25,13 +26,14 @@ type Config struct {
 	Store   Store   `toml:"store"`
 	Metrics Metrics `toml:"metrics"`
 
-	Abusebox intake.Config           `toml:"abusebox"`
-	Desk     abusebox.Config         `toml:"desk"`
-	Incident abusebox.IncidentConfig `toml:"incident"`
-	Notify   notify.Config           `toml:"notify"`
-	Maillog  maillog.Config          `toml:"maillog"`
-	Milter   milter.Config           `toml:"milter"`
-	Registry registry.Config         `toml:"registry"`
+	Abusebox  intake.Config           `toml:"abusebox"`
+	Desk      abusebox.Config         `toml:"desk"`
+	Incident  abusebox.IncidentConfig `toml:"incident"`
+	Notify    notify.Config           `toml:"notify"`
+	Maillog   maillog.Config          `toml:"maillog"`
+	Milter    milter.Config           `toml:"milter"`
+	Flowwatch flowwatch.Config        `toml:"flowwatch"`
+	Registry  registry.Config         `toml:"registry"`
 
 	// Path is the file that this was read from, empty where there was none.
 	Path string `toml:"-"`
@@ -70,14 +72,15 @@ type Metrics struct {
 // Default is the configuration of a file that says nothing.
 func Default() Config {
 	return Config{
-		Store:    Store{Dir: "/var/lib/spoor", MinFree: 1 << 30, SpoolConfig: intake.DefaultSpoolConfig()},
-		Abusebox: intake.DefaultConfig(),
-		Desk:     abusebox.DefaultConfig(),
-		Incident: abusebox.DefaultIncidentConfig(),
-		Notify:   notify.DefaultConfig(),
-		Maillog:  maillog.DefaultConfig(),
-		Milter:   milter.DefaultConfig(),
-		Registry: registry.DefaultConfig(),
+		Store:     Store{Dir: "/var/lib/spoor", MinFree: 1 << 30, SpoolConfig: intake.DefaultSpoolConfig()},
+		Abusebox:  intake.DefaultConfig(),
+		Desk:      abusebox.DefaultConfig(),
+		Incident:  abusebox.DefaultIncidentConfig(),
+		Notify:    notify.DefaultConfig(),
+		Maillog:   maillog.DefaultConfig(),
+		Milter:    milter.DefaultConfig(),
+		Flowwatch: flowwatch.DefaultConfig(),
+		Registry:  registry.DefaultConfig(),
 	}
 }
 
@@ -107,6 +110,9 @@ func (c Config) validate(bad func(key, problem, write string)) {
 	c.Maillog.Validate(in("maillog"))
 	if c.Has("milter") {
 		c.Milter.Validate(in("milter"))
+	}
+	if c.Has("flowwatch") {
+		c.Flowwatch.Validate(in("flowwatch"))
 	}
 	c.Registry.Validate(in("registry"))
 }

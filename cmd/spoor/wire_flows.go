@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"net/netip"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"spoor/abusebox/incident"
+	"spoor/flowwatch"
+	"spoor/flowwatch/anomaly"
+	"spoor/flowwatch/history"
+)
+
+// openFlows opens the watcher over the routers' flow exports.
+func (d *daemon) openFlows(ctx context.Context, only services) error {
+	if !d.cfg.Has("flowwatch") || !only.has("flowwatch") {
+		return nil
+	}
+	store, err := history.Open(filepath.Join(d.cfg.Store.Dir, "flows.db"), d.cfg.Flowwatch.Keep())
+	if err != nil {
+		return err
+	}
+	d.onClose(store.Close)
+	d.flows, err = flowwatch.New(ctx, flowwatch.Deps{Config: d.cfg.Flowwatch, Ours: d.ours, Store: store, Log: d.log, Metrics: d.metrics})
+	if err != nil {
+		return err
+	}
+	if err := d.flows.Bind(); err != nil {
+		return err
+	}
+	d.add("flowwatch", d.flows.Run)
+	return nil
+}
+
+// flowWitness tells the desk what the flows saw of an address.
+type flowWitness struct{ watcher *flowwatch.Watcher }
+
+// Testify implements abusebox.Witness. Only mail traffic is counted closely enough to speak for or against a complaint.
+func (w flowWitness) Testify(ctx context.Context, q incident.Question) (incident.Testimony, error) {
+	t := incident.Testimony{Source: incident.FromFlows}
+	if q.Category != "messaging" {
+		t.Note = "our flow records are kept for mail traffic only"
+		return t, nil
+	}
+	e, err := w.watcher.Evidence(ctx, q.Addr, q.Window.From, q.Window.To)
+	if err != nil {
+		return t, err
+	}
+	t.Share = e.Chance
+	for _, a := range e.Anomalies {
+		t.Listed = append(t.Listed, incident.Span{From: a.Since, To: untilOrNow(a, q.Window.To)})
+	}
+	if e.Visibility == flowwatch.NotVisible {
+		t.Note = e.Text
+		return t, nil
+	}
+	t.Covered = []incident.Span{{From: e.Basis.From, To: e.Basis.To}}
+	if e.Row != nil && e.Row.Out.Flows > 0 {
+		t.Seen = []incident.Sighting{{Span: incident.Span{From: e.Row.First, To: e.Row.Last}, Count: int(e.Row.Out.Flows), What: e.Text}}
+	}
+	return t, nil
+}
+
+// untilOrNow is the end of an entry of the list; one that lasts reaches to the end of what is asked.
+func untilOrNow(a anomaly.Anomaly, end time.Time) time.Time {
+	if a.Until.IsZero() {
+		return end
+	}
+	return a.Until
+}
+
+// flowListings hands the desk our own list, for notices before anybody complains.
+type flowListings struct{ watcher *flowwatch.Watcher }
+
+// Listings implements abusebox.Listings. An entry without a proven two-way exchange may have a forged source, and
+// one that the operator tolerates is no news: neither leads to a notice by itself.
+func (l flowListings) Listings(_ context.Context, _ time.Time) ([]incident.Listing, error) {
+	var out []incident.Listing
+	for _, a := range l.watcher.List() {
+		if a.Allowed != "" || !a.Host.IsSingleIP() {
+			continue
+		}
+		listing := incident.Listing{Addr: a.Host.Addr(), Profile: a.Profile, Since: a.Since, Until: a.Seen, Count: int(a.Flows), Sure: a.Proven}
+		for _, r := range a.Reasons {
+			listing.Reasons = append(listing.Reasons, r.Text)
+		}
+		out = append(out, listing)
+	}
+	return out, nil
+}
+
+// mailServersEvery is how often the milter's copy of the list of mail servers is renewed.
+const mailServersEvery = 30 * time.Second
+
+// flowMailServers answers the milter from a copy of the watcher's list, since the list itself waits for the close of
+// an interval and mail must not.
+type flowMailServers struct {
+	watcher *flowwatch.Watcher
+	hosts   atomic.Pointer[map[netip.Prefix]bool]
+}
+
+// MailServer implements milter.MailServers.
+func (m *flowMailServers) MailServer(addr netip.Addr) bool {
+	hosts := m.hosts.Load()
+	addr = addr.Unmap()
+	return hosts != nil && (*hosts)[netip.PrefixFrom(addr, addr.BitLen())]
+}
+
+// run renews the copy until ctx ends.
+func (m *flowMailServers) run(ctx context.Context) error {
+	tick := time.NewTicker(mailServersEvery)
+	defer tick.Stop()
+	for {
+		hosts := map[netip.Prefix]bool{}
+		for _, s := range m.watcher.MailServers() {
+			hosts[s.Host] = true
+		}
+		m.hosts.Store(&hosts)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
