@@ -194,16 +194,16 @@ func (c *Contact) inherit(from *Contact) []string {
 		str("City", &c.City, from.City)
 		str("Country-Code", &c.Country, from.Country)
 		str("Tel", &c.Tel, from.Tel)
+		str("Updated-By", &c.UpdatedBy, from.UpdatedBy)
+		if c.Updated.IsZero() {
+			c.Updated = from.Updated
+		}
+		if c.Created.IsZero() {
+			c.Created = from.Created
+		}
 	}
 	str("Org-Name", &c.Org, from.Org)
 	str("Language", &c.Language, from.Language)
-	str("Updated-By", &c.UpdatedBy, from.UpdatedBy)
-	if c.Updated.IsZero() {
-		c.Updated = from.Updated
-	}
-	if c.Created.IsZero() {
-		c.Created = from.Created
-	}
 	c.Prefer.Digest = cmp.Or(c.Prefer.Digest, from.Prefer.Digest)
 	c.Prefer.XARF = cmp.Or(c.Prefer.XARF, from.Prefer.XARF)
 	if c.Prefer.OptOut == nil {

@@ -137,3 +137,13 @@ func PrefixFromMask(dest, mask netip.Addr) (netip.Prefix, error) {
 	}
 	return netip.PrefixFrom(dest, bits).Masked(), nil
 }
+
+// LastAddr returns the last address of a prefix.
+func LastAddr(p netip.Prefix) netip.Addr {
+	b := p.Masked().Addr().AsSlice()
+	for i := p.Bits(); i < len(b)*8; i++ {
+		b[i/8] |= 1 << (7 - i%8)
+	}
+	last, _ := netip.AddrFromSlice(b)
+	return last
+}
