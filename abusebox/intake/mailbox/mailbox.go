@@ -20,6 +20,9 @@ import (
 // ErrTooLarge marks a mail that is larger than Options allow. The reader goes on behind it.
 var ErrTooLarge = errors.New("mailbox: the mail is larger than max_size")
 
+// ErrIrregular means that there is something else than a file: a pipe, say.
+var ErrIrregular = errors.New("mailbox: no regular file")
+
 // A Message is one mail as it was found.
 type Message struct {
 	Path   string // of the file
@@ -95,7 +98,7 @@ func walkMaildir(ctx context.Context, dir string, opt Options, fn func(Message) 
 			return err
 		}
 		for _, name := range names {
-			if err := readOne(ctx, filepath.Join(dir, sub, name), opt, fn); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := File(ctx, filepath.Join(dir, sub, name), opt, fn); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 		}
@@ -150,7 +153,7 @@ func Open(path string) (*os.File, error) {
 	}
 	st, err := f.Stat()
 	if err == nil && !st.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file", path)
+		err = fmt.Errorf("%s: %w", path, ErrIrregular)
 	}
 	if err != nil {
 		f.Close()
@@ -172,7 +175,7 @@ func walkFile(ctx context.Context, path string, opt Options, fn func(Message) er
 		return fmt.Errorf("read mailbox: %w", err)
 	}
 	if !bytes.Equal(start[:n], []byte("From ")) {
-		return readOne(ctx, path, opt, fn)
+		return File(ctx, path, opt, fn)
 	}
 	return ReadMbox(ctx, f, path, 0, opt, fn)
 }
@@ -198,8 +201,8 @@ func ReadMbox(ctx context.Context, f io.ReaderAt, path string, from int64, opt O
 	}
 }
 
-// readOne reads a file that is one mail.
-func readOne(ctx context.Context, path string, opt Options, fn func(Message) error) error {
+// File reads a file that is one mail.
+func File(ctx context.Context, path string, opt Options, fn func(Message) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

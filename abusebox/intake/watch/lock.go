@@ -1,0 +1,83 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	lockWait  = 10 * time.Second       // then the mailbox is left until the next look
+	lockRetry = 100 * time.Millisecond // between two attempts
+	lockStale = 10 * time.Minute       // age of a dot lock whose owner must have crashed (Postfix: 500 s)
+)
+
+// ErrLocked means that somebody holds the mailbox's lock for longer than we wait.
+var ErrLocked = errors.New("watch: the mailbox is locked")
+
+// lock takes the two locks that MTAs take: the file path.lock, where we may make one, and fcntl's.
+func lock(ctx context.Context, path string, f *os.File) (unlock func(), err error) {
+	deadline := time.Now().Add(lockWait)
+	undot, err := retry(ctx, deadline, func() (func(), error) { return dotLock(path + ".lock") })
+	if err != nil {
+		return nil, fmt.Errorf("%s.lock: %w", path, err)
+	}
+	unfcntl, err := retry(ctx, deadline, func() (func(), error) { return fcntlLock(f) })
+	if err != nil {
+		undot()
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	return func() { unfcntl(); undot() }, nil
+}
+
+// retry tries to lock until the deadline.
+func retry(ctx context.Context, deadline time.Time, try func() (func(), error)) (func(), error) {
+	for {
+		unlock, err := try()
+		if !errors.Is(err, ErrLocked) || time.Now().After(deadline) {
+			return unlock, err
+		}
+		select {
+		case <-time.After(lockRetry):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// dotLock makes the lock file. Where we may not write into the folder the fcntl lock must do, as for other readers.
+func dotLock(path string) (func(), error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	switch {
+	case err == nil:
+		_, err = fmt.Fprintf(f, "%d\n", os.Getpid())
+		return func() { os.Remove(path) }, errors.Join(err, f.Close())
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EROFS):
+		return func() {}, nil
+	case !errors.Is(err, fs.ErrExist):
+		return nil, err
+	}
+	if st, err := os.Lstat(path); err == nil && time.Since(st.ModTime()) > lockStale {
+		os.Remove(path) // the next attempt says whether that helped
+	}
+	return nil, ErrLocked
+}
+
+func fcntlLock(f *os.File) (func(), error) {
+	set := func(kind int16) error {
+		return unix.FcntlFlock(f.Fd(), unix.F_SETLK, &unix.Flock_t{Type: kind, Whence: unix.SEEK_SET})
+	}
+	err := set(unix.F_RDLCK)
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EAGAIN) {
+		return nil, ErrLocked
+	}
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return func() { _ = set(unix.F_UNLCK) }, nil // closing the file unlocks it as well
+}

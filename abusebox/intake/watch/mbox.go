@@ -1,0 +1,300 @@
+package watch
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"spoor/abusebox/intake/mailbox"
+)
+
+const (
+	groupMails = 256     // taken under one lock, so that the MTA need not wait for our disk
+	groupBytes = 8 << 20 // or so many bytes
+	printBytes = 4 << 10 // of the file before our place: whether it is still what we read
+)
+
+// A place is how far an mbox is read. Device and inode find it again after a rotation.
+type place struct {
+	Device uint64 `json:"device"`
+	Inode  uint64 `json:"inode"`
+	Offset int64  `json:"offset"`
+	Print  string `json:"print"` // of the bytes before Offset
+}
+
+// An mbox is read from its place on, under the locks that MTAs take.
+type mbox struct {
+	Watcher
+	file   *os.File // kept open, so that its end can be read after it was rotated away
+	at     place
+	seen   *seen // mails of this file, for when a mail reader rewrites it
+	loaded bool
+}
+
+func (b *mbox) close() {
+	if b.file != nil {
+		b.file.Close()
+		b.file = nil
+	}
+}
+
+func (b *mbox) look(ctx context.Context) (taken int, err error) {
+	if err := b.load(); err != nil {
+		return 0, err
+	}
+	for {
+		n, more, err := b.group(ctx)
+		taken += n
+		if err != nil || !more {
+			return taken, err
+		}
+	}
+}
+
+// group takes some mails under one lock.
+func (b *mbox) group(ctx context.Context) (taken int, more bool, err error) {
+	rotated, err := b.attach()
+	if err != nil || b.file == nil {
+		return 0, false, err
+	}
+	mails, next, err := b.readLocked(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	for _, m := range mails {
+		ok, err := b.take(ctx, m)
+		if err != nil {
+			return taken, false, err
+		}
+		if ok {
+			taken++
+		}
+	}
+	if next != b.at.Offset {
+		if err := b.advance(next); err != nil {
+			return taken, false, err
+		}
+		return taken, true, nil
+	}
+	if rotated { // the old file is read to its end: on to the new one
+		b.close()
+		b.at = place{}
+		return taken, true, errors.Join(b.seen.reset(), b.save())
+	}
+	return taken, false, nil
+}
+
+// attach makes b.file the file at our place. rotated says that another has taken its path.
+func (b *mbox) attach() (rotated bool, err error) {
+	current, err := os.Stat(b.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	id := idOf(current)
+	if b.file == nil {
+		if err := b.open(id); err != nil {
+			return false, err
+		}
+	}
+	return id.Inode != b.at.Inode || id.Device != b.at.Device, b.checkPlace()
+}
+
+// open opens the file that was read last, under whatever name a rotation gave it, or else the current one from its start.
+func (b *mbox) open(current place) error {
+	path := b.Path
+	if b.at.Inode != 0 && (b.at.Inode != current.Inode || b.at.Device != current.Device) {
+		if path = b.findRotated(); path == "" {
+			b.at, path = place{}, b.Path
+			if err := b.seen.reset(); err != nil {
+				return err
+			}
+		}
+	}
+	f, err := mailbox.Open(path)
+	if err != nil {
+		return err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return err
+	}
+	id := idOf(st)
+	b.at.Device, b.at.Inode = id.Device, id.Inode
+	b.file = f
+	return nil
+}
+
+// findRotated looks beside the mailbox for the file with our place's inode.
+func (b *mbox) findRotated() string {
+	entries, err := os.ReadDir(filepath.Dir(b.Path))
+	if err != nil {
+		return ""
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err == nil && info.Mode().IsRegular() && idOf(info).Inode == b.at.Inode && idOf(info).Device == b.at.Device {
+			return filepath.Join(filepath.Dir(b.Path), e.Name())
+		}
+	}
+	return ""
+}
+
+// checkPlace goes back to the start of a file that is not what it was: emptied, or rewritten by a mail reader. In the
+// latter case the mails that we have seen are passed over.
+func (b *mbox) checkPlace() error {
+	st, err := b.file.Stat()
+	if err != nil {
+		return err
+	}
+	if st.Size() < b.at.Offset && st.Size() == 0 {
+		b.at.Offset, b.at.Print = 0, ""
+		return b.seen.reset()
+	}
+	if st.Size() >= b.at.Offset {
+		print, err := b.print(b.at.Offset)
+		if err != nil || print == b.at.Print {
+			return err
+		}
+	}
+	b.at.Offset, b.at.Print = 0, ""
+	return nil
+}
+
+// print is a hash of the bytes before an offset.
+func (b *mbox) print(offset int64) (string, error) {
+	if offset == 0 {
+		return "", nil
+	}
+	buf := make([]byte, min(offset, printBytes))
+	if _, err := b.file.ReadAt(buf, offset-int64(len(buf))); err != nil && err != io.EOF {
+		return "", err
+	}
+	sum := sha256.Sum256(buf)
+	return hex.EncodeToString(sum[:16]), nil
+}
+
+// readLocked reads a group of mails, while nobody writes.
+func (b *mbox) readLocked(ctx context.Context) (mails []mailbox.Message, next int64, err error) {
+	next = b.at.Offset
+	st, err := b.file.Stat()
+	if err != nil || st.Size() == next {
+		return nil, next, err
+	}
+	unlock, err := lock(ctx, b.Path, b.file)
+	if err != nil {
+		return nil, next, err
+	}
+	defer unlock()
+	size := int64(0)
+	stop := errors.New("enough")
+	err = mailbox.ReadMbox(ctx, b.file, b.Path, next, b.Options, func(m mailbox.Message) error {
+		mails = append(mails, m)
+		next = m.End
+		if size += int64(len(m.Raw)); len(mails) >= groupMails || size >= groupBytes {
+			return stop
+		}
+		return nil
+	})
+	if errors.Is(err, stop) {
+		err = nil
+	}
+	if n := len(mails); n > 0 && next == st.Size() && time.Since(st.ModTime()) < settle && !b.endsWhole(next) {
+		mails, next = mails[:n-1], mails[n-1].Offset
+	}
+	return mails, next, err
+}
+
+// settle is how long a last mail without the empty line behind it may still be being written, by one who takes no lock.
+const settle = 30 * time.Second
+
+// endsWhole says whether there is an empty line before an offset.
+func (b *mbox) endsWhole(offset int64) bool {
+	var end [4]byte
+	if _, err := b.file.ReadAt(end[:], max(0, offset-int64(len(end)))); err != nil {
+		return false
+	}
+	return bytes.HasSuffix(end[:], []byte("\n\n")) || string(end[:]) == "\r\n\r\n"
+}
+
+// take keeps one mail, unless it was seen in this file before.
+func (b *mbox) take(ctx context.Context, m mailbox.Message) (bool, error) {
+	if m.Err != nil {
+		b.tooLarge(m)
+		return false, nil
+	}
+	if len(m.Raw) == 0 || b.seen.has(m.Raw) {
+		return false, nil
+	}
+	if err := b.Put(ctx, m); err != nil {
+		return false, err
+	}
+	return true, b.seen.add(m.Raw)
+}
+
+func (b *mbox) advance(offset int64) error {
+	print, err := b.print(offset)
+	if err != nil {
+		return err
+	}
+	b.at.Offset, b.at.Print = offset, print
+	return b.save()
+}
+
+// load reads the place that an earlier process came to.
+func (b *mbox) load() error {
+	if b.loaded {
+		return nil
+	}
+	if err := os.MkdirAll(b.State, 0o700); err != nil {
+		return err
+	}
+	s, err := openSeen(b.statePath() + ".seen")
+	if err != nil {
+		return err
+	}
+	b.seen = s
+	data, err := os.ReadFile(b.statePath())
+	if err == nil {
+		err = json.Unmarshal(data, &b.at)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read the place in a mailbox: %w", err)
+	}
+	b.loaded = true
+	return nil
+}
+
+// save writes the place, whole or not at all.
+func (b *mbox) save() error {
+	data, err := json.Marshal(b.at)
+	if err != nil {
+		return err
+	}
+	tmp := b.statePath() + ".new"
+	if err := os.WriteFile(tmp, data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, b.statePath())
+}
+
+func idOf(st fs.FileInfo) place {
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	if !ok {
+		return place{}
+	}
+	return place{Device: sys.Dev, Inode: sys.Ino}
+}

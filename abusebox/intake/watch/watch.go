@@ -1,0 +1,95 @@
+// Package watch follows the mbox files and Maildirs to which an MTA delivers, and hands on each mail once.
+package watch
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"spoor/abusebox/intake/mailbox"
+)
+
+// Every is how often a mailbox is looked at. A look at one without news costs a stat.
+const Every = time.Second
+
+// A Watcher follows one mailbox.
+type Watcher struct {
+	Path    string
+	State   string // folder in which the place in each mbox is kept
+	Options mailbox.Options
+	Put     func(context.Context, mailbox.Message) error // keeps a mail; it is on disk when that returns
+	Logger  *slog.Logger
+}
+
+// A look takes what is new.
+type look interface {
+	look(ctx context.Context) (taken int, err error)
+	close()
+}
+
+// Run follows the mailbox until ctx ends. It need not exist yet. What fails is tried again.
+func (w Watcher) Run(ctx context.Context) error {
+	var l look
+	defer func() {
+		if l != nil {
+			l.close()
+		}
+	}()
+	tick := time.NewTicker(Every)
+	defer tick.Stop()
+	failing := ""
+	for {
+		if l == nil {
+			l = w.begin()
+		}
+		if l != nil {
+			taken, err := l.look(ctx)
+			if taken > 0 {
+				w.Logger.Info("took mails from a mailbox", "path", w.Path, "mails", taken)
+			}
+			failing = w.complain(ctx, failing, err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// begin returns the way to look at what is there, or nil while nothing is.
+func (w Watcher) begin() look {
+	st, err := os.Stat(w.Path)
+	if err != nil {
+		return nil
+	}
+	if st.IsDir() {
+		return &maildir{Watcher: w, stuck: map[string]bool{}}
+	}
+	return &mbox{Watcher: w}
+}
+
+// complain logs an error once, not each second.
+func (w Watcher) complain(ctx context.Context, before string, err error) string {
+	if err == nil || ctx.Err() != nil {
+		return ""
+	}
+	if text := err.Error(); text != before {
+		w.Logger.Error("a watched mailbox cannot be read; trying again", "path", w.Path, "err", err)
+	}
+	return err.Error()
+}
+
+func (w Watcher) tooLarge(m mailbox.Message) {
+	w.Logger.Error("a mail in a watched mailbox is larger than max_size; it stays there", "path", m.Path, "offset", m.Offset)
+}
+
+// statePath is the file that remembers a mailbox of this path.
+func (w Watcher) statePath() string {
+	sum := sha256.Sum256([]byte(w.Path))
+	return filepath.Join(w.State, fmt.Sprintf("%x.json", sum[:8]))
+}
