@@ -135,15 +135,28 @@ var (
 	internal6to4 = netip.MustParsePrefix("2002:a00::/24") // 6to4 of 10/8, as Google numbers its own hosts
 )
 
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+func isDigit(c byte) bool { return c-'0' <= 9 }
 
-func isHex(c byte) bool {
-	return isDigit(c) || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+func isHex(c byte) bool { return c-'0' <= 9 || (c|0x20)-'a' <= 5 }
+
+func isAlpha(c byte) bool { return (c|0x20)-'a' <= 25 }
+
+func isSpace(c byte) bool { return classes[c]&classSpace != 0 }
+
+// Classes of bytes, by which the scanner goes over a line.
+const (
+	classSpace byte = 1 << iota // white space, and NUL, which some hosts let through
+	classWordEnd
+	classBracket
+	classOuter
+	classComment
+)
+
+var classes = [256]byte{
+	0: classSpace | classWordEnd, ' ': classSpace | classWordEnd, '\t': classSpace | classWordEnd, '\r': classSpace | classWordEnd, '\n': classSpace | classWordEnd,
+	'(': classWordEnd | classComment, ')': classWordEnd | classComment, ';': classWordEnd, '[': classBracket | classOuter,
+	']': classOuter, '<': classOuter, '>': classOuter, ',': classOuter, '"': classOuter, '\\': classComment,
 }
-
-func isAlpha(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
-
-func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == 0 }
 
 // hasFoldPrefix tells whether s begins with lower, which is in lower case.
 func hasFoldPrefix(s, lower string) bool {
@@ -156,11 +169,7 @@ func equalFold(s, lower string) bool {
 		return false
 	}
 	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c >= 'A' && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != lower[i] {
+		if c := s[i]; c != lower[i] && (c|0x20 != lower[i] || c-'A' > 25) {
 			return false
 		}
 	}

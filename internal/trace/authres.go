@@ -6,21 +6,10 @@ import "strings"
 // wrote them above the boundary (§5), and says what an ARC chain (RFC 8617) is
 // worth without one.
 func (r *Result) authFindings(c *facts) {
-	arcPassed := false
-	if n := r.trustedFields(c); n > 0 {
-		for i := range c.h.Fields[:n] {
-			f := &c.h.Fields[i]
-			if !equalFold(f.Name, "authentication-results") {
-				continue
-			}
-			v := f.Value()
-			if !c.trustedAuthServer(v) {
-				continue
-			}
-			arcPassed = r.authResults(v) || arcPassed
-		}
+	for _, v := range r.trustedResults(c) {
+		r.authResults(v)
 	}
-	if c.h.Has("ARC-Seal") && !arcPassed {
+	if c.h.Has("ARC-Seal") && c.sealer == "" {
 		f, _ := c.h.Field("ARC-Seal")
 		r.add(kARCUnproven, -1, f.Value(), "no trusted host says that this chain verifies")
 	}
@@ -73,33 +62,84 @@ func (c *facts) trustedAuthServer(v string) bool {
 	return under(id, c.o.Hosts) != "" || under(id, c.o.TrustHosts) != ""
 }
 
-// authResults adds a finding for each method of one field, and tells whether it
-// says that an ARC chain passed.
-func (r *Result) authResults(v string) (arcPassed bool) {
-	parts := strings.Split(v, ";")
-	for _, p := range parts[1:] {
-		p = strings.TrimSpace(p)
-		method, rest, ok := strings.Cut(p, "=")
-		if !ok {
+// trustedResults returns the Authentication-Results that a trusted host wrote.
+func (r *Result) trustedResults(c *facts) []string {
+	var out []string
+	for i := range c.h.Fields[:r.trustedFields(c)] {
+		f := &c.h.Fields[i]
+		if !equalFold(f.Name, "authentication-results") {
 			continue
 		}
-		result, _ := cutSpace(rest)
-		result = strings.ToLower(strings.TrimRight(result, ","))
-		switch method = strings.ToLower(strings.TrimSpace(method)); method {
-		case "arc":
-			arcPassed = arcPassed || result == "pass"
-		case "spf", "dkim", "dmarc":
-			switch result {
-			case "pass":
-				r.add(kAuthPass, -1, p, "%s passed at %s", strings.ToUpper(method), authServer(v))
-			case "fail", "permerror":
-				r.add(kAuthFail, -1, p, "%s failed at %s", strings.ToUpper(method), authServer(v))
-			case "softfail":
-				r.addAs(kAuthFail, Weak, -1, p, "%s failed softly at %s", strings.ToUpper(method), authServer(v))
+		if v := f.Value(); c.trustedAuthServer(v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// authSealer returns the domain that sealed the newest ARC set, where a trusted
+// host says that the chain passed; else "".
+func (r *Result) authSealer(c *facts) string {
+	if !c.h.Has("ARC-Seal") {
+		return ""
+	}
+	for _, v := range r.trustedResults(c) {
+		for method, result := range methods(v) {
+			if method == "arc" && result == "pass" {
+				return sealDomain(c.h.Get("ARC-Seal"))
 			}
 		}
 	}
-	return arcPassed
+	return ""
+}
+
+// sealDomain reads d= of a seal (RFC 8617 §4.1.3).
+func sealDomain(v string) string {
+	for part := range strings.SplitSeq(v, ";") {
+		if d, ok := strings.CutPrefix(strings.TrimSpace(part), "d="); ok {
+			return strings.ToLower(strings.TrimSpace(d))
+		}
+	}
+	return ""
+}
+
+// methods walks over "method=result" of one field.
+func methods(v string) func(yield func(method, result string) bool) {
+	return func(yield func(string, string) bool) {
+		first := true
+		for part := range strings.SplitSeq(v, ";") {
+			if first { // the authserv-id
+				first = false
+				continue
+			}
+			method, rest, ok := strings.Cut(strings.TrimSpace(part), "=")
+			if !ok {
+				continue
+			}
+			result, _ := cutSpace(rest)
+			if !yield(strings.ToLower(strings.TrimSpace(method)), strings.ToLower(strings.TrimRight(result, ","))) {
+				return
+			}
+		}
+	}
+}
+
+// authResults adds a finding for each method of one field.
+func (r *Result) authResults(v string) {
+	for method, result := range methods(v) {
+		if method != "spf" && method != "dkim" && method != "dmarc" {
+			continue
+		}
+		quote := "Authentication-Results: " + authServer(v) + "; " + method + "=" + result
+		switch result {
+		case "pass":
+			r.add(kAuthPass, -1, quote, "%s passed at %s", strings.ToUpper(method), authServer(v))
+		case "fail", "permerror":
+			r.add(kAuthFail, -1, quote, "%s failed at %s", strings.ToUpper(method), authServer(v))
+		case "softfail":
+			r.addAs(kAuthFail, Weak, -1, quote, "%s failed softly at %s", strings.ToUpper(method), authServer(v))
+		}
+	}
 }
 
 func authServer(v string) string {

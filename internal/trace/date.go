@@ -100,8 +100,8 @@ func (r *dateReader) comment(i int) int {
 			}
 		}
 	}
-	text := trimSpace(strings.Trim(r.s[i:min(j, len(r.s))], "()"))
-	if r.d.ZoneName == "" && text != "" && r.hour >= 0 {
+	text := trimSpace(r.s[i+1 : max(i+1, min(j, len(r.s)))])
+	if r.d.ZoneName == "" && text != "" && r.hour >= 0 && text[0] != '(' && len(text) < 40 {
 		r.d.ZoneName = text
 		r.end = min(j+1, len(r.s))
 	}
@@ -404,15 +404,37 @@ func weekday(w string) int {
 		}
 		return -1
 	}
-	for i, name := range weekdayNames {
-		if hasFoldPrefix(w, name[:3]) {
-			if len(w) == 3 || equalFold(w, name) || len(w) == 4 && hasFoldPrefix(name, strings.ToLower(w)) {
-				return i
-			}
-			return -1
-		}
+	i := -1
+	switch letters3(w) {
+	case 's'<<16 | 'u'<<8 | 'n':
+		i = 0
+	case 'm'<<16 | 'o'<<8 | 'n':
+		i = 1
+	case 't'<<16 | 'u'<<8 | 'e':
+		i = 2
+	case 'w'<<16 | 'e'<<8 | 'd':
+		i = 3
+	case 't'<<16 | 'h'<<8 | 'u':
+		i = 4
+	case 'f'<<16 | 'r'<<8 | 'i':
+		i = 5
+	case 's'<<16 | 'a'<<8 | 't':
+		i = 6
 	}
-	return -1
+	if i < 0 || len(w) > 3 && !begins(w, weekdayNames[i]) {
+		return -1
+	}
+	return i
+}
+
+// letters3 packs the first three letters of w, in lower case.
+func letters3(w string) uint32 {
+	return uint32(w[0]|0x20)<<16 | uint32(w[1]|0x20)<<8 | uint32(w[2]|0x20)
+}
+
+// begins tells whether w is the beginning of name, which is in lower case.
+func begins(w, name string) bool {
+	return len(w) <= len(name) && equalFold(w, name[:len(w)])
 }
 
 // monthOf returns the month that a word says, or 0.
@@ -420,15 +442,37 @@ func monthOf(w string) int {
 	if len(w) < 3 {
 		return 0
 	}
-	for i, name := range monthNames {
-		if hasFoldPrefix(w, name[:3]) {
-			if len(w) <= len(name) && hasFoldPrefix(name, strings.ToLower(w)) || i == 8 && equalFold(w, "sept") {
-				return i + 1
-			}
-			return 0
-		}
+	m := 0
+	switch letters3(w) {
+	case 'j'<<16 | 'a'<<8 | 'n':
+		m = 1
+	case 'f'<<16 | 'e'<<8 | 'b':
+		m = 2
+	case 'm'<<16 | 'a'<<8 | 'r':
+		m = 3
+	case 'a'<<16 | 'p'<<8 | 'r':
+		m = 4
+	case 'm'<<16 | 'a'<<8 | 'y':
+		m = 5
+	case 'j'<<16 | 'u'<<8 | 'n':
+		m = 6
+	case 'j'<<16 | 'u'<<8 | 'l':
+		m = 7
+	case 'a'<<16 | 'u'<<8 | 'g':
+		m = 8
+	case 's'<<16 | 'e'<<8 | 'p':
+		m = 9
+	case 'o'<<16 | 'c'<<8 | 't':
+		m = 10
+	case 'n'<<16 | 'o'<<8 | 'v':
+		m = 11
+	case 'd'<<16 | 'e'<<8 | 'c':
+		m = 12
 	}
-	return 0
+	if m == 0 || len(w) > 3 && !begins(w, monthNames[m-1]) {
+		return 0
+	}
+	return m
 }
 
 var weekdayNames = [...]string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}

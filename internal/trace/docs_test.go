@@ -78,3 +78,51 @@ func checkExample(t *testing.T, k Kind, example string) {
 		t.Errorf("%s: empty explanation: %+v", k.Code, f)
 	}
 }
+
+// Every field that the code looks at has its row in docs/fields.md, and every
+// row that says what is done with a field is about one that the code looks at.
+func TestFieldsPage(t *testing.T) {
+	page := strings.ToLower(readDoc(t, "fields.md"))
+	code := map[string]bool{}
+	sources, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, name := range sources {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(b)
+		for _, call := range []string{`.Get("`, `.Has("`, `.All("`, `.Field("`, `.Text("`} {
+			for _, part := range strings.Split(string(b), call)[1:] {
+				field, _, _ := strings.Cut(part, `"`)
+				code[strings.ToLower(field)] = true
+			}
+		}
+		for _, part := range strings.Split(string(b), `"x-`)[1:] {
+			field, _, _ := strings.Cut(part, `"`)
+			code["x-"+strings.ToLower(field)] = true
+		}
+	}
+	for field := range code {
+		if !strings.Contains(page, "`"+field) && !strings.Contains(page, "`"+strings.TrimSuffix(field, "n")+"ned`") {
+			t.Errorf("docs/fields.md has no row for %s", field)
+		}
+	}
+	text := strings.ToLower(all.String())
+	for _, row := range strings.Split(page, "\n| `")[1:] {
+		field, rest, _ := strings.Cut(row, "`")
+		done := rest[strings.LastIndex(strings.TrimRight(rest, " |\n"), "|")+1:]
+		if strings.Contains(done, "nothing") || strings.Contains(done, "no hop") || field == "from_" {
+			continue
+		}
+		if !strings.Contains(text, `"`+field+`"`) && !strings.Contains(text, `"`+strings.TrimSuffix(field, "ned")) && !strings.Contains(text, `"`+strings.TrimSuffix(field, "-id")+`"`) {
+			t.Errorf("docs/fields.md says that %s is used, the code does not know it", field)
+		}
+	}
+}

@@ -70,7 +70,7 @@ func (p *peer) setName(w string) {
 		p.name = inner
 		return
 	}
-	p.name = strings.Trim(w, `<>"`)
+	p.name = trimOuter(w)
 	if a, ok := parseAddr(p.name); ok {
 		p.nameIP = a
 	} else if a, port, ok := addrPort(p.name); ok {
@@ -253,7 +253,7 @@ func (p *peer) option(w string, t *tokens) bool {
 
 // setHELO keeps what the client called itself, literals without their brackets.
 func (p *peer) setHELO(w string) {
-	p.helo, p.heloSet = strings.Trim(w, `[]"`), true
+	p.helo, p.heloSet = trimOuter(w), true
 }
 
 // quoted reads ZMailer's "EHLO name".
@@ -341,7 +341,7 @@ func (p *peer) account(w string, first *string) {
 			p.local = true
 		}
 	}
-	w = strings.Trim(w, "<>")
+	w = angled(w)
 	switch {
 	case w == "":
 	case equalFold(w, "unknown") || equalFold(w, "unknown.domain"):

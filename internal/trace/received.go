@@ -76,7 +76,7 @@ func (h *Hop) setBy(w string) {
 		}
 		w = w[:i]
 	}
-	w = strings.Trim(w, "[]<>,\"")
+	w = trimOuter(w)
 	h.By = strings.TrimSuffix(w, ".")
 	if a, _, ok := tokenAddr(w); ok {
 		h.ByIP = a
@@ -109,10 +109,10 @@ func (h *Hop) readTail(l *line) {
 		}
 	}
 	if c := &l.clauses[kwID]; c.seen {
-		h.ID = strings.Trim(strings.TrimSuffix(c.word(), ","), "<>")
+		h.ID = angled(c.word())
 	}
 	if c := &l.clauses[kwFor]; c.seen {
-		h.For = strings.Trim(strings.TrimSuffix(c.word(), ","), "<>")
+		h.For = angled(c.word())
 	}
 	if c := &l.clauses[kwSender]; c.seen {
 		h.EnvelopeFrom = strings.Trim(c.word(), "<>")
@@ -331,3 +331,30 @@ func hostName(s string) bool {
 	}
 	return true
 }
+
+// angled cuts the angles, and a comma behind them, from a word.
+func angled(w string) string {
+	if n := len(w); n > 0 && w[n-1] == ',' {
+		w = w[:n-1]
+	}
+	for w != "" && (w[0] == '<' || w[0] == '>') {
+		w = w[1:]
+	}
+	for w != "" && (w[len(w)-1] == '>' || w[len(w)-1] == '<') {
+		w = w[:len(w)-1]
+	}
+	return w
+}
+
+// trimOuter cuts brackets, angles, commas and quotes from both ends.
+func trimOuter(w string) string {
+	for w != "" && isOuter(w[0]) {
+		w = w[1:]
+	}
+	for w != "" && isOuter(w[len(w)-1]) {
+		w = w[:len(w)-1]
+	}
+	return w
+}
+
+func isOuter(c byte) bool { return classes[c]&classOuter != 0 }

@@ -101,12 +101,15 @@ func (r *Result) isList(c *facts) bool {
 }
 
 // isForwarder tells whether the origin passed on what was addressed to a mailbox
-// there: by SRS, by Gmail's caf addresses, by resending (RFC 5322 §3.6.6), or by
-// the fields that forwarding leaves behind.
+// there: by SRS, by Gmail's caf addresses, by a verified ARC chain that it sealed, by
+// resending (RFC 5322 §3.6.6), or by the fields that forwarding leaves behind.
 func (r *Result) isForwarder(c *facts) bool {
 	o := r.Origin
 	at := func(domain string) bool {
 		return domain != "" && (sameOrg(domain, o.RDNS) || sameOrg(domain, o.HELO))
+	}
+	if at(c.sealer) {
+		return true
 	}
 	sender := r.Hops[o.Hop].EnvelopeFrom
 	for _, v := range []string{sender, strings.Trim(c.h.Get("Return-Path"), "<> ")} {

@@ -1,9 +1,11 @@
 package trace
 
+import "strings"
+
 // Bounds of one Received line: what is longer is read up to here.
 const (
 	maxLine   = 16 << 10 // bytes of one line that are looked at
-	maxPieces = 12       // pieces kept of one clause
+	maxPieces = 10       // pieces kept of one clause
 	maxWord   = 256      // bytes within brackets, angles or quotes
 	maxSemis  = 4        // semicolons remembered as places where the date may begin
 )
@@ -130,6 +132,9 @@ func (l *line) comment(i int) int {
 	}
 	depth := 0
 	for j := i; j < len(s); j++ {
+		if classes[s[j]]&classComment == 0 {
+			continue
+		}
 		switch s[j] {
 		case '\\':
 			j++
@@ -184,20 +189,24 @@ func (l *line) word(i int) int {
 // may not reach into a comment, or a HELO with an open one would hide the
 // address that stands there; one within a word does not reach over spaces.
 func closing(s string, i int, c byte) int {
+	if c != ']' {
+		if j := strings.IndexByte(s[i+1:min(len(s), i+maxWord)], c); j >= 0 {
+			return i + 1 + j + 1
+		}
+		return 0
+	}
 	for j := i + 1; j < len(s) && j < i+maxWord; j++ {
 		switch s[j] {
 		case c:
 			return j + 1
 		case ';':
-			if c == ']' {
-				return 0
-			}
+			return 0
 		case '(':
-			if c == ']' && j > i+1 {
+			if j > i+1 {
 				return 0
 			}
 		case ' ', '\t', '\r', '\n':
-			if c == ']' && i > 0 && !isSpace(s[i-1]) && s[i-1] != '(' && s[i-1] != '[' {
+			if i > 0 && !isSpace(s[i-1]) && s[i-1] != '(' && s[i-1] != '[' {
 				return 0
 			}
 		}
@@ -206,14 +215,19 @@ func closing(s string, i int, c byte) int {
 }
 
 func wordRest(s string, i int) int {
-	for i < len(s) && !isSpace(s[i]) && s[i] != '(' && s[i] != ')' && s[i] != ';' {
-		if s[i] == '[' { // unknown[192.0.2.1] and name[(192.0.2.1)]
+	for i < len(s) {
+		switch k := classes[s[i]]; {
+		case k&(classWordEnd|classBracket) == 0:
+			i++
+		case k&classWordEnd != 0:
+			return i
+		default: // unknown[192.0.2.1] and name[(192.0.2.1)]
 			if end := closing(s, i, ']'); end > 0 {
 				i = end
 				continue
 			}
+			i++
 		}
-		i++
 	}
 	return i
 }

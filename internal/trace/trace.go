@@ -210,6 +210,7 @@ type facts struct {
 	from   string // the address in From
 	mid    string // Message-ID without angles
 	list   string // the domain of the mailing list, "" if none
+	sealer string // the domain of a verified ARC chain's newest seal, "" if none
 }
 
 func gather(o *Options, h message.Header, w *walk, r *Result) *facts {
@@ -220,6 +221,7 @@ func gather(o *Options, h message.Header, w *walk, r *Result) *facts {
 	c.from = addressIn(h.Get("From"))
 	c.mid = strings.Trim(h.Get("Message-ID"), "<> \t")
 	c.list = listDomain(h)
+	c.sealer = r.authSealer(c)
 	r.Date, r.Subject = c.date, h.Text("Subject")
 	return c
 }

@@ -152,6 +152,18 @@ func TestWalk(t *testing.T) {
 			Received: from forward.example (forward.example [198.51.100.30]) by mx.example.net (Postfix) with ESMTPS id A3; Mon, 5 Oct 2026 10:11:16 +0200
 			Received: from mail.example.com (mail.example.com [192.0.2.10]) by forward.example (Postfix) with ESMTP id A2; Mon, 5 Oct 2026 10:11:14 +0200`,
 			StatusTraced, "198.51.100.30", 0, "forwarder sender"},
+		{"a forwarder whose ARC chain our server verified", own, `
+			Authentication-Results: mx.example.net; arc=pass (i=1)
+			Received: from out.forward.example (out.forward.example [198.51.100.30]) by mx.example.net (Postfix) with ESMTPS id A3; Mon, 5 Oct 2026 10:11:16 +0200
+			ARC-Seal: i=1; a=rsa-sha256; d=forward.example; s=arc; cv=none; b=AbCd
+			Received: from mail.example.com (mail.example.com [192.0.2.10]) by in.forward.example (Postfix) with ESMTP id A2; Mon, 5 Oct 2026 10:11:14 +0200`,
+			StatusTraced, "198.51.100.30", 0, "forwarder sender"},
+		{"an ARC chain that only the mail itself calls good", own, `
+			Received: from out.forward.example (out.forward.example [198.51.100.30]) by mx.example.net (Postfix) with ESMTPS id A3; Mon, 5 Oct 2026 10:11:16 +0200
+			Authentication-Results: mx.example.net; arc=pass (i=1)
+			ARC-Seal: i=1; a=rsa-sha256; d=forward.example; s=arc; cv=none; b=AbCd
+			Received: from mail.example.com (mail.example.com [192.0.2.10]) by in.forward.example (Postfix) with ESMTP id A2; Mon, 5 Oct 2026 10:11:14 +0200`,
+			StatusTraced, "198.51.100.30", 0, "relay sender"},
 		{"Gmail that forwards", own, `
 			Return-Path: <anna+caf_=user=example.net@gmail.com>
 			Received: from mail-qk1-f198.google.com (mail-qk1-f198.google.com [209.85.222.198]) by mx.example.net (Postfix) with ESMTPS id A3; Mon, 5 Oct 2026 10:11:16 +0200
