@@ -21,8 +21,6 @@ import (
 	"spoor/internal/unit"
 )
 
-func runAsChild() bool { return false }
-
 func TestComplaintBecomesNotice(t *testing.T) {
 	w := newWorld(t)
 	w.put(arf("192.0.2.25", w.clock.now(), 1))

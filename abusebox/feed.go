@@ -113,7 +113,7 @@ func (f *feeder) drop() {
 	f.batch = nil
 }
 
-// flush counts an attempt at each mail of the batch, in one transaction, and hands them out. One that was begun
+// flush begins the mails of the batch, in one transaction, and hands them out. One that was begun
 // before and never ended may be what brought the process down: it is processed alone, so that it harms no other.
 func (f *feeder) flush(ctx context.Context) error {
 	if len(f.batch) == 0 {
@@ -134,7 +134,7 @@ func (f *feeder) flush(ctx context.Context) error {
 		switch {
 		case attempts[n].Done:
 			f.weight.Release(t.weight)
-		case t.attempt > 1:
+		case attempts[n].Before:
 			err = f.alone(ctx, t)
 		default:
 			err = f.hand(ctx, t)
@@ -171,6 +171,11 @@ func (f *feeder) hand(ctx context.Context, t taken) error {
 
 func (f *feeder) alone(ctx context.Context, t taken) error {
 	defer f.weight.Release(t.weight)
+	a, err := retry(ctx, func() (Attempt, error) { return f.desk.d.Store.Again(ctx, t.id) })
+	if err != nil || a.Done {
+		return err
+	}
+	t.attempt = a.Number
 	return f.desk.process(ctx, t)
 }
 
@@ -210,11 +215,11 @@ func (d *Desk) process(ctx context.Context, t taken) error {
 			if isStoreFault(err) {
 				break
 			}
-			again, beginErr := retry(ctx, func() ([]Attempt, error) { return d.d.Store.Begin(ctx, []intake.ID{t.id}, 0) })
-			if beginErr != nil {
-				return beginErr
+			again, againErr := retry(ctx, func() (Attempt, error) { return d.d.Store.Again(ctx, t.id) })
+			if againErr != nil {
+				return againErr
 			}
-			attempt = again[0].Number
+			attempt = again.Number
 		}
 		if err := sleep(ctx, 200*time.Millisecond); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package abusebox_test
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -23,3 +24,5 @@ func read(t *testing.T, path string) string {
 	}
 	return string(data)
 }
+
+func discardLogger() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -298,11 +298,18 @@ func (w *world) settled() {
 				decided++
 			}
 		}
-		n, next, err := w.store.Backlog(context.Background())
-		if err != nil {
-			w.t.Fatal(err)
+		if decided != w.inputs {
+			return false
 		}
-		return decided == w.inputs && (n == 0 || next.After(w.clock.now()))
+		for task, err := range w.store.Tasks(context.Background(), 0) {
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			if !task.Over() && (!task.Leased.IsZero() || !task.Due.After(w.clock.now())) {
+				return false
+			}
+		}
+		return true
 	})
 }
 

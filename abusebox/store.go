@@ -29,9 +29,11 @@ type Store interface {
 
 // A Decider takes decisions about mails and incidents.
 type Decider interface {
-	// Begin counts an attempt at each of the mails, and says which of them are done already. Mails before low
-	// are all done; a later Cursor begins there.
+	// Begin counts the first attempt at each of the mails, and says which of them were begun before or are done.
+	// Mails before low are all done; a later Cursor begins there.
 	Begin(ctx context.Context, mails []intake.ID, low intake.ID) ([]Attempt, error)
+	// Again counts another attempt at one mail: alone, so that a crash is blamed on no other.
+	Again(ctx context.Context, mail intake.ID) (Attempt, error)
 	// Cursor is the first mail that may not be done.
 	Cursor(ctx context.Context) (intake.ID, error)
 	// Decide marks the mail done and writes what decide says, in one transaction. It fails with ErrMailDone when
@@ -44,10 +46,11 @@ type Decider interface {
 	Due(ctx context.Context, now time.Time, limit int) ([]incident.ID, error)
 }
 
-// An Attempt is how often a mail was taken up, this time included.
+// An Attempt is how often a mail was taken up.
 type Attempt struct {
 	Mail   intake.ID
 	Number int
+	Before bool // it was begun before, and never ended
 	Done   bool
 }
 

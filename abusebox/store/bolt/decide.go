@@ -27,29 +27,43 @@ func (s *Store) Cursor(_ context.Context) (id intake.ID, err error) {
 	return id, err
 }
 
-// Begin counts an attempt at each of the mails that are not done.
+// Begin counts the first attempt at each of the mails that are not done.
 func (s *Store) Begin(ctx context.Context, mails []intake.ID, low intake.ID) ([]abusebox.Attempt, error) {
 	var attempts []abusebox.Attempt
 	err := s.update(ctx, func(tx *bbolt.Tx) error {
 		attempts = make([]abusebox.Attempt, 0, len(mails))
-		b := tx.Bucket(bucketMails)
 		for _, id := range mails {
-			r, _, err := get[abusebox.MailRecord](b, number(id))
+			a, err := attempt(tx, id, false)
 			if err != nil {
 				return err
 			}
-			if !r.Done() {
-				r.Mail = id
-				r.Attempts++
-				if err := put(b, number(id), r); err != nil {
-					return err
-				}
-			}
-			attempts = append(attempts, abusebox.Attempt{Mail: id, Number: r.Attempts, Done: r.Done()})
+			attempts = append(attempts, a)
 		}
 		return raiseCursor(tx, low)
 	})
 	return attempts, err
+}
+
+// Again counts another attempt at one mail.
+func (s *Store) Again(ctx context.Context, mail intake.ID) (a abusebox.Attempt, err error) {
+	err = s.update(ctx, func(tx *bbolt.Tx) (err error) {
+		a, err = attempt(tx, mail, true)
+		return err
+	})
+	return a, err
+}
+
+func attempt(tx *bbolt.Tx, id intake.ID, again bool) (abusebox.Attempt, error) {
+	b := tx.Bucket(bucketMails)
+	r, _, err := get[abusebox.MailRecord](b, number(id))
+	a := abusebox.Attempt{Mail: id, Number: r.Attempts, Before: r.Attempts > 0, Done: r.Done()}
+	if err != nil || a.Done || a.Before && !again {
+		return a, err
+	}
+	r.Mail = id
+	r.Attempts++
+	a.Number = r.Attempts
+	return a, put(b, number(id), r)
 }
 
 func raiseCursor(tx *bbolt.Tx, low intake.ID) error {

@@ -495,16 +495,26 @@ func history(t *testing.T, s abusebox.Store) {
 
 func attempts(t *testing.T, s abusebox.Store) {
 	ctx := context.Background()
-	for n := 1; n <= 3; n++ {
-		got, err := s.Begin(ctx, []intake.ID{5, 6}, 0)
-		if err != nil || got[0].Number != n || got[0].Done || got[1].Mail != 6 {
-			t.Errorf("attempt %d: %+v, %v", n, got, err)
+	first, err := s.Begin(ctx, []intake.ID{5, 6}, 0)
+	if err != nil || first[0].Number != 1 || first[0].Before || first[1].Mail != 6 {
+		t.Errorf("begun %+v, %v", first, err)
+	}
+	second, err := s.Begin(ctx, []intake.ID{5, 7}, 0)
+	if err != nil || second[0].Number != 1 || !second[0].Before || second[1].Before {
+		t.Errorf("begun again %+v, %v", second, err)
+	}
+	for n := 2; n <= 4; n++ {
+		if a, err := s.Again(ctx, 5); err != nil || a.Number != n || a.Done {
+			t.Errorf("attempt %d: %+v, %v", n, a, err)
 		}
 	}
 	file(t, s, 5, complaint(1, noon), noon)
 	got, err := s.Begin(ctx, []intake.ID{5, 6}, 6)
-	if err != nil || !got[0].Done || got[0].Number != 3 || got[1].Number != 4 {
+	if err != nil || !got[0].Done || got[0].Number != 4 || got[1].Number != 1 {
 		t.Errorf("%+v, %v", got, err)
+	}
+	if a, err := s.Again(ctx, 5); err != nil || !a.Done || a.Number != 4 {
+		t.Errorf("again after it was done: %+v, %v", a, err)
 	}
 	if cursor, err := s.Cursor(ctx); err != nil || cursor != 6 {
 		t.Errorf("cursor %s, %v", cursor, err)
