@@ -16,7 +16,7 @@ type IMAPConfig struct {
 	MoveTo       string        `toml:"move_to"`       // where collected mail goes; empty leaves it, flagged
 	CAFile       string        `toml:"ca_file"`       // PEM file of the CA that signs the server; empty is the system's
 	Poll         unit.Duration `toml:"poll"`          // how often to look where the server has no IDLE; 0 is "1m"
-	Insecure     bool          `toml:"plaintext"`     // no TLS: only for a server on this machine
+	Plaintext    bool          `toml:"plaintext"`     // no TLS: only for a server on this machine
 }
 
 func (c IMAPConfig) validate(bad func(key, problem, write string)) {
@@ -30,12 +30,18 @@ func (c IMAPConfig) validate(bad func(key, problem, write string)) {
 	if !filepath.IsAbs(c.PasswordFile) {
 		bad("password_file", "it is no absolute path", `password_file = "/etc/spoor/imap-password"`)
 	}
-	if ip := net.ParseIP(host); c.Insecure && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if ip := net.ParseIP(host); c.Plaintext && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		bad("plaintext", "the password would cross the network in the clear", "plaintext = false, or a server on this machine")
 	}
 	if c.MoveTo != "" && c.MoveTo == c.mailbox() {
 		bad("move_to", "it is the mailbox that is collected from", `move_to = "Collected"`)
 	}
+}
+
+// implicitTLS says whether the port is one on which TLS begins at once (RFC 8314).
+func (c IMAPConfig) implicitTLS() bool {
+	_, port, err := net.SplitHostPort(c.Server)
+	return err == nil && (port == "993" || port == "imaps")
 }
 
 func (c IMAPConfig) mailbox() string {

@@ -278,7 +278,7 @@ func TestConfigValidate(t *testing.T) {
 		"proxies":    {func(c *Config) { c.Proxies = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")} }, []string{"proxy_from[0]"}},
 		"watch":      {func(c *Config) { c.Watch = []string{"mail"} }, []string{"watch[0]"}},
 		"imap": {func(c *Config) {
-			c.IMAP = []IMAPConfig{{Server: "imap.example.net:143", Insecure: true, MoveTo: "INBOX"}}
+			c.IMAP = []IMAPConfig{{Server: "imap.example.net:143", Plaintext: true, MoveTo: "INBOX"}}
 		},
 			[]string{"imap[0].user", "imap[0].password_file", "imap[0].plaintext", "imap[0].move_to"}},
 	} {

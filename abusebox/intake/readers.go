@@ -2,9 +2,14 @@ package intake
 
 import (
 	"context"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"spoor/abusebox/intake/collect"
+	"spoor/abusebox/intake/mailbox"
+	"spoor/abusebox/intake/watch"
 )
 
 // dropEvery is how often the drop folder is looked at.
@@ -15,6 +20,12 @@ func (s *Server) runReaders(ctx context.Context, g *errgroup.Group) {
 	if s.deps.Dir != "" {
 		g.Go(func() error { return s.emptyDrop(ctx) })
 	}
+	for _, path := range s.cfg.Watch {
+		g.Go(func() error { return s.watcher(path).Run(ctx) })
+	}
+	for _, c := range s.cfg.IMAP {
+		g.Go(func() error { return s.collector(c).Run(ctx) })
+	}
 }
 
 // Take keeps a mail that a reader found, and notes whether it looks like a loop.
@@ -22,6 +33,35 @@ func (s *Server) Take(ctx context.Context, m Mail) error {
 	m.Loop = loop(m.Message(), s.deps.Instance)
 	_, err := s.deps.Spool.Put(ctx, m)
 	return err
+}
+
+func (s *Server) watcher(path string) watch.Watcher {
+	return watch.Watcher{
+		Path: path, State: filepath.Join(s.deps.Dir, "watch"), Logger: s.deps.Logger,
+		Options: mailbox.Options{MaxSize: s.cfg.MaxSize.Bytes()},
+		Put: func(ctx context.Context, m mailbox.Message) error {
+			source := SourceMbox
+			if m.Path != path {
+				source = SourceMaildir
+			}
+			return s.Take(ctx, Mail{Envelope: Envelope{Source: source, From: m.From, Mailbox: path}, Raw: m.Raw})
+		},
+	}
+}
+
+func (s *Server) collector(c IMAPConfig) collect.Collector {
+	poll := c.Poll.Std()
+	if poll == 0 {
+		poll = time.Minute
+	}
+	name := c.User + "@" + c.Server + "/" + c.mailbox()
+	return collect.Collector{
+		Server: c.Server, User: c.User, PasswordFile: c.PasswordFile, Mailbox: c.mailbox(), MoveTo: c.MoveTo, CAFile: c.CAFile,
+		TLS: c.implicitTLS(), Plaintext: c.Plaintext, Poll: poll, MaxSize: s.cfg.MaxSize.Bytes(), Logger: s.deps.Logger,
+		Put: func(ctx context.Context, raw []byte) error {
+			return s.Take(ctx, Mail{Envelope: Envelope{Source: SourceIMAP, Mailbox: name}, Raw: raw})
+		},
+	}
 }
 
 // emptyDrop takes what `spoor file` left, now and then.
