@@ -10,13 +10,13 @@ import (
 )
 
 // ask judges at a stage before the end, where the rules can decide there, and carries out a refusal.
-func (c *session) ask(s stage) gomilter.Response {
+func (c *session) ask(s stage) reply {
 	if !c.s.stages[s] {
 		return c.pass(s)
 	}
-	v := c.s.judge.judge(c.snapshot(), s)
+	v, ok := c.judge(s)
 	final := v.decision.final
-	if !v.decision.decided || final == nil || !final.Action.refuses() {
+	if !ok || !v.decision.decided || final == nil || !final.Action.refuses() {
 		return c.pass(s)
 	}
 	c.tell(*final, s)
@@ -26,21 +26,53 @@ func (c *session) ask(s stage) gomilter.Response {
 	if s == stageMail {
 		c.count(countRefusals, 1)
 		c.s.ledger.sight(c.peer.Addr, Sighting{Rejected: 1}, c.msg.env.from, true)
-		c.msg.open = false
-		c.wire.busy.Store(false)
-		c.s.counters.messages.WithLabelValues("refused").Inc()
+		c.endLetter("refused")
 	}
 	return refusal(*final)
 }
 
-// finish judges the whole message and carries the verdict out.
-func (c *session) finish(m *gomilter.Modifier) gomilter.Response {
-	start := time.Now()
-	v := c.s.judge.judge(c.snapshot(), stageEnd)
-	c.s.counters.judgement.Observe(time.Since(start).Seconds())
-	c.sight(v)
+// judge asks for a verdict. Where it is not ok, the deadline has passed, another
+// session has taken the connection over, and this one must leave everything alone.
+func (c *session) judge(s stage) (v Verdict, ok bool) {
+	v, ok = c.s.judge.judge(c.snapshot(), s, func(why Verdict) { c.rescue(s, why) })
+	if !ok {
+		c.rescued, c.wire.detached = true, true
+	}
+	return v, ok
+}
 
-	outcome, resp := "passed", gomilter.Response(gomilter.RespContinue)
+// rescue goes on with the connection whose session is stuck in a judgement: the
+// message passes, and a new session serves what follows.
+func (c *session) rescue(s stage, v Verdict) {
+	next := &session{s: c.s, wire: c.wire.takeOver(), terms: c.terms, by: c.by, peer: c.peer, msg: c.msg}
+	r := next.contain(s, func() reply {
+		switch s {
+		case stageEnd:
+			return next.conclude(v)
+		case stageRcpt:
+			c.s.counters.accepted.Inc()
+		}
+		return next.pass(s)
+	})
+	next.say(r)
+	next.run()
+}
+
+// finish judges the whole message and carries the verdict out.
+func (c *session) finish() reply {
+	start := time.Now()
+	v, ok := c.judge(stageEnd)
+	c.s.counters.judgement.Observe(time.Since(start).Seconds())
+	if !ok {
+		return reply{}
+	}
+	return c.conclude(v)
+}
+
+// conclude carries out a verdict on a whole message.
+func (c *session) conclude(v Verdict) reply {
+	c.sight(v)
+	outcome, r := "passed", reply{code: replyContinue}
 	if v.Undecided != "" {
 		outcome = "undecided"
 		c.s.log.Warn("message passes undecided", "queue_id", c.msg.queueID, "client", c.peer.Addr, "reason", v.Undecided)
@@ -54,39 +86,39 @@ func (c *session) finish(m *gomilter.Modifier) gomilter.Response {
 	if final := v.decision.final; final != nil && final.Action != ActionNone {
 		c.tell(*final, stageEnd)
 		if !c.s.dryRun {
-			outcome, resp = c.carryOut(*final, m)
+			outcome, r = c.carryOut(*final)
 		}
 	}
-	if !refused(resp) {
-		c.mark(v, m)
+	if !r.refused() {
+		c.mark(v)
 	}
 	c.endLetter(outcome)
-	return resp
+	return r
 }
 
-func (c *session) carryOut(final Match, m *gomilter.Modifier) (outcome string, resp gomilter.Response) {
+func (c *session) carryOut(final Match) (outcome string, r reply) {
 	if final.Action.refuses() {
 		c.count(countRefusals, 1)
 		return "refused", refusal(final)
 	}
 	if c.terms.actions&gomilter.OptQuarantine == 0 {
 		c.s.log.Error("the MTA knows no quarantine, the message passes", "queue_id", c.msg.queueID, "rule", final.Rule)
-		return "passed", gomilter.RespContinue
+		return "passed", reply{code: replyContinue}
 	}
 	reason := final.Text
 	if reason == "" {
 		reason = "spoor: rule " + final.Rule
 	}
-	_ = m.Quarantine(reason) // the wire gathers what is written: no error is possible here
-	return "quarantined", gomilter.RespContinue
+	c.wire.quarantine(reason)
+	return "quarantined", reply{code: replyContinue}
 }
 
 // mark removes forged fields and puts ours on top.
-func (c *session) mark(v Verdict, m *gomilter.Modifier) {
-	// From the last, so that those before keep their places; errors: see carryOut.
-	if c.terms.actions&gomilter.OptChangeHeader != 0 {
+func (c *session) mark(v Verdict) {
+	if c.terms.actions&gomilter.OptChangeHeader != 0 && len(c.msg.forged) > 0 {
+		// From the last, so that those before keep their places.
 		for i := len(c.msg.forged) - 1; i >= 0; i-- {
-			_ = m.ChangeHeader(c.msg.forged[i].index, c.msg.forged[i].name, "")
+			c.wire.removeHeader(c.msg.forged[i].index, c.msg.forged[i].name)
 		}
 		c.s.counters.forged.Add(float64(len(c.msg.forged)))
 	}
@@ -97,7 +129,7 @@ func (c *session) mark(v Verdict, m *gomilter.Modifier) {
 		if c.terms.leadingSpace {
 			value = " " + value
 		}
-		_ = m.InsertHeader(0, name, value)
+		c.wire.insertHeader(name, value)
 	}
 	for _, match := range v.decision.along {
 		if match.Action == ActionHeader && !c.s.dryRun {
@@ -171,7 +203,7 @@ func (c *session) tell(match Match, s stage) {
 }
 
 // refusal is the reply of a match (RFC 5321 §4.2, RFC 3463).
-func refusal(match Match) gomilter.Response {
+func refusal(match Match) reply {
 	code, enhanced, text := "451", "4.7.1", "try again later"
 	switch match.Action {
 	case ActionReject:
@@ -186,7 +218,7 @@ func refusal(match Match) gomilter.Response {
 		enhanced, text, _ = strings.Cut(text, " ")
 	}
 	// The MTA reads the text as a format: a lone percent sign would spoil it.
-	return gomilter.NewResponseStr(replyCode, code+" "+enhanced+" "+strings.ReplaceAll(text, "%", "%%"))
+	return reply{replyText, code + " " + enhanced + " " + strings.ReplaceAll(text, "%", "%%")}
 }
 
 // startsEnhanced says whether text begins with an enhanced status code of the class.

@@ -133,8 +133,7 @@ func (e *Explanation) decide(v Verdict, at stage) {
 	}
 	e.Action, e.Rule, e.Stage = final.Action, final.Rule, at.String()
 	if final.Action.refuses() {
-		reply := strings.TrimSuffix(string(refusal(*final).Response().Data), "\x00")
-		e.Reply = strings.ReplaceAll(reply, "%%", "%")
+		e.Reply = strings.ReplaceAll(refusal(*final).text, "%%", "%")
 	}
 }
 

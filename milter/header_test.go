@@ -92,7 +92,7 @@ func TestRefusalText(t *testing.T) {
 		{Match{Action: ActionTempfail, Text: "90% full"}, "451 4.7.1 90%% full"},
 	}
 	for _, tt := range tests {
-		if got := string(refusal(tt.match).Response().Data); got != tt.want+"\x00" {
+		if got := refusal(tt.match).text; got != tt.want {
 			t.Errorf("got %q, want %q", got, tt.want)
 		}
 	}

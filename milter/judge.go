@@ -51,34 +51,27 @@ type judge struct {
 // maxAbandoned bounds the goroutines that a source which never answers may cost.
 const maxAbandoned = 64
 
-// judge asks the rules at a stage. A mail that comes back undecided is still
-// in use by the judgement that was given up: it must not be written to again.
-func (j *judge) judge(m mail, s stage) Verdict {
+// judge asks the rules at a stage, on the caller's own goroutine. When the
+// deadline passes, late is called beside it with an undecided verdict, and the
+// one that comes in the end is not ok: the caller must leave what m refers to alone.
+func (j *judge) judge(m mail, s stage, late func(Verdict)) (v Verdict, ok bool) {
 	if j.abandoned.Load() >= maxAbandoned {
-		return j.undecided("busy", "earlier judgements still wait")
+		return j.undecided("busy", "earlier judgements still wait"), true
 	}
-	result := make(chan Verdict, 1)
-	var state atomic.Int32 // 0 runs, 1 given up, 2 done: who comes second acts
-	go func() {
-		v := j.contained(m, s)
-		result <- v
-		if !state.CompareAndSwap(0, 2) {
-			j.abandoned.Add(-1)
+	var over atomic.Bool // who sets it goes on with the message
+	timer := time.AfterFunc(j.deadline, func() {
+		if over.CompareAndSwap(false, true) {
+			j.abandoned.Add(1)
+			late(j.undecided("deadline", fmt.Sprintf("no judgement within %v", j.deadline)))
 		}
-	}()
-	timer := time.NewTimer(j.deadline)
-	defer timer.Stop()
-	select {
-	case v := <-result:
-		return v
-	case <-timer.C:
-		j.abandoned.Add(1)
-		if !state.CompareAndSwap(0, 1) {
-			j.abandoned.Add(-1)
-			return <-result
-		}
-		return j.undecided("deadline", fmt.Sprintf("no judgement within %v", j.deadline))
+	})
+	v = j.contained(m, s)
+	timer.Stop()
+	if !over.CompareAndSwap(false, true) {
+		j.abandoned.Add(-1)
+		return v, false
 	}
+	return v, true
 }
 
 func (j *judge) undecided(reason, why string) Verdict {

@@ -7,6 +7,7 @@
 package milter
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"os"
 	"os/user"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -49,6 +51,9 @@ type Server struct {
 	hostname   string
 	maxHeader  int
 	bodyLimit  int
+	actions    gomilter.OptAction // that we ask every MTA for
+	protocol   gomilter.OptProtocol
+	readers    sync.Pool // of *bufio.Reader
 
 	listeners []*listen.Listener
 	refused   atomic.Bool // a limit was logged since the last connection within it
@@ -68,7 +73,7 @@ func New(cfg Config, deps Deps) *Server {
 	}
 	c := newCounters(deps.Metrics)
 	p := newPolicy(cfg)
-	return &Server{
+	s := &Server{
 		cfg: cfg, log: deps.Log, now: deps.Now, counters: c,
 		judge: &judge{
 			tracer: deps.Tracer, lookups: deps.Lookups, policy: p,
@@ -78,7 +83,10 @@ func New(cfg Config, deps Deps) *Server {
 		ledger: newLedger(deps.Desk, cfg, deps.Now, deps.Log, c),
 		stages: p.judges(), dryRun: cfg.DryRun, authservID: cfg.AuthservID, hostname: hostname,
 		maxHeader: int(cfg.MaxHeader.Bytes()), bodyLimit: int(cfg.BodyLimit.Bytes()),
+		actions: wantedActions(p), protocol: wantedProtocol(p, cfg.DryRun),
 	}
+	s.readers.New = func() any { return bufio.NewReaderSize(nil, readBuffer) }
+	return s
 }
 
 // Listen opens everything that the configuration names. Run does so by itself; who
@@ -224,29 +232,33 @@ func (s *Server) serve(_ context.Context, conn net.Conn) {
 	s.counters.connections.WithLabelValues("served").Inc()
 	s.counters.open.Inc()
 	defer s.counters.open.Dec()
-	w := newWire(conn, timeouts{packet: s.cfg.PacketTimeout.Std()}, func(fault string) {
-		s.counters.wire.WithLabelValues(fault).Inc()
-	})
+	in := s.readers.Get().(*bufio.Reader)
+	w := newWire(conn, s.cfg.PacketTimeout.Std(), in, func(fault string) { s.counters.wire.WithLabelValues(fault).Inc() })
 	if c, ok := conn.(*listen.Conn); ok {
-		c.OnDrain(w.drain)
+		c.OnDrain(w.link.drain)
 	}
 	offered, err := w.negotiate()
 	if err != nil {
 		return // the wire has counted it
 	}
 	t := s.terms(offered)
+	w.agree(t)
 	session := newSession(s, w, t)
-	server := &gomilter.Server{
-		NewMilter: func() gomilter.Milter { return session },
-		Actions:   t.actions, Protocol: t.protocol, SymList: t.macros,
-	}
-	// go-milter serves listeners, in goroutines that nobody waits for: it gets one
-	// that yields this connection alone, and the wire tells when it is done with it.
-	if err := server.Serve(&single{wire: w}); !errors.Is(err, net.ErrClosed) {
-		s.log.Error("milter connection", "error", err)
-	}
+	session.run()
 	<-w.closed
-	session.endLetter("aborted")
+	if !w.shared.Load() {
+		s.readers.Put(in)
+	}
+}
+
+// run has go-milter serve the session's wire, in a goroutine of go-milter's own that ends with the wire's Close.
+func (c *session) run() {
+	c.wire.onClose = func() { c.endLetter("aborted") }
+	server := &gomilter.Server{NewMilter: func() gomilter.Milter { return c }}
+	// go-milter serves listeners: it gets one that yields this connection alone.
+	if err := server.Serve(&single{wire: c.wire}); !errors.Is(err, net.ErrClosed) {
+		c.s.log.Error("milter connection", "error", err)
+	}
 }
 
 // A single is a listener that yields one connection.

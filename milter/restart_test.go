@@ -17,24 +17,38 @@ import (
 	"spoor/internal/peers"
 )
 
-// childEnv makes the test binary a milter of its own, so that it can be killed.
+// childEnv makes the test binary a milter of its own, so that it can be killed and measured. It
+// holds what kind of milter ("ours", "null", "null-headers") and where it listens.
 const childEnv = "SPOOR_MILTER_TEST_CHILD"
 
-func runChild(listen string) {
-	cfg := testConfig()
-	cfg.AuthservID, cfg.Listen = "", []string{listen}
+func runChild(role string) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	if err := New(cfg, Deps{Tracer: plainTracer{}}).Run(ctx); err != nil {
+	kind, listen, _ := strings.Cut(role, " ")
+	var err error
+	switch kind {
+	case "ours":
+		cfg := testConfig()
+		cfg.AuthservID, cfg.Listen, cfg.SocketMode = "", []string{listen}, "0666"
+		err = New(cfg, Deps{Tracer: NewTracer(nil, nil, nil)}).Run(ctx)
+	default:
+		err = runNull(ctx, listen, kind == "null-headers")
+	}
+	if err != nil {
 		log.Fatal(err)
 	}
 }
 
+// childCommand makes this test binary a milter of a kind.
+func childCommand(kind, listen string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childEnv+"="+kind+" "+listen)
+	return cmd
+}
+
 func startChild(t *testing.T, at netip.AddrPort) *peers.Process {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+at.String())
-	p := peers.Start(t, cmd)
+	p := peers.Start(t, childCommand("ours", at.String()))
 	peers.WaitFor(t, 10*time.Second, "the milter", func() bool { return peers.Answers(at) })
 	return p
 }

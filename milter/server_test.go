@@ -23,8 +23,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if listen := os.Getenv(childEnv); listen != "" {
-		runChild(listen)
+	if role := os.Getenv(childEnv); role != "" {
+		runChild(role)
 		return
 	}
 	goleak.VerifyTestMain(m)

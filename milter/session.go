@@ -22,6 +22,9 @@ type session struct {
 	by    string
 	peer  Peer
 
+	// rescued is set where another session serves the wire now: a judgement of this one does not end.
+	rescued bool
+
 	// msg is renewed for each message, never reset: a judgement that was given up may still read the old one.
 	msg *letter
 }
@@ -51,29 +54,58 @@ func newSession(s *Server, w *wire, t terms) *session {
 	return &session{s: s, wire: w, terms: t, msg: &letter{}}
 }
 
-// guard lets the message pass where a fault of ours would end the connection, and with it others' mail.
-func (c *session) guard(s stage, do func() gomilter.Response) (resp gomilter.Response, err error) {
+// A reply is what the MTA hears at a step; the zero value is silence.
+type reply struct {
+	code byte
+	text string // of replyText
+}
+
+// refused says whether a reply is a refusal.
+func (r reply) refused() bool { return r.code == replyText }
+
+// guard sends the reply, and lets the message pass where a fault of ours would
+// end the connection, and with it others' mail. go-milter gets nothing to say:
+// some of its replies make it forget the session.
+func (c *session) guard(s stage, do func() reply) (gomilter.Response, error) {
+	r := c.contain(s, do)
+	if !c.rescued {
+		c.say(r)
+	}
+	return nil, nil
+}
+
+func (c *session) contain(s stage, do func() reply) (r reply) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.s.log.Error("milter panicked, the message passes", "panic", p, "stage", s.String(), "stack", string(debug.Stack()))
 			c.s.counters.undecided.WithLabelValues("panic").Inc()
-			resp = c.pass(s)
+			r = c.pass(s)
 		}
 	}()
-	return do(), nil
+	return do()
+}
+
+func (c *session) say(r reply) {
+	switch r.code {
+	case 0:
+	case replyText:
+		c.wire.reply(replyText, r.text)
+	default:
+		c.wire.reply(r.code)
+	}
 }
 
 // pass lets the MTA go on: without a word at the stages where none was agreed.
-func (c *session) pass(s stage) gomilter.Response {
+func (c *session) pass(s stage) reply {
 	if c.terms.silent[s] {
-		return nil
+		return reply{}
 	}
-	return gomilter.RespContinue
+	return reply{code: replyContinue}
 }
 
 // Connect begins the session of a peer.
 func (c *session) Connect(host, family string, port uint16, addr net.IP, m *gomilter.Modifier) (gomilter.Response, error) {
-	return c.guard(stageConnect, func() gomilter.Response {
+	return c.guard(stageConnect, func() reply {
 		c.msg = &letter{}
 		c.peer = Peer{Port: port, Local: family != "tcp4" && family != "tcp6"}
 		if ip, ok := netip.AddrFromSlice(addr); ok {
@@ -117,7 +149,7 @@ func daemonPort(macros map[string]string) uint16 {
 
 // Helo takes the peer's name for itself, again after STARTTLS.
 func (c *session) Helo(name string, m *gomilter.Modifier) (gomilter.Response, error) {
-	return c.guard(stageHelo, func() gomilter.Response {
+	return c.guard(stageHelo, func() reply {
 		c.peer.HELO = name
 		c.readTLS(m.Macros)
 		return c.ask(stageHelo)
@@ -133,7 +165,7 @@ func (c *session) readTLS(macros map[string]string) {
 
 // MailFrom begins a message.
 func (c *session) MailFrom(from string, m *gomilter.Modifier) (gomilter.Response, error) {
-	return c.guard(stageMail, func() gomilter.Response {
+	return c.guard(stageMail, func() reply {
 		c.endLetter("aborted")
 		c.readTLS(m.Macros)
 		c.peer.Auth = m.Macros["{auth_authen}"]
@@ -149,21 +181,23 @@ func (c *session) MailFrom(from string, m *gomilter.Modifier) (gomilter.Response
 
 // RcptTo takes a recipient, or learns that the MTA refused one.
 func (c *session) RcptTo(_ string, m *gomilter.Modifier) (gomilter.Response, error) {
-	return c.guard(stageRcpt, func() gomilter.Response {
+	return c.guard(stageRcpt, func() reply {
 		if m.Macros["{rcpt_mailer}"] == "error" {
 			c.refusedRecipient("refused_by_mta")
 			return c.pass(stageRcpt)
 		}
 		c.msg.env.recipients++
 		c.count(countRecipients, 1)
-		resp := c.ask(stageRcpt)
-		if refused(resp) {
+		r := c.ask(stageRcpt)
+		switch {
+		case c.rescued:
+		case r.refused():
 			c.msg.env.recipients--
 			c.refusedRecipient("refused_by_rule")
-			return resp
+		default:
+			c.s.counters.accepted.Inc()
 		}
-		c.s.counters.accepted.Inc()
-		return resp
+		return r
 	})
 }
 
@@ -184,7 +218,7 @@ func (c *session) count(what count, n int) {
 
 // Header keeps a field's bytes, up to the limit.
 func (c *session) Header(name, value string, _ *gomilter.Modifier) (gomilter.Response, error) {
-	return c.guard(stageEnd, func() gomilter.Response {
+	return c.guard(stageEnd, func() reply {
 		l := c.msg
 		if isOurs(name) {
 			l.remember(name)
@@ -200,9 +234,9 @@ func (c *session) Header(name, value string, _ *gomilter.Modifier) (gomilter.Res
 			l.fields = append(l.fields, message.Field{Name: strings.TrimRight(name, " \t"), Raw: append(raw, value...)})
 		}
 		if c.terms.headerReply {
-			return gomilter.RespContinue
+			return reply{code: replyContinue}
 		}
-		return nil
+		return reply{}
 	})
 }
 
@@ -220,32 +254,32 @@ func (l *letter) remember(name string) {
 // Headers is the end of the header.
 func (c *session) Headers(textproto.MIMEHeader, *gomilter.Modifier) (gomilter.Response, error) {
 	if c.terms.eohReply {
-		return gomilter.RespContinue, nil
+		c.wire.reply(replyContinue)
 	}
 	return nil, nil
 }
 
 // BodyChunk keeps the body's beginning, where a rule looks at it, and asks for no more.
 func (c *session) BodyChunk(chunk []byte, _ *gomilter.Modifier) (gomilter.Response, error) {
-	return c.guard(stageEnd, func() gomilter.Response {
+	return c.guard(stageEnd, func() reply {
 		room := c.s.bodyLimit - len(c.msg.body)
 		if c.s.judge.policy.wantsBody() && room > 0 {
 			c.msg.body = append(c.msg.body, chunk[:min(room, len(chunk))]...)
 		}
 		if len(c.msg.body) >= c.s.bodyLimit && c.terms.skip {
-			return gomilter.NewResponse('s', nil)
+			return reply{code: replySkip}
 		}
-		return gomilter.RespContinue
+		return reply{code: replyContinue}
 	})
 }
 
 // Body is the end of the message: the verdict is carried out.
 func (c *session) Body(m *gomilter.Modifier) (gomilter.Response, error) {
-	return c.guard(stageEnd, func() gomilter.Response {
+	return c.guard(stageEnd, func() reply {
 		if id := m.Macros["i"]; id != "" {
 			c.msg.queueID = id // Postfix tells it from DATA on only
 		}
-		return c.finish(m)
+		return c.finish()
 	})
 }
 
@@ -275,12 +309,3 @@ func (c *session) snapshot() mail {
 	m.peer, m.by = c.peer, c.by
 	return m
 }
-
-// refused says whether a response is a refusal.
-func refused(resp gomilter.Response) bool {
-	return resp != nil && resp.Response().Code == replyCode
-}
-
-// replyCode is a reply with a text of our own (SMFIR_REPLYCODE). go-milter takes it for
-// one that goes on, and so keeps the session; its own refusals make a new one.
-const replyCode = 'y'

@@ -6,7 +6,8 @@ import gomilter "github.com/emersion/go-milter"
 type terms struct {
 	actions  gomilter.OptAction
 	protocol gomilter.OptProtocol
-	macros   map[gomilter.Stage][]string
+	version  uint32
+	macros   string // that we ask for at the connection stage, where the MTA lets us choose
 
 	silent       [stages]bool // no reply is expected
 	headerReply  bool
@@ -18,8 +19,7 @@ type terms struct {
 // terms asks for the steps that the policy needs, and for silence wherever no rule may refuse:
 // each reply saved is a round trip less for the sender.
 func (s *Server) terms(o offer) terms {
-	t := terms{actions: s.wantedActions() & o.actions}
-	t.protocol = s.wantedProtocol() & o.protocol
+	t := terms{actions: s.actions & o.actions, protocol: s.protocol & o.protocol, version: min(version, o.version)}
 	has := func(p gomilter.OptProtocol) bool { return t.protocol&p != 0 }
 	t.silent = [stages]bool{
 		stageConnect: has(gomilter.OptNoConnReply), stageHelo: has(gomilter.OptNoHeloReply),
@@ -30,19 +30,16 @@ func (s *Server) terms(o offer) terms {
 	t.leadingSpace = has(gomilter.OptHeaderLeadingSpace)
 	t.skip = has(gomilter.OptSkip)
 	if t.actions&gomilter.OptSetSymList != 0 {
-		t.macros = map[gomilter.Stage][]string{gomilter.StageConnect: connectMacros()}
+		t.macros = connectMacros
 	}
 	return t
 }
 
-// connectMacros are those of the connection stage; sendmail keeps to its own list.
-func connectMacros() []string {
-	return []string{"j", "_", "{daemon_name}", "{daemon_addr}", "{daemon_port}", "{client_resolve}"}
-}
+const connectMacros = "j _ {daemon_name} {daemon_addr} {daemon_port} {client_resolve}"
 
-func (s *Server) wantedActions() gomilter.OptAction {
+func wantedActions(p policy) gomilter.OptAction {
 	want := gomilter.OptAddHeader | gomilter.OptChangeHeader | gomilter.OptSetSymList
-	for _, r := range s.judge.policy.rules {
+	for _, r := range p.rules {
 		if r.Action == ActionQuarantine {
 			want |= gomilter.OptQuarantine
 		}
@@ -50,18 +47,19 @@ func (s *Server) wantedActions() gomilter.OptAction {
 	return want
 }
 
-func (s *Server) wantedProtocol() gomilter.OptProtocol {
+func wantedProtocol(p policy, dryRun bool) gomilter.OptProtocol {
 	want := gomilter.OptNoUnknown | gomilter.OptNoData | gomilter.OptNoEOH | gomilter.OptRcptRej |
 		gomilter.OptNoHeaderReply | gomilter.OptNoEOHReply | gomilter.OptHeaderLeadingSpace | gomilter.OptSkip
-	if !s.judge.policy.wantsBody() {
+	if !p.wantsBody() {
 		want |= gomilter.OptNoBody
 	}
 	silent := map[stage]gomilter.OptProtocol{
 		stageConnect: gomilter.OptNoConnReply, stageHelo: gomilter.OptNoHeloReply,
 		stageMail: gomilter.OptNoMailReply, stageRcpt: gomilter.OptNoRcptReply,
 	}
+	judges := p.judges()
 	for at, flag := range silent {
-		if !s.stages[at] || s.dryRun {
+		if !judges[at] || dryRun {
 			want |= flag
 		}
 	}

@@ -24,7 +24,7 @@ const (
 	quiet = 500 * time.Millisecond
 )
 
-// The commands that go-milter names or handles otherwise than we need.
+// Commands of the MTA that go-milter names or handles otherwise than we need, and our replies.
 const (
 	codeAbort     = 'A'
 	codeConnect   = 'C'
@@ -33,41 +33,66 @@ const (
 	codeNegotiate = 'O'
 	codeNewPeer   = 'K' // QUIT, but a new connection follows (version 6)
 	codeUnknown   = 'U' // an SMTP command that the MTA does not know (version 3)
-	replyContinue = 'c'
+
+	replyContinue    = 'c'
+	replySkip        = 's' // no more of the body
+	replyText        = 'y' // an SMTP reply of our own
+	changeInsert     = 'i'
+	changeHeader     = 'm'
+	changeQuarantine = 'q'
 )
 
-// A wire is one MTA's connection. It hands go-milter whole packets, mended
-// where that would lose step or stop, and sends the replies to all packets that
-// came together in one write.
-type wire struct {
-	net.Conn
-	timeouts timeouts
-	fault    func(string) // told why the connection ends before its time, or what was mended
-
-	in      *bufio.Reader
-	packet  []byte // memory for the packet in hand
-	rest    []byte // of the packet in hand, not yet read by go-milter
-	inside  bool   // a packet has begun and is not complete
-	replies []byte
-	err     error
-	offered uint32 // the MTA's version of the protocol
-
+// A link is an MTA's connection, whoever serves it at the time.
+type link struct {
+	conn net.Conn
 	// busy is set while a message is on its way; draining, once we stop.
 	busy     atomic.Bool
 	draining atomic.Bool
+	shared   atomic.Bool // by a wire that was given up, and may still use its memory
 	closed   chan struct{}
 	once     sync.Once
 }
 
-// timeouts are the longest waits on a wire; the wait between packets is its listener's.
-type timeouts struct {
-	packet time.Duration // from a packet's first byte to its last, and for a write
+// drain ends the connection as soon as no message is on its way and the MTA keeps silent.
+func (l *link) drain() {
+	l.draining.Store(true)
+	if !l.busy.Load() {
+		_ = l.conn.SetReadDeadline(time.Now().Add(quiet)) // closed already: as well
+	}
 }
 
-func newWire(conn net.Conn, t timeouts, fault func(string)) *wire {
-	w := &wire{Conn: conn, timeouts: t, fault: fault, closed: make(chan struct{})}
-	w.in = bufio.NewReaderSize(socket{w}, readBuffer)
+// A wire serves a link for go-milter: it hands out whole packets, mended where
+// go-milter would lose step or stop, and sends the replies to all packets that
+// came together in one write. One goroutine uses it.
+type wire struct {
+	*link
+	patience time.Duration // from a packet's first byte to its last, and for a write
+	fault    func(string)  // told why the connection ends before its time, or what was mended
+	onClose  func()        // told when go-milter is done with the connection
+	detached bool          // another wire serves the link now
+
+	in      *bufio.Reader
+	inside  bool   // a packet has begun and is not complete
+	armed   bool   // a read deadline of ours is set
+	packet  []byte // memory for the packet in hand
+	rest    []byte // of the packet in hand, not yet read by go-milter
+	replies []byte
+	err     error
+}
+
+func newWire(conn net.Conn, patience time.Duration, in *bufio.Reader, fault func(string)) *wire {
+	w := &wire{link: &link{conn: conn, closed: make(chan struct{})}, patience: patience, fault: fault, in: in}
+	in.Reset(socket{w})
 	return w
+}
+
+// takeOver returns a wire that goes on where w, which must not be used any more, is stuck: between two packets.
+func (w *wire) takeOver() *wire {
+	next := &wire{link: w.link, patience: w.patience, fault: w.fault, armed: w.armed, replies: w.replies}
+	w.shared.Store(true)
+	buffered, _ := w.in.Peek(w.in.Buffered())
+	next.in = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(buffered)), socket{next}), readBuffer)
+	return next
 }
 
 // A socket is the wire's lower side: the place where it may wait.
@@ -78,33 +103,34 @@ func (s socket) Read(p []byte) (int, error) {
 	if err := w.flush(); err != nil {
 		return 0, err
 	}
-	if err := w.Conn.SetReadDeadline(w.readDeadline()); err != nil {
+	if err := w.arm(); err != nil {
 		return 0, err
 	}
-	return w.Conn.Read(p)
+	return w.conn.Read(p)
 }
 
-func (w *wire) readDeadline() time.Time {
+// arm sets the read deadline where the listener's own, for the wait between packets, is not the right one.
+func (w *wire) arm() error {
 	switch {
 	case w.inside:
-		return time.Now().Add(w.timeouts.packet)
+		w.armed = true
+		return w.conn.SetReadDeadline(time.Now().Add(w.patience))
 	case w.draining.Load() && !w.busy.Load():
-		return time.Now().Add(quiet)
+		w.armed = true
+		return w.conn.SetReadDeadline(time.Now().Add(quiet))
+	case w.armed:
+		w.armed = false
+		return w.conn.SetReadDeadline(time.Time{})
 	}
-	return time.Time{}
-}
-
-// drain ends the connection as soon as no message is on its way and the MTA keeps silent.
-func (w *wire) drain() {
-	w.draining.Store(true)
-	if !w.busy.Load() {
-		_ = w.Conn.SetReadDeadline(time.Now().Add(quiet)) // closed already: as well
-	}
+	return nil
 }
 
 // Read hands out mended packets. All faults look like the MTA's leaving:
 // go-milter would log others where nobody looks.
 func (w *wire) Read(p []byte) (int, error) {
+	if w.detached {
+		return 0, io.EOF
+	}
 	for len(w.rest) == 0 {
 		if w.err == nil {
 			w.err = w.next()
@@ -208,7 +234,7 @@ func (w *wire) mend(packet []byte) ([]byte, error) {
 			return nil, nil // go-milter would end the session
 		}
 	case codeUnknown:
-		w.reply(replyContinue)
+		w.reply(replyContinue, "")
 		return nil, nil
 	case codeNewPeer:
 		packet[4] = codeAbort // a new Connect overwrites the rest
@@ -268,24 +294,45 @@ func seal(packet []byte, code byte) []byte {
 	return packet
 }
 
-// reply answers a packet that go-milter does not see.
-func (w *wire) reply(code byte) {
-	w.replies = append(w.replies, 0, 0, 0, 1, code)
+// reply sends one packet: a code with strings, each of which a NUL ends.
+func (w *wire) reply(code byte, text ...string) {
+	w.send(code, 0, false, text)
 }
 
-// version is what we speak: go-milter names 2 whatever flags it asks for.
-const version = 6
-
-// Write gathers go-milter's replies until the wire would wait for the MTA.
-func (w *wire) Write(p []byte) (int, error) {
-	if len(p) >= 9 && p[4] == codeNegotiate {
-		binary.BigEndian.PutUint32(p[5:], min(version, w.offered))
+func (w *wire) send(code byte, index uint32, indexed bool, text []string) {
+	at := len(w.replies)
+	w.replies = append(w.replies, 0, 0, 0, 0, code)
+	if indexed {
+		w.replies = binary.BigEndian.AppendUint32(w.replies, index)
 	}
-	w.replies = append(w.replies, p...)
+	for _, s := range text {
+		w.replies = append(append(w.replies, s...), 0)
+	}
+	binary.BigEndian.PutUint32(w.replies[at:], uint32(len(w.replies)-at-4))
 	if len(w.replies) >= maxReplies {
 		if err := w.flush(); err != nil {
-			w.err = err // Read tells go-milter
+			w.err = err // the next read tells
 		}
+	}
+}
+
+// insertHeader puts a field on top of the message.
+func (w *wire) insertHeader(name, value string) {
+	w.send(changeInsert, 0, true, []string{name, value})
+}
+
+// removeHeader removes the indexth field of a name, counted from 1.
+func (w *wire) removeHeader(index int, name string) {
+	w.send(changeHeader, uint32(index), true, []string{name, ""})
+}
+
+// quarantine has the MTA keep the message.
+func (w *wire) quarantine(reason string) { w.reply(changeQuarantine, reason) }
+
+// Write takes what go-milter sends by itself, which is nothing: the session replies.
+func (w *wire) Write(p []byte) (int, error) {
+	if !w.detached {
+		w.replies = append(w.replies, p...)
 	}
 	return len(p), nil
 }
@@ -299,28 +346,46 @@ func (w *wire) flush() error {
 	if cap(w.replies) > readBuffer {
 		w.replies = nil
 	}
-	if err := w.Conn.SetWriteDeadline(time.Now().Add(w.timeouts.packet)); err != nil {
+	if err := w.conn.SetWriteDeadline(time.Now().Add(w.patience)); err != nil {
 		return err
 	}
-	_, err := w.Conn.Write(out)
+	_, err := w.conn.Write(out)
 	return err
 }
 
-// Close sends what is left and ends the connection.
+// Close sends what is left and ends the connection, unless another wire serves it.
 func (w *wire) Close() error {
+	if w.detached {
+		return nil
+	}
 	_ = w.flush() // the MTA may have gone first
-	err := w.Conn.Close()
+	if w.onClose != nil {
+		w.onClose()
+	}
+	err := w.conn.Close()
 	w.once.Do(func() { close(w.closed) })
 	return err
 }
 
+// The rest of net.Conn, which go-milter does not use.
+
+func (w *wire) LocalAddr() net.Addr                { return w.conn.LocalAddr() }
+func (w *wire) RemoteAddr() net.Addr               { return w.conn.RemoteAddr() }
+func (w *wire) SetDeadline(t time.Time) error      { return w.conn.SetDeadline(t) }
+func (w *wire) SetReadDeadline(t time.Time) error  { return w.conn.SetReadDeadline(t) }
+func (w *wire) SetWriteDeadline(t time.Time) error { return w.conn.SetWriteDeadline(t) }
+
 // An offer is what an MTA can do, as it says first.
 type offer struct {
+	version  uint32
 	actions  gomilter.OptAction
 	protocol gomilter.OptProtocol
 }
 
-// negotiate reads the MTA's offer, and leaves it for go-milter to answer.
+// version is what we speak.
+const version = 6
+
+// negotiate reads the MTA's offer. go-milter, which has one answer for every MTA, never sees it.
 func (w *wire) negotiate() (offer, error) {
 	packet, err := w.readPacket()
 	if err == nil && (packet[4] != codeNegotiate || len(packet) < 5+12) {
@@ -332,10 +397,23 @@ func (w *wire) negotiate() (offer, error) {
 		}
 		return offer{}, err
 	}
-	w.rest = packet
-	w.offered = binary.BigEndian.Uint32(packet[5:])
 	return offer{
+		version:  binary.BigEndian.Uint32(packet[5:]),
 		actions:  gomilter.OptAction(binary.BigEndian.Uint32(packet[9:])),
 		protocol: gomilter.OptProtocol(binary.BigEndian.Uint32(packet[13:])),
 	}, nil
+}
+
+// agree answers an offer.
+func (w *wire) agree(t terms) {
+	at := len(w.replies)
+	w.replies = append(w.replies, 0, 0, 0, 0, codeNegotiate)
+	for _, n := range []uint32{t.version, uint32(t.actions), uint32(t.protocol)} {
+		w.replies = binary.BigEndian.AppendUint32(w.replies, n)
+	}
+	if t.macros != "" {
+		w.replies = binary.BigEndian.AppendUint32(w.replies, uint32(gomilter.StageConnect))
+		w.replies = append(append(w.replies, t.macros...), 0)
+	}
+	binary.BigEndian.PutUint32(w.replies[at:], uint32(len(w.replies)-at-4))
 }
