@@ -89,9 +89,7 @@ func TestServerEmptiesDropFolder(t *testing.T) {
 	if err := NewDrop(i.dir, 1000).Put(Mail{Raw: []byte("X-Spoor-Instance: desk.example.net\n\ndropped")}); err != nil {
 		t.Fatal(err)
 	}
-	for len(i.mails(t)) == 0 {
-		<-i.spool.Changed()
-	}
+	i.await(t, 1)
 	if m := i.mails(t)[0]; m.Loop == "" || m.Source != SourceDrop {
 		t.Errorf("took %+v", m.Envelope)
 	}

@@ -92,6 +92,22 @@ func (i *instance) texts(t testing.TB) []string {
 	return got
 }
 
+// await waits until the spool holds n mails.
+func (i *instance) await(t testing.TB, n int) {
+	t.Helper()
+	for end := time.After(20 * time.Second); ; {
+		changed := i.spool.Changed()
+		if len(i.mails(t)) >= n {
+			return
+		}
+		select {
+		case <-changed:
+		case <-end:
+			t.Fatalf("waited for %d mails, there are %d", n, len(i.mails(t)))
+		}
+	}
+}
+
 // A talk is a raw client.
 type talk struct {
 	t testing.TB
@@ -107,8 +123,7 @@ func (i *instance) dial(t testing.TB) *talk {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	k := &talk{t, c, bufio.NewReader(c)}
-	return k
+	return &talk{t, c, bufio.NewReader(c)}
 }
 
 // greet dials, reads the greeting and says EHLO; over TLS if wanted.

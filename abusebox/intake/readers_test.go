@@ -34,9 +34,7 @@ func TestReadersOfServer(t *testing.T) {
 	cfg.Watch = []string{mboxPath, maildirPath}
 	cfg.IMAP = []IMAPConfig{{Server: d.Addr.String(), User: d.User, PasswordFile: password, Plaintext: true}}
 	i := start(t, cfg)
-	for len(i.mails(t)) < 3 {
-		<-i.spool.Changed()
-	}
+	i.await(t, 3)
 	got := map[Source]string{}
 	for _, m := range i.mails(t) {
 		got[m.Source] = m.From + " " + m.Mailbox

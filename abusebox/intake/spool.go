@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -173,5 +174,7 @@ func (s *Spool) Close() error {
 	return err
 }
 
-// IsFull says whether an error of Put means that the disk is at min_free: 452 rather than 451.
-func IsFull(err error) bool { return errors.Is(err, segment.ErrFull) }
+// IsFull says whether an error of Put means that the disk is full, or at min_free: 452 rather than 451.
+func IsFull(err error) bool {
+	return errors.Is(err, segment.ErrFull) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}

@@ -20,7 +20,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 )
 
 var discard = slog.New(slog.DiscardHandler)
@@ -202,5 +201,3 @@ func TestSpoolSurvivesAForeignFile(t *testing.T) {
 		t.Fatal(err)
 	}
 }
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
