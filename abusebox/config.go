@@ -13,7 +13,7 @@ import (
 
 // A Config is the section [desk] of spoor.toml: how the Desk works.
 type Config struct {
-	Workers      int           `toml:"workers"`       // mails processed at the same time
+	Workers      int           `toml:"workers"`       // mails processed at the same time; most of them wait for the disk together
 	MaxInflight  unit.Size     `toml:"max_inflight"`  // bytes of mail in memory
 	Attempts     int           `toml:"attempts"`      // after so many failures a mail goes to a person
 	ReviewEvery  unit.Duration `toml:"review_every"`  // how often digests, deadlines and quiet are looked at
@@ -28,14 +28,14 @@ type Config struct {
 // DefaultConfig suits a machine with two cores.
 func DefaultConfig() Config {
 	day := unit.Duration(24 * time.Hour)
-	return Config{Workers: 4, MaxInflight: 64 << 20, Attempts: 3, ReviewEvery: unit.Duration(time.Minute), ListingEvery: unit.Duration(5 * time.Minute),
+	return Config{Workers: 32, MaxInflight: 64 << 20, Attempts: 3, ReviewEvery: unit.Duration(time.Minute), ListingEvery: unit.Duration(5 * time.Minute),
 		KeepEvidence: 90 * day, KeepPersonal: 90 * day, KeepClosed: 730 * day, KeepHistory: 730 * day}
 }
 
 // Validate reports every mistake.
 func (c Config) Validate(bad func(key, problem, write string)) {
 	if c.Workers < 1 || c.Workers > 256 {
-		bad("workers", fmt.Sprintf("%d is not between 1 and 256", c.Workers), "workers = 4")
+		bad("workers", fmt.Sprintf("%d is not between 1 and 256", c.Workers), "workers = 32")
 	}
 	if c.MaxInflight < 1<<20 {
 		bad("max_inflight", c.MaxInflight.String()+" is less than one mail may have", `max_inflight = "64MB"`)

@@ -57,6 +57,11 @@ type Blocker interface {
 	Propose(ctx context.Context, i incident.Incident, why string) error
 }
 
+// A Counter adds recorded events to the monthly tables; stats keeps them.
+type Counter interface {
+	Count(ctx context.Context, limit int) (int, error)
+}
+
 // Deps are what a Desk works with. What may be nil says so.
 type Deps struct {
 	Config     Config
@@ -69,6 +74,7 @@ type Deps struct {
 	Witnesses  []Witness
 	Listings   Listings // nil: no proactive notices
 	Blocker    Blocker  // nil: proposals are only noted
+	Counter    Counter  // nil: events wait to be counted by who opens the store next
 	Composer   *notify.Composer
 	Transport  notify.Transport // nil: nothing is sent, whatever Notify.Send says
 	Signer     *notify.Signer
@@ -118,6 +124,9 @@ func (d *Desk) Run(ctx context.Context) error {
 	group.Go(func() error { return d.deliver(ctx) })
 	group.Go(func() error { return d.every(ctx, d.d.Config.ReviewEvery.Std(), "review", d.Review) })
 	group.Go(func() error { return d.every(ctx, purgeEvery, "purge", d.purge) })
+	if d.d.Counter != nil {
+		group.Go(func() error { return d.every(ctx, countEvery, "statistics", d.countEvents) })
+	}
 	if d.d.Config.Proactive && d.d.Listings != nil {
 		group.Go(func() error { return d.every(ctx, d.d.Config.ListingEvery.Std(), "listings", d.Proact) })
 	}
@@ -129,6 +138,21 @@ func (d *Desk) Run(ctx context.Context) error {
 
 // purgeEvery is how often the ages of what is kept are looked at.
 const purgeEvery = time.Hour
+
+// How often events are added to the tables, and how many in one transaction.
+const (
+	countEvery = 5 * time.Second
+	countBatch = 2000
+)
+
+func (d *Desk) countEvents(ctx context.Context) error {
+	for {
+		n, err := d.d.Counter.Count(ctx, countBatch)
+		if err != nil || n < countBatch {
+			return err
+		}
+	}
+}
 
 // every does something now and then; what fails is logged and done again the next time.
 func (d *Desk) every(ctx context.Context, period time.Duration, name string, do func(context.Context) error) error {

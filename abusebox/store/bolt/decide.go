@@ -93,7 +93,7 @@ func (s *Store) Decide(ctx context.Context, ask abusebox.Ask, decide func(incide
 			return err
 		}
 		at := ask.Record.Decided
-		if err := write(tx, &d, at); err != nil || ask.Mail == 0 {
+		if err := write(tx, &d, known.Incidents, at); err != nil || ask.Mail == 0 {
 			return err
 		}
 		if known.Repeat == "" {
@@ -276,7 +276,7 @@ func (s *Store) Change(ctx context.Context, ids []incident.ID, decide func([]inc
 		if d, err = decide(incidents, known); err != nil {
 			return err
 		}
-		return write(tx, &d, time.Time{})
+		return write(tx, &d, incidents, time.Time{})
 	})
 	return d, err
 }
@@ -303,10 +303,13 @@ func raise(tx *bbolt.Tx, name string) error {
 }
 
 // write puts everything a decision says into the buckets and fills in its IDs.
-func write(tx *bbolt.Tx, d *incident.Decision, at time.Time) error {
+func write(tx *bbolt.Tx, d *incident.Decision, read []incident.Incident, at time.Time) error {
 	d.Changes = slices.Clone(d.Changes)
 	for n := range d.Changes {
-		if err := writeChange(tx, &d.Changes[n]); err != nil {
+		if err := recordChange(tx, d.Changes[n], read); err != nil {
+			return err
+		}
+		if err := writeChange(tx, &d.Changes[n], read); err != nil {
 			return err
 		}
 	}
@@ -337,6 +340,9 @@ func write(tx *bbolt.Tx, d *incident.Decision, at time.Time) error {
 		}
 	}
 	for key, state := range d.Contacts {
+		if err := recordContact(tx, key, state); err != nil {
+			return err
+		}
 		if err := put(tx.Bucket(bucketContacts), []byte(key), state); err != nil {
 			return err
 		}
@@ -347,22 +353,9 @@ func write(tx *bbolt.Tx, d *incident.Decision, at time.Time) error {
 // maxEvidence bounds the evidence kept about one incident; what is over is only counted. Half of it is kept whole.
 const maxEvidence = 4000
 
-func writeChange(tx *bbolt.Tx, c *incident.Change) error {
+func writeChange(tx *bbolt.Tx, c *incident.Change, read []incident.Incident) error {
 	i := &c.Incident
-	incidents := tx.Bucket(bucketIncidents)
-	if i.ID == 0 {
-		id, err := incidents.NextSequence()
-		if err != nil {
-			return err
-		}
-		i.ID = incident.ID(id)
-	} else if err := unindex(tx, i.ID); err != nil {
-		return err
-	}
-	if err := put(incidents, number(i.ID), i); err != nil {
-		return err
-	}
-	if err := index(tx, *i); err != nil {
+	if err := writeIncident(tx, i, read); err != nil {
 		return err
 	}
 	for _, e := range c.Evidence {
@@ -383,6 +376,29 @@ func writeChange(tx *bbolt.Tx, c *incident.Change) error {
 		}
 	}
 	return nil
+}
+
+func writeIncident(tx *bbolt.Tx, i *incident.Incident, read []incident.Incident) error {
+	incidents := tx.Bucket(bucketIncidents)
+	if i.ID == 0 {
+		id, err := incidents.NextSequence()
+		if err != nil {
+			return err
+		}
+		i.ID = incident.ID(id)
+		if err := index(tx, *i); err != nil {
+			return err
+		}
+		return put(incidents, number(i.ID), i)
+	}
+	old, err := stored(tx, read, i.ID)
+	if err != nil {
+		return err
+	}
+	if err := reindex(tx, old, *i); err != nil {
+		return err
+	}
+	return put(incidents, number(i.ID), i)
 }
 
 func addEvidence(tx *bbolt.Tx, id incident.ID, e incident.Evidence) error {

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"crypto/sha256"
 
 	"go.etcd.io/bbolt"
@@ -32,19 +33,34 @@ func index(tx *bbolt.Tx, i incident.Incident) error {
 			return err
 		}
 	}
+	if due := nextKey(i); due != nil {
+		return tx.Bucket(bucketNext).Put(due, nil)
+	}
+	return nil
+}
+
+// nextKey is where an incident waits for its time; nil if it waits for none.
+func nextKey(i incident.Incident) []byte {
 	if i.Next.IsZero() || i.State.Closed() {
 		return nil
 	}
-	return tx.Bucket(bucketNext).Put(timed(i.Next, i.ID), nil)
+	return timed(i.Next, i.ID)
 }
 
-// unindex takes out what the stored version of an incident is found under.
-func unindex(tx *bbolt.Tx, id incident.ID) error {
-	old, ok, err := get[incident.Incident](tx.Bucket(bucketIncidents), number(id))
-	if err != nil || !ok {
+// reindex moves an incident from what its old version is found under; most times nothing of that changed.
+func reindex(tx *bbolt.Tx, old, i incident.Incident) error {
+	if old.Key == i.Key && bytes.Equal(nextKey(old), nextKey(i)) {
+		return nil
+	}
+	if err := unindex(tx, old); err != nil {
 		return err
 	}
-	if err := tx.Bucket(bucketByKey).Delete(append(keyHash(old.Key), number(id)...)); err != nil {
+	return index(tx, i)
+}
+
+// unindex takes out what an incident is found under.
+func unindex(tx *bbolt.Tx, old incident.Incident) error {
+	if err := tx.Bucket(bucketByKey).Delete(append(keyHash(old.Key), number(old.ID)...)); err != nil {
 		return err
 	}
 	if key := addrKey(old); key != nil {
@@ -52,8 +68,19 @@ func unindex(tx *bbolt.Tx, id incident.ID) error {
 			return err
 		}
 	}
-	if old.Next.IsZero() {
-		return nil
+	if due := nextKey(old); due != nil {
+		return tx.Bucket(bucketNext).Delete(due)
 	}
-	return tx.Bucket(bucketNext).Delete(timed(old.Next, id))
+	return nil
+}
+
+// stored returns an incident as it is stored: the version that was read in this transaction, or else from the bucket.
+func stored(tx *bbolt.Tx, read []incident.Incident, id incident.ID) (incident.Incident, error) {
+	for _, i := range read {
+		if i.ID == id {
+			return i, nil
+		}
+	}
+	i, _, err := get[incident.Incident](tx.Bucket(bucketIncidents), number(id))
+	return i, err
 }

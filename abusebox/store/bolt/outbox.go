@@ -269,6 +269,9 @@ func markBroken(tx *bbolt.Tx, key string, r abusebox.Result) error {
 	}
 	state.Broken, state.Why, state.Changed = true, r.Last, r.At
 	state.Failures++
+	if err := recordContact(tx, key, state); err != nil {
+		return err
+	}
 	return put(b, []byte(key), state)
 }
 

@@ -177,7 +177,11 @@ func (s *Store) purgeIncidents(ctx context.Context, p abusebox.Purge) (n int, er
 }
 
 func removeIncident(tx *bbolt.Tx, id incident.ID) error {
-	if err := unindex(tx, id); err != nil {
+	old, ok, err := get[incident.Incident](tx.Bucket(bucketIncidents), number(id))
+	if err != nil || !ok {
+		return err
+	}
+	if err := unindex(tx, old); err != nil {
 		return err
 	}
 	if err := removeTasks(tx, id); err != nil {
