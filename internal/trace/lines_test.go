@@ -101,3 +101,14 @@ func TestHostileHELO(t *testing.T) {
 		}
 	}
 }
+
+// A name in the DNS is chosen by whoever has the address: it must not pass for
+// a remark of the server.
+func TestHostileRDNS(t *testing.T) {
+	for _, rdns := range []string{"authenticated.example.com", "auth.example.com", "tls.example.com", "sasl.example.com", "smtp-auth.example.com", "using", "client", "no", "version", "mailfrom.example.com", "envelope-from.example.com"} {
+		h := ParseReceived([]byte("Received: from x (" + rdns + " [192.0.2.10]) by mx.example.net (Postfix) with SMTP id A1; Mon, 5 Oct 2026 10:11:12 +0200"))
+		if addrText(h.IP) != "192.0.2.10" || h.RDNS != rdns || h.authenticated || h.TLS != "" || h.EnvelopeFrom != "" {
+			t.Errorf("%s: %s", rdns, describe(&h))
+		}
+	}
+}

@@ -174,29 +174,63 @@ func numbersOnly(s string) bool {
 }
 
 // notAboutPeer knows the comments of the from part that say something else;
-// those that matter are read by Hop.remark.
+// those that matter are read by Hop.remark. A peer may be called
+// "authenticated.example" in the DNS: what has the form of a name and its
+// address is about the peer whatever it says.
 func notAboutPeer(c string) bool {
+	return isRemark(c) && !nameAndAddress(c)
+}
+
+func isRemark(c string) bool {
 	switch c[0] | 0x20 {
 	case 'u':
-		return hasFoldPrefix(c, "using ") || hasFoldPrefix(c, "uid ")
+		return says(c, "using") || says(c, "uid")
 	case 'n':
-		return hasFoldPrefix(c, "no client") || hasFoldPrefix(c, "not verified")
+		return says(c, "no client") || says(c, "not verified")
 	case 'c':
-		return hasFoldPrefix(c, "client ") || hasFoldPrefix(c, "cipher ")
+		return says(c, "client") || says(c, "cipher")
 	case 'a':
-		return hasFoldPrefix(c, "authenticated") || hasFoldPrefix(c, "auth:")
+		return says(c, "authenticated") || says(c, "auth")
 	case 't':
-		return hasFoldPrefix(c, "tls")
+		return says(c, "tls") || says(c, "tls_cipher") || hasFoldPrefix(c, "tlsv1") || hasFoldPrefix(c, "tls1") || hasFoldPrefix(c, "tls-1") || hasFoldPrefix(c, "tls_")
 	case 'e':
-		return hasFoldPrefix(c, "envelope-")
+		return says(c, "envelope-from") || says(c, "envelope-sender")
 	case 'm':
-		return hasFoldPrefix(c, "mailfrom") || hasFoldPrefix(c, "may be forged") || hasFoldPrefix(c, "misconfigured")
+		return says(c, "mailfrom") || says(c, "may be forged") || says(c, "misconfigured")
 	case 'v':
 		return hasFoldPrefix(c, "version=")
 	case 's':
-		return hasFoldPrefix(c, "squirrelmail") || hasFoldPrefix(c, "smtp-auth") || hasFoldPrefix(c, "sasl")
+		return says(c, "squirrelmail") || says(c, "smtp-auth") || says(c, "sasl") || says(c, "ssl") || hasFoldPrefix(c, "sslv")
 	}
 	return false
+}
+
+// says tells whether c begins with the word, which is in lower case, and the
+// word ends there.
+func says(c, word string) bool {
+	if !hasFoldPrefix(c, word) {
+		return false
+	}
+	if len(c) == len(word) {
+		return true
+	}
+	b := c[len(word)]
+	return !isAlpha(b) && !isDigit(b) && b != '.' && b != '-' && b != '_'
+}
+
+// nameAndAddress tells whether a comment is "name [address]" with or without
+// what servers add behind it.
+func nameAndAddress(c string) bool {
+	i := strings.IndexByte(c, '[')
+	if i < 1 || strings.IndexByte(trimSpace(c[:i]), ' ') >= 0 {
+		return false
+	}
+	end := strings.IndexByte(c[i:], ']')
+	if end < 0 {
+		return false
+	}
+	_, _, ok := tokenAddr(c[i+1 : i+end])
+	return ok
 }
 
 // option reads HELO, helo=, ident=, port= and their like.

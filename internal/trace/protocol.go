@@ -98,7 +98,7 @@ func (h *Hop) readRemarks(l *line, p *peer) {
 
 // remark reads one comment.
 func (h *Hop) remark(c string) {
-	if len(c) < 4 {
+	if len(c) < 4 || !isRemark(c) || nameAndAddress(c) {
 		return
 	}
 	switch c[0] | 0x20 {

@@ -99,9 +99,9 @@ func (l *line) scan(s string) {
 		case isSpace(c) || c == ',' || c == ')':
 			i++
 		case c == '(':
-			end := l.comment(i)
-			l.clauses[cur].add(trimSpace(s[i+1:min(end, len(s))]), true)
-			i = end + 1
+			end, next := l.comment(i)
+			l.clauses[cur].add(trimSpace(s[i+1:end]), true)
+			i = next
 		case c == ';':
 			l.semicolon(i)
 			i++
@@ -123,9 +123,9 @@ func (l *line) semicolon(i int) {
 	l.nSemis++
 }
 
-// comment returns where the comment that opens at i closes: comments nest
-// (RFC 5322 §3.2.2) and may hold quoted pairs.
-func (l *line) comment(i int) int {
+// comment returns where the comment that opens at i ends, and where the line
+// goes on: comments nest (RFC 5322 §3.2.2) and may hold quoted pairs.
+func (l *line) comment(i int) (end, next int) {
 	s := l.s
 	if l.flat {
 		return flatEnd(s, i)
@@ -142,7 +142,7 @@ func (l *line) comment(i int) int {
 			depth++
 		case ')':
 			if depth--; depth == 0 {
-				return j
+				return j, j + 1
 			}
 		}
 	}
@@ -150,18 +150,19 @@ func (l *line) comment(i int) int {
 	return flatEnd(s, i)
 }
 
-// flatEnd returns where the unbalanced comment that opens at i ends: at the
-// first closing parenthesis, else before the next semicolon, else at the end.
-func flatEnd(s string, i int) int {
+// flatEnd is comment for a parenthesis that nothing closes: the comment ends at
+// the first closing one, else before the next semicolon or opening one, else at
+// the end.
+func flatEnd(s string, i int) (end, next int) {
 	for j := i + 1; j < len(s); j++ {
 		switch s[j] {
 		case ')':
-			return j
+			return j, j + 1
 		case ';', '(':
-			return j - 1
+			return j, j
 		}
 	}
-	return len(s)
+	return len(s), len(s)
 }
 
 // word returns the end of the word that begins at i. Brackets, angles and
