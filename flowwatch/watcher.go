@@ -184,12 +184,13 @@ func (w *Watcher) CloseInterval(ctx context.Context, end time.Time) error {
 	begun := time.Now()
 	iv.Finish()
 	r := w.record(iv, exporters)
+	r.Values = map[string]any{settingExporters: exporters, settingMemory: memory}
 	iv.Clear()
 	w.mu.Lock()
 	w.counter.Recycle(iv)
 	w.mu.Unlock()
 	w.publish()
-	err := w.keep(ctx, r, exporters, memory)
+	err := w.keep(ctx, r)
 	w.stats.closed(time.Since(begun))
 	w.announce(r)
 	return err
@@ -247,7 +248,7 @@ func (w *Watcher) coverage(iv *activity.Interval, exporters []netflow.Exporter) 
 }
 
 // keep stores a record, and those before it that could not be stored in their time.
-func (w *Watcher) keep(ctx context.Context, r history.Record, exporters []netflow.Exporter, memory netflow.Memory) error {
+func (w *Watcher) keep(ctx context.Context, r history.Record) error {
 	if w.store == nil {
 		return nil
 	}
@@ -262,12 +263,6 @@ func (w *Watcher) keep(ctx context.Context, r history.Record, exporters []netflo
 			return err
 		}
 		w.pending = w.pending[1:]
-	}
-	if err := w.store.Put(ctx, settingExporters, exporters); err != nil {
-		return err
-	}
-	if err := w.store.Put(ctx, settingMemory, memory); err != nil {
-		return err
 	}
 	return w.store.RollUp(ctx, r.Start.Add(r.Length))
 }

@@ -36,6 +36,13 @@ func (c *Counter) Close(end time.Time) *Interval {
 	return iv
 }
 
+// SkipTo moves the beginning of the open interval on, if nothing was counted in it yet.
+func (c *Counter) SkipTo(t time.Time) {
+	if c.Hosts() == 0 && t.After(c.start) {
+		c.start = t
+	}
+}
+
 // Finish sums up Coverage and Pairs. It must be called before these are read.
 func (iv *Interval) Finish() {
 	iv.Coverage, iv.Pairs = nil, nil

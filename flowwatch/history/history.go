@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -39,8 +40,9 @@ func DefaultKeep() Keep {
 
 // A Store is the file. Its methods may be called by many goroutines.
 type Store struct {
-	db   *bolt.DB
-	keep Keep
+	db     *bolt.DB
+	keep   Keep
+	pruned atomic.Int64 // when it was last pruned, Unix seconds
 }
 
 var (
@@ -73,7 +75,7 @@ func Open(path string, keep Keep) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the flow history: %w", err)
 	}
-	return &Store{db, keep}, nil
+	return &Store{db: db, keep: keep}, nil
 }
 
 // OpenReadOnly opens an existing file for questions alone.
@@ -82,7 +84,7 @@ func OpenReadOnly(path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the flow history: %w", err)
 	}
-	return &Store{db, DefaultKeep()}, nil
+	return &Store{db: db, keep: DefaultKeep()}, nil
 }
 
 // Close closes the file.
@@ -125,6 +127,7 @@ type Span struct {
 	Profile    string             `json:"profile"`
 	Start      time.Time          `json:"start"`
 	Length     time.Duration      `json:"length"`
+	Seen       time.Duration      `json:"seen"` // of Length, while the collector ran
 	Hosts      int                `json:"hosts"`
 	Bars       activity.Histogram `json:"bars"`  // by host
 	Pairs      activity.Histogram `json:"pairs"` // by pair of host and peer within each interval
@@ -148,8 +151,9 @@ type Record struct {
 	Length    time.Duration
 	Profiles  []Profile
 	Changes   []anomaly.Change
-	Past      []Past   // what the Judge remembers
-	Forgotten []string // keys of pasts that it no longer does
+	Past      []Past         // what the Judge remembers
+	Forgotten []string       // keys of pasts that it no longer does
+	Values    map[string]any // kept as JSON under their names, for Store.Get
 }
 
 // A Past is what the Judge remembers of one host, in its own form.
@@ -173,7 +177,7 @@ func (s *Store) Append(ctx context.Context, r Record) error {
 func appendRecord(tx *bbolt.Tx, r Record) error {
 	for _, p := range r.Profiles {
 		span := Span{
-			Resolution: Interval, Profile: p.Name, Start: r.Start, Length: r.Length,
+			Resolution: Interval, Profile: p.Name, Start: r.Start, Length: r.Length, Seen: r.Length,
 			Hosts: p.Hosts.hosts, Bars: p.Hosts.bars, Pairs: p.Pairs, Coverage: p.Coverage,
 		}
 		if err := putSpan(tx, span, p.Hosts.blocks); err != nil {
@@ -188,6 +192,11 @@ func appendRecord(tx *bbolt.Tx, r Record) error {
 	b := tx.Bucket(pasts)
 	for _, p := range r.Past {
 		if err := b.Put([]byte(p.Key), p.Value); err != nil {
+			return err
+		}
+	}
+	for name, v := range r.Values {
+		if err := putValue(tx, name, v); err != nil {
 			return err
 		}
 	}
@@ -255,20 +264,15 @@ func (s *Store) Pasts(fn func(key string, value []byte) error) error {
 	})
 }
 
-// Put keeps one value as JSON under a name.
-func (s *Store) Put(ctx context.Context, name string, v any) error {
+func putValue(tx *bbolt.Tx, name string, v any) error {
 	value, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", name, err)
 	}
-	err = s.db.Update(ctx, func(tx *bbolt.Tx) error { return tx.Bucket(settings).Put([]byte("value-"+name), value) })
-	if err != nil {
-		return fmt.Errorf("keep %s: %w", name, err)
-	}
-	return nil
+	return tx.Bucket(settings).Put([]byte("value-"+name), value)
 }
 
-// Get reads what Put kept into v, a pointer; v stays as it is where nothing was kept.
+// Get reads one of a Record's Values into v, a pointer; v stays as it is where nothing was kept.
 func (s *Store) Get(name string, v any) error {
 	return s.db.View(func(tx *bbolt.Tx) error {
 		value := tx.Bucket(settings).Get([]byte("value-" + name))

@@ -304,7 +304,7 @@ func TestValues(t *testing.T) {
 	if err := s.Get("x", &got); err != nil || got[0] != "as it was" {
 		t.Errorf("nothing kept: %v, error %v", got, err)
 	}
-	if err := s.Put(ctx, "x", []string{"a"}); err != nil {
+	if err := s.Append(ctx, history.Record{Start: midnight, Values: map[string]any{"x": []string{"a"}}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Get("x", &got); err != nil || got[0] != "a" {

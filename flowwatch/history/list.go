@@ -75,8 +75,15 @@ func (s *Store) AnomaliesOf(host netip.Prefix, from, to time.Time) (out []anomal
 	return out, err
 }
 
+// pruneEvery is how often it is looked for what is too old: by the clock of the intervals, once in an hour.
+const pruneEvery = time.Hour
+
 // prune deletes what is older than is to be kept.
 func (s *Store) prune(ctx context.Context, now time.Time) error {
+	if last := s.pruned.Load(); now.Sub(time.Unix(last, 0)) < pruneEvery && last <= now.Unix() {
+		return nil
+	}
+	s.pruned.Store(now.Unix())
 	err := s.db.Update(ctx, func(tx *bbolt.Tx) error {
 		for r, keep := range map[Resolution]time.Duration{Interval: s.keep.Intervals, Hour: s.keep.Hours, Day: s.keep.Days} {
 			if keep <= 0 {
@@ -87,6 +94,9 @@ func (s *Store) prune(ctx context.Context, now time.Time) error {
 					return err
 				}
 			}
+		}
+		if s.keep.List <= 0 {
+			return nil
 		}
 		return pruneList(tx.Bucket(list), now.Add(-s.keep.List))
 	})

@@ -3,6 +3,10 @@ package history
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -159,31 +163,47 @@ func (s *Store) Profiles() (names []string, err error) {
 }
 
 func (s *Store) rollUp(ctx context.Context, profile string, from, to Resolution, length time.Duration, now time.Time) error {
-	fine, err := s.Spans(from, profile, time.Unix(0, 0), now)
+	since, err := s.lastSpan(to, profile)
 	if err != nil {
 		return err
 	}
-	made, err := s.Spans(to, profile, time.Unix(0, 0), now)
+	fine, err := s.Spans(from, profile, since, now)
 	if err != nil {
 		return err
-	}
-	done := map[int64]bool{}
-	for _, m := range made {
-		done[m.Start.Unix()] = true
 	}
 	groups := map[int64][]Span{}
 	for _, f := range fine {
-		start := f.Start.Truncate(length)
-		if !done[start.Unix()] && !start.Add(length).After(now) {
+		if start := f.Start.Truncate(length); !start.Before(since) && !start.Add(length).After(now) {
 			groups[start.Unix()] = append(groups[start.Unix()], f)
 		}
 	}
-	for start, group := range groups {
-		if err := s.makeSpan(ctx, profile, to, time.Unix(start, 0).UTC(), length, group); err != nil {
+	// In their order, so that after a crash all that is missing lies behind the last one made.
+	for _, start := range slices.Sorted(maps.Keys(groups)) {
+		if err := s.makeSpan(ctx, profile, to, time.Unix(start, 0).UTC(), length, groups[start]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// lastSpan is when the last span of a resolution ends, 1970 where there is none.
+func (s *Store) lastSpan(r Resolution, profile string) (end time.Time, err error) {
+	end = time.Unix(0, 0).UTC()
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(spans).Bucket([]byte(r)).Bucket([]byte(profile))
+		if b == nil {
+			return nil
+		}
+		if _, v := b.Cursor().Last(); v != nil {
+			var span Span
+			if err := json.Unmarshal(v, &span); err != nil {
+				return fmt.Errorf("read a span of %s: %w", profile, err)
+			}
+			end = span.End()
+		}
+		return nil
+	})
+	return end, err
 }
 
 func (s *Store) makeSpan(ctx context.Context, profile string, to Resolution, start time.Time, length time.Duration, group []Span) error {
@@ -204,7 +224,7 @@ func (s *Store) makeSpan(ctx context.Context, profile string, to Resolution, sta
 		span.Pairs.Merge(&g.Pairs)
 	}
 	basis := basisOf(group)
-	span.Coverage, span.Hosts, span.Bars = basis.Coverage, w.hosts, w.bars
+	span.Coverage, span.Hosts, span.Bars, span.Seen = basis.Coverage, w.hosts, w.bars, basis.Seen
 	span.Coverage.Partial = span.Coverage.Partial || basis.Seen < length
 	return s.db.Update(ctx, func(tx *bbolt.Tx) error { return putSpan(tx, span, w.blocks) })
 }

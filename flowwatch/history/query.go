@@ -98,7 +98,7 @@ func basisOf(list []Span) (b Basis) {
 			b.Length = s.Length
 		}
 		b.Spans++
-		b.Seen += s.Length
+		b.Seen += s.Seen
 		mergeCoverage(&b.Coverage, s.Coverage)
 	}
 	return b

@@ -11,7 +11,8 @@ type Packet struct {
 	SrcPort, DstPort uint16 // of ICMP: DstPort is type*256+code
 	Proto            uint8
 	Flags            uint8
-	Bytes            int // IP bytes
+	Bytes            int    // IP bytes
+	Payload          []byte // of UDP, as far as it is there
 }
 
 // A Link says how a sampled header begins, in sFlow's numbers.
@@ -174,6 +175,10 @@ func (p *Packet) transport(b []byte) {
 		p.SrcPort, p.DstPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 		if p.Proto == ProtoTCP && len(b) >= 14 {
 			p.Flags = b[13]
+		}
+		if p.Proto == ProtoUDP && len(b) >= 8 {
+			// The length of the datagram, not of the frame, which may be padded (RFC 768).
+			p.Payload = b[8:max(8, min(len(b), int(binary.BigEndian.Uint16(b[4:]))))]
 		}
 	case ProtoICMP, ProtoICMPv6:
 		if len(b) >= 2 {
