@@ -31,6 +31,7 @@ func newRoot(a *app) *cobra.Command {
 		newServeCmd(a),
 		newCheckCmd(a),
 		newMaillogCmd(a),
+		newStatsCmd(a),
 		newTraceCmd(a),
 		newParseCmd(a),
 		newFileCmd(a),

@@ -11,6 +11,7 @@ import (
 	"spoor/abusebox/intake"
 	"spoor/abusebox/maillog"
 	"spoor/abusebox/notify"
+	"spoor/abusebox/stats"
 	"spoor/flowwatch"
 	"spoor/internal/unit"
 	"spoor/milter"
@@ -34,6 +35,7 @@ type Config struct {
 	Milter    milter.Config           `toml:"milter"`
 	Flowwatch flowwatch.Config        `toml:"flowwatch"`
 	Registry  registry.Config         `toml:"registry"`
+	Stats     stats.Config            `toml:"stats"`
 
 	// Path is the file that this was read from, empty where there was none.
 	Path string `toml:"-"`
@@ -81,6 +83,7 @@ func Default() Config {
 		Milter:    milter.DefaultConfig(),
 		Flowwatch: flowwatch.DefaultConfig(),
 		Registry:  registry.DefaultConfig(),
+		Stats:     stats.DefaultConfig(),
 	}
 }
 
@@ -115,6 +118,7 @@ func (c Config) validate(bad func(key, problem, write string)) {
 		c.Flowwatch.Validate(in("flowwatch"))
 	}
 	c.Registry.Validate(in("registry"))
+	c.Stats.Validate(in("stats"))
 }
 
 func (s Site) validate(bad func(key, problem, write string)) {
