@@ -23,6 +23,7 @@ type Poller struct {
 	secrets Secrets
 	log     *slog.Logger
 	now     func() time.Time
+	connect func(*gosnmp.GoSNMP) error // opens the socket
 }
 
 // NewPoller returns a Poller; log may be nil.
@@ -30,7 +31,7 @@ func NewPoller(secrets Secrets, log *slog.Logger) *Poller {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Poller{secrets, log, time.Now}
+	return &Poller{secrets, log, time.Now, (*gosnmp.GoSNMP).Connect}
 }
 
 // Poll implements registry.Poller: one walk for each context of the router.

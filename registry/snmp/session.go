@@ -66,7 +66,7 @@ func (p *Poller) dial(ctx context.Context, c registry.RouterConfig, vrf string) 
 	if err != nil {
 		return nil, err
 	}
-	if err := g.Connect(); err != nil {
+	if err := p.connect(g); err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", c.Address, err)
 	}
 	return g, nil

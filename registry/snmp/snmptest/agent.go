@@ -46,6 +46,7 @@ const (
 type Options struct {
 	Records   []Record // sorted by OID
 	Community string
+	Address   string // host:port to listen at; "" is a free port on 127.0.0.1
 	Fault     Fault
 	After     int    // rows of the first column after which the fault begins
 	Under     string // OID of the table, such as "1.3.6.1.2.1.4.24.7.1"
@@ -71,12 +72,19 @@ type Agent struct {
 	under   []uint32
 }
 
-// Start opens the agent on 127.0.0.1.
+// Start opens the agent.
 func Start(options Options) (*Agent, error) {
 	if options.Mangle != nil {
 		options.Records = options.Mangle(slices.Clone(options.Records))
 	}
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
+	if options.Address == "" {
+		options.Address = "127.0.0.1:0"
+	}
+	at, err := netip.ParseAddrPort(options.Address)
+	if err != nil {
+		return nil, fmt.Errorf("snmptest: %w", err)
+	}
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
 	if err != nil {
 		return nil, fmt.Errorf("snmptest: %w", err)
 	}
@@ -91,7 +99,7 @@ func Start(options Options) (*Agent, error) {
 	return a, nil
 }
 
-// Port is the UDP port on 127.0.0.1.
+// Port is its UDP port.
 func (a *Agent) Port() uint16 { return a.conn.LocalAddr().(*net.UDPAddr).AddrPort().Port() }
 
 // Close ends the agent.
