@@ -11,6 +11,9 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
+// localhost is the proxy of these tests.
+var localhost = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+
 // LMTP answers each recipient, by DATA and by BDAT, over TCP and a Unix socket, and keeps one mail.
 func TestLMTP(t *testing.T) {
 	for name, address := range map[string]string{"tcp": "127.0.0.1:0", "unix": filepath.Join(t.TempDir(), "lmtp.sock")} {
@@ -132,7 +135,7 @@ func TestAuthTriesAreLimited(t *testing.T) {
 func TestAuthIsNotOfferedInTheClear(t *testing.T) {
 	cfg := testConfig()
 	cfg.Users = []string{"tool:$2a$04$xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}
-	cfg.Xclient = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+	cfg.Xclient = localhost
 	i := start(t, cfg)
 	k := i.greet(t, false)
 	k.say("XCLIENT ADDR=198.51.100.7")
@@ -147,7 +150,7 @@ func TestAuthIsNotOfferedInTheClear(t *testing.T) {
 
 // XCLIENT gives the client that a configured proxy names; from anybody else it is refused.
 func TestXclient(t *testing.T) {
-	eachTransport(t, func(c *Config) { c.Xclient = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")} }, func(t *testing.T, i *instance, overTLS bool) {
+	eachTransport(t, func(c *Config) { c.Xclient = localhost }, func(t *testing.T, i *instance, overTLS bool) {
 		k := i.greet(t, overTLS)
 		k.say("MAIL FROM:<before@example.org>")
 		k.want("250")
@@ -183,7 +186,7 @@ func TestXclient(t *testing.T) {
 func TestXclientLimits(t *testing.T) {
 	cfg := testConfig()
 	cfg.MaxConnectionsClient = 1
-	cfg.Xclient = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+	cfg.Xclient = localhost
 	i := start(t, cfg)
 	a, b, c := i.greet(t, false), i.greet(t, false), i.greet(t, false)
 	a.say("XCLIENT ADDR=192.0.2.1")
@@ -227,7 +230,7 @@ func TestProxyProtocol(t *testing.T) {
 		v2(1, 1, 192, 0, 2, 7):                                                        "",
 	} {
 		cfg := testConfig()
-		cfg.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+		cfg.Proxies = localhost
 		i := start(t, cfg)
 		k := i.dial(t)
 		k.raw(header)

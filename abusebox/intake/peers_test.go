@@ -1,0 +1,109 @@
+package intake
+
+import (
+	"fmt"
+	"net/smtp"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"spoor/internal/peers"
+)
+
+// A real Postfix hands on by LMTP, over TCP and a Unix socket: what it cannot deliver waits in its queue.
+func TestPostfixDeliversByLMTP(t *testing.T) {
+	dir := peers.TempDir(t, "lmtp")
+	for name, address := range map[string]string{"tcp": fmt.Sprintf("127.0.0.1:%d", peers.FreePort(t)), "unix": filepath.Join(dir, "lmtp.sock")} {
+		t.Run(name, func(t *testing.T) {
+			transport := "lmtp:inet:" + address
+			if name == "unix" {
+				transport = "lmtp:unix:" + address
+			}
+			p := peers.NewPostfix(t, peers.PostfixOptions{Main: map[string]string{
+				"default_transport": transport, "relay_transport": transport, "minimal_backoff_time": "1s", "queue_run_delay": "1s",
+			}})
+			send := func(n int) {
+				t.Helper()
+				text := fmt.Sprintf("Subject: %d\r\n\r\n.dot\r\nFrom here\r\nend\r\n", n)
+				if err := smtp.SendMail(p.Addr.String(), nil, "a@example.org", []string{"abuse@example.net", "spam@example.net"}, []byte(text)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			send(1) // nobody listens yet
+			peers.WaitFor(t, 20*time.Second, "the mail to be deferred", func() bool { return p.Queue(t)["deferred"] == 1 })
+			cfg := testConfig()
+			cfg.SMTP, cfg.LMTP = nil, []string{address}
+			i := start(t, cfg)
+			if name == "unix" {
+				if err := os.Chmod(address, 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+			send(2)
+			i.await(t, 1)
+			p.Flush(t)
+			i.await(t, 2)
+			peers.WaitFor(t, 20*time.Second, "the queue to be empty", func() bool { return len(p.Queue(t)) == 0 })
+			for _, m := range i.mails(t) {
+				if !strings.HasSuffix(string(m.Raw), "\r\n\r\n.dot\r\nFrom here\r\nend\r\n") || !strings.HasPrefix(string(m.Message()), "Received: from ") {
+					t.Errorf("kept %q", m.Raw)
+				}
+				if d := cmp.Diff([]string{"abuse@example.net", "spam@example.net"}, m.Recipients); d != "" || m.From != "a@example.org" || m.Source != SourceLMTP {
+					t.Errorf("envelope %+v", m.Envelope)
+				}
+			}
+		})
+	}
+}
+
+// Postfix as an SMTP client, with STARTTLS and CHUNKING where it likes.
+func TestPostfixRelaysBySMTP(t *testing.T) {
+	cfg := testConfig()
+	cfg.TLSCert, cfg.TLSKey = selfSigned(t, t.TempDir(), 1)
+	i := start(t, cfg)
+	port := i.Addrs()[0].String()[strings.LastIndexByte(i.Addrs()[0].String(), ':'):]
+	p := peers.NewPostfix(t, peers.PostfixOptions{Main: map[string]string{
+		"default_transport": "smtp:[127.0.0.1]" + port, "smtp_tls_security_level": "encrypt",
+	}})
+	for n := range 20 {
+		text := fmt.Sprintf("Subject: %d\r\n\r\n%s", n, strings.Repeat(".line\r\n", 100*n))
+		if err := smtp.SendMail(p.Addr.String(), nil, "a@example.org", []string{"abuse@example.net"}, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	i.await(t, 20)
+	for _, m := range i.mails(t) {
+		if m.TLS == "" || m.Helo != "mail.example.net" || strings.Count(string(m.Raw), "\r\n.line")%100 != 0 {
+			t.Errorf("envelope %+v", m.Envelope)
+		}
+	}
+}
+
+// swaks with STARTTLS, and with XCLIENT as a proxy would say it.
+func TestSwaks(t *testing.T) {
+	swaks := peers.Need(t, "swaks")
+	cfg := testConfig()
+	cfg.TLSCert, cfg.TLSKey = selfSigned(t, t.TempDir(), 1)
+	cfg.Xclient = localhost
+	i := start(t, cfg)
+	base := []string{"--server", i.Addrs()[0].String(), "--from", "a@example.org", "--to", "abuse@example.net", "--helo", "swaks.example.org"}
+	for _, extra := range [][]string{{}, {"--tls"}, {"--pipeline"}, {"--xclient", "ADDR=192.0.2.7 NAME=[UNAVAILABLE]"}, {"--to", "abuse@example.net,postmaster"}} {
+		out, err := exec.Command(swaks, append(base, extra...)...).CombinedOutput()
+		if err != nil {
+			t.Errorf("swaks %q: %v\n%s", extra, err, out)
+		}
+	}
+	var got []string
+	for _, m := range i.mails(t) {
+		got = append(got, fmt.Sprintf("%s tls=%t %d", m.Peer, m.TLS != "", len(m.Recipients)))
+	}
+	want := []string{"127.0.0.1 tls=false 1", "127.0.0.1 tls=true 1", "127.0.0.1 tls=false 1", "192.0.2.7 tls=false 1", "127.0.0.1 tls=false 2"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
