@@ -63,7 +63,7 @@ func runNull(ctx context.Context, path string, headers bool) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Chmod(path, 0o666); err != nil {
+	if err = os.Chmod(path, 0o666); err != nil {
 		return err
 	}
 	go func() { <-ctx.Done(); server.Close() }()
@@ -350,15 +350,28 @@ func sendOne(addr netip.AddrPort) error {
 	return nil
 }
 
-// BenchmarkConnection is one message on a connection of its own, as most mail comes.
+// BenchmarkConnection is one message on a connection of its own, as most mail
+// comes, with ours and with a null milter: the CPU time of both ends.
 func BenchmarkConnection(b *testing.B) {
+	null := filepath.Join(b.TempDir(), "null.sock")
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- runNull(ctx, null, true) }()
+	defer func() { stop(); <-done }()
+	waitFor(b, func() bool { _, err := os.Stat(null); return err == nil })
 	r := start(b, testConfig(), Deps{Tracer: NewTracer(nil, nil, nil)})
-	b.ReportAllocs()
-	for b.Loop() {
-		c, err := miltertest.Dial("unix", r.socket, 0, 0)
-		must(b, err)
-		connect(b, c, "192.0.2.7")
-		deliver(b, c, letterTo(1))
-		must(b, c.Close())
+	for _, kind := range []struct{ name, socket string }{{"null", null}, {"ours", r.socket}} {
+		b.Run(kind.name, func(b *testing.B) {
+			b.ReportAllocs()
+			before := cpuTime(b, os.Getpid())
+			for b.Loop() {
+				c, err := miltertest.Dial("unix", kind.socket, 0, 0)
+				must(b, err)
+				connect(b, c, "192.0.2.7")
+				deliver(b, c, letterTo(1))
+				must(b, c.Close())
+			}
+			b.ReportMetric((cpuTime(b, os.Getpid())-before)/float64(b.N), "µs-cpu/op")
+		})
 	}
 }

@@ -5,6 +5,7 @@ import "github.com/prometheus/client_golang/prometheus"
 // counters is everything about the milter that moves.
 type counters struct {
 	connections *prometheus.CounterVec // outcome
+	served      prometheus.Counter
 	open        prometheus.Gauge
 	messages    *prometheus.CounterVec // outcome
 	recipients  *prometheus.CounterVec // outcome
@@ -45,6 +46,7 @@ func newCounters(reg prometheus.Registerer) *counters {
 			Buckets: []float64{25e-6, 50e-6, 100e-6, 250e-6, 1e-3, 5e-3, 25e-3, 100e-3, 1},
 		}),
 	}
+	c.served = c.connections.WithLabelValues("served")
 	c.accepted = c.recipients.WithLabelValues("accepted")
 	register(reg, c.open)
 	register(reg, c.judgement)

@@ -191,7 +191,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 	group, serving := errgroup.WithContext(ctx)
 	for _, l := range s.listeners {
-		group.Go(func() error { return l.Serve(serving, s.cfg.Drain.Std(), s.serve) })
+		group.Go(func() error { return s.accept(serving, l) })
 	}
 	err := group.Wait()
 	closeBooks()
@@ -226,32 +226,47 @@ func (s *Server) event(e listen.Event) {
 	}
 }
 
-// serve answers one MTA connection until it ends.
-func (s *Server) serve(_ context.Context, conn net.Conn) {
-	s.refused.Store(false)
-	s.counters.connections.WithLabelValues("served").Inc()
-	s.counters.open.Inc()
-	defer s.counters.open.Dec()
-	in := s.readers.Get().(*bufio.Reader)
-	w := newWire(conn, s.cfg.PacketTimeout.Std(), in, func(fault string) { s.counters.wire.WithLabelValues(fault).Inc() })
-	if c, ok := conn.(*listen.Conn); ok {
-		c.OnDrain(w.link.drain)
-	}
-	offered, err := w.negotiate()
-	if err != nil {
-		return // the wire has counted it
-	}
-	t := s.terms(offered)
-	w.agree(t)
-	session := newSession(s, w, t)
-	session.run()
-	<-w.closed
-	if !w.shared.Load() {
-		s.readers.Put(in)
+// accept serves a listener's connections until ctx ends and they have, or the time to drain is over.
+func (s *Server) accept(ctx context.Context, l *listen.Listener) error {
+	defer context.AfterFunc(ctx, func() { _ = l.Close() })() // it may be closed already
+	for {
+		conn, err := l.Accept()
+		if err == nil {
+			s.serve(conn, func() {})
+			continue
+		}
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Drain.Std())
+		defer cancel()
+		_ = l.Shutdown(end) // its error says that connections were closed, which is what the time is for
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("milter: accept on %s: %w", l.Addr(), err)
 	}
 }
 
-// run has go-milter serve the session's wire, in a goroutine of go-milter's own that ends with the wire's Close.
+// serve has go-milter answer one MTA connection, in a goroutine of go-milter's own that calls done at its end.
+func (s *Server) serve(conn net.Conn, done func()) {
+	s.refused.Store(false)
+	s.counters.served.Inc()
+	s.counters.open.Inc()
+	in := s.readers.Get().(*bufio.Reader)
+	w := newWire(conn, s.cfg.PacketTimeout.Std(), in, func(fault string) { s.counters.wire.WithLabelValues(fault).Inc() })
+	w.closed = func() {
+		s.counters.open.Dec()
+		if !w.shared.Load() {
+			in.Reset(nil)
+			s.readers.Put(in)
+		}
+		done()
+	}
+	if c, ok := conn.(*listen.Conn); ok {
+		c.OnDrain(w.link.drain)
+	}
+	newSession(s, w).run()
+}
+
+// run has go-milter serve the session's wire.
 func (c *session) run() {
 	c.wire.onClose = func() { c.endLetter("aborted") }
 	server := &gomilter.Server{NewMilter: func() gomilter.Milter { return c }}

@@ -50,8 +50,13 @@ const maxForged = 1000
 
 var _ gomilter.Milter = (*session)(nil)
 
-func newSession(s *Server, w *wire, t terms) *session {
-	return &session{s: s, wire: w, terms: t, msg: &letter{}}
+func newSession(s *Server, w *wire) *session {
+	c := &session{s: s, wire: w, msg: &letter{}}
+	w.onOffer = func(o offer) terms {
+		c.terms = s.terms(o)
+		return c.terms
+	}
+	return c
 }
 
 // A reply is what the MTA hears at a step; the zero value is silence.

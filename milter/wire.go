@@ -49,7 +49,7 @@ type link struct {
 	busy     atomic.Bool
 	draining atomic.Bool
 	shared   atomic.Bool // by a wire that was given up, and may still use its memory
-	closed   chan struct{}
+	closed   func()      // called once the connection is
 	once     sync.Once
 }
 
@@ -68,8 +68,10 @@ type wire struct {
 	*link
 	patience time.Duration // from a packet's first byte to its last, and for a write
 	fault    func(string)  // told why the connection ends before its time, or what was mended
-	onClose  func()        // told when go-milter is done with the connection
-	detached bool          // another wire serves the link now
+	onOffer  func(offer) terms
+	onClose  func() // told when go-milter is done with the connection
+	begun    bool   // the MTA's offer was answered
+	detached bool   // another wire serves the link now
 
 	in      *bufio.Reader
 	inside  bool   // a packet has begun and is not complete
@@ -81,14 +83,14 @@ type wire struct {
 }
 
 func newWire(conn net.Conn, patience time.Duration, in *bufio.Reader, fault func(string)) *wire {
-	w := &wire{link: &link{conn: conn, closed: make(chan struct{})}, patience: patience, fault: fault, in: in}
+	w := &wire{link: &link{conn: conn, closed: func() {}}, patience: patience, fault: fault, in: in}
 	in.Reset(socket{w})
 	return w
 }
 
 // takeOver returns a wire that goes on where w, which must not be used any more, is stuck: between two packets.
 func (w *wire) takeOver() *wire {
-	next := &wire{link: w.link, patience: w.patience, fault: w.fault, armed: w.armed, replies: w.replies}
+	next := &wire{link: w.link, patience: w.patience, fault: w.fault, begun: true, armed: w.armed, replies: w.replies}
 	w.shared.Store(true)
 	buffered, _ := w.in.Peek(w.in.Buffered())
 	next.in = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(buffered)), socket{next}), readBuffer)
@@ -131,6 +133,11 @@ func (w *wire) Read(p []byte) (int, error) {
 	if w.detached {
 		return 0, io.EOF
 	}
+	if !w.begun {
+		w.begun = true
+		growStack()
+		w.err = w.negotiate()
+	}
 	for len(w.rest) == 0 {
 		if w.err == nil {
 			w.err = w.next()
@@ -142,6 +149,15 @@ func (w *wire) Read(p []byte) (int, error) {
 	n := copy(p, w.rest)
 	w.rest = w.rest[n:]
 	return n, nil
+}
+
+// growStack makes room on the goroutine's stack while there is little on it to be copied: a verdict needs
+// more than a new goroutine has, and growing step by step below it costs as much CPU as all of go-milter.
+//
+//go:noinline
+func growStack() byte {
+	var room [9 << 10]byte
+	return room[len(room)/2]
 }
 
 // next reads one packet and mends it; rest stays empty where it is not for go-milter.
@@ -363,7 +379,7 @@ func (w *wire) Close() error {
 		w.onClose()
 	}
 	err := w.conn.Close()
-	w.once.Do(func() { close(w.closed) })
+	w.once.Do(w.closed)
 	return err
 }
 
@@ -385,23 +401,24 @@ type offer struct {
 // version is what we speak.
 const version = 6
 
-// negotiate reads the MTA's offer. go-milter, which has one answer for every MTA, never sees it.
-func (w *wire) negotiate() (offer, error) {
+// negotiate reads the MTA's offer and answers it. go-milter, which has one answer for every MTA, never sees it.
+func (w *wire) negotiate() error {
 	packet, err := w.readPacket()
 	if err == nil && (packet[4] != codeNegotiate || len(packet) < 5+12) {
 		err = errOrder
 	}
 	if err != nil {
-		if !errors.Is(err, io.EOF) {
+		if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 			w.fault(faultName(err))
 		}
-		return offer{}, err
+		return err
 	}
-	return offer{
+	w.agree(w.onOffer(offer{
 		version:  binary.BigEndian.Uint32(packet[5:]),
 		actions:  gomilter.OptAction(binary.BigEndian.Uint32(packet[9:])),
 		protocol: gomilter.OptProtocol(binary.BigEndian.Uint32(packet[13:])),
-	}, nil
+	}))
+	return nil
 }
 
 // agree answers an offer.

@@ -378,7 +378,7 @@ func FuzzWire(f *testing.F) {
 		read := make(chan struct{})
 		go func() { defer close(read); out.ReadFrom(far) }()
 		served := make(chan struct{})
-		go func() { defer close(served); s.serve(t.Context(), near) }()
+		s.serve(near, func() { close(served) })
 		far.SetWriteDeadline(time.Now().Add(10 * time.Second))
 		far.Write(in)
 		near.SetReadDeadline(time.Unix(1, 0)) // the input is over

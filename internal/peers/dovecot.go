@@ -28,6 +28,8 @@ type Dovecot struct {
 // DovecotOptions say how a Dovecot differs from the plain one.
 type DovecotOptions struct {
 	Capability string // what it announces instead of all that it can, such as "IMAP4rev1 UIDPLUS"
+	Sieve      string // the script that Lda runs; it may pipe to what lies in PipeDir
+	PipeDir    string
 }
 
 // NewDovecot starts a Dovecot, or skips the test where there is none.
@@ -48,6 +50,7 @@ func NewDovecot(t testing.TB, opts DovecotOptions) *Dovecot {
 			t.Fatal(err)
 		}
 	}
+	writeFile(t, filepath.Join(d.dir, "script.sieve"), opts.Sieve)
 	writeFile(t, filepath.Join(d.dir, "users"), d.User+":{PLAIN}"+d.Password+"::::::\n")
 	writeFile(t, filepath.Join(d.dir, "dovecot.conf"), d.conf(opts, cert, key))
 	if out, err := exec.Command("chown", "-R", "mail:mail", filepath.Join(d.dir, "mail")).CombinedOutput(); err != nil {
@@ -80,6 +83,23 @@ func (d *Dovecot) Deliver(t testing.TB, name, text string) {
 	if err := os.Rename(tmp, filepath.Join(d.Mail, "new", name)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Lda delivers a mail to the user through the Sieve script, as an MTA would,
+// and returns the exit code.
+func (d *Dovecot) Lda(t testing.TB, from, text string) int {
+	t.Helper()
+	cmd := exec.Command("/usr/lib/dovecot/dovecot-lda", "-c", filepath.Join(d.dir, "dovecot.conf"), "-d", d.User, "-f", from, "-e")
+	cmd.Stdin = strings.NewReader(text)
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		t.Fatalf("dovecot-lda: %v", err)
+	}
+	if code := cmd.ProcessState.ExitCode(); code != 0 {
+		t.Logf("dovecot-lda ends with %d: %s", code, out)
+		return code
+	}
+	return 0
 }
 
 // MakeFolder makes a mailbox beside the INBOX.
@@ -120,7 +140,7 @@ func (d *Dovecot) conf(opts DovecotOptions, cert, key string) string {
 		capability = "protocol imap {\n  imap_capability = " + opts.Capability + "\n}\n"
 	}
 	return strings.NewReplacer("$DIR", d.dir, "$CERT", cert, "$KEY", key,
-		"$PORTTLS", fmt.Sprint(d.portTLS), "$PORT", fmt.Sprint(d.port), "$CAPABILITY", capability).Replace(`
+		"$PORTTLS", fmt.Sprint(d.portTLS), "$PORT", fmt.Sprint(d.port), "$CAPABILITY", capability, "$PIPES", opts.PipeDir).Replace(`
 protocols = imap
 base_dir = $DIR/run
 state_dir = $DIR/state
@@ -158,6 +178,18 @@ service anvil {
 }
 namespace inbox {
   inbox = yes
+}
+protocol lda {
+  mail_plugins = sieve
+  postmaster_address = postmaster@example.net
+}
+plugin {
+  sieve = $DIR/script.sieve
+  sieve_plugins = sieve_extprograms
+  sieve_global_extensions = +vnd.dovecot.pipe
+  sieve_extensions = +vnd.dovecot.pipe
+  sieve_pipe_bin_dir = $PIPES
+  sieve_pipe_exec_timeout = 30s
 }
 $CAPABILITY`)
 }

@@ -18,6 +18,8 @@ type SendmailOptions struct {
 	Rules []string       // further lines of sendmail.cf, after everything: rule sets
 	Sink  netip.AddrPort // an SMTP server that gets all mail, instead of none
 	TLS   bool           // offer STARTTLS with a certificate of its own
+	// Aliases deliver mail for mail.example.net: lines such as `abuse: "|/path/program"`.
+	Aliases []string
 }
 
 // A Sendmail is a private instance that ends with the test. It needs root.
@@ -120,6 +122,13 @@ func (s *Sendmail) configure(t testing.TB, opts SendmailOptions) {
 		t.Fatalf("m4: %v", err)
 	}
 	writeFile(t, s.file("sendmail.cf"), string(out)+strings.Join(append(opts.Rules, ""), "\n"))
+	if len(opts.Aliases) == 0 {
+		return
+	}
+	writeFile(t, s.file("aliases"), strings.Join(append(opts.Aliases, ""), "\n"))
+	if out, err := exec.Command(s.bin, "-C", s.file("sendmail.cf"), "-bi").CombinedOutput(); err != nil {
+		t.Fatalf("build the aliases: %v: %s", err, out)
+	}
 }
 
 func (s *Sendmail) file(name string) string { return filepath.Join(s.dir, name) }
@@ -161,6 +170,9 @@ func (s *Sendmail) delivery(opts SendmailOptions) []string {
 			"LOCAL_RULE_0",
 			"R$+ < @ $+ >\t$#esmtp $@ [127.0.0.1] $: $1 < @ $2 >",
 		}
+	}
+	if len(opts.Aliases) > 0 {
+		return []string{"define(`ALIAS_FILE', `" + s.file("aliases") + "')dnl", "MAILER(`local')dnl", "MAILER(`smtp')dnl"}
 	}
 	return []string{
 		"MAILER(`smtp')dnl",
