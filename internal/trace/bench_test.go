@@ -19,11 +19,12 @@ func benchLines(tb testing.TB) []string {
 // BenchmarkLine reads Received lines of every dialect; ns/line is the measure.
 func BenchmarkLine(b *testing.B) {
 	lines := benchLines(b)
+	var r lineReader
 	b.ReportAllocs()
 	for b.Loop() {
 		for _, s := range lines {
 			var h Hop
-			h.parse(s)
+			r.read(&h, s)
 		}
 	}
 	perLine := float64(b.Elapsed().Nanoseconds()) / float64(b.N) / float64(len(lines))

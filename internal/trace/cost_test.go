@@ -9,7 +9,7 @@ import (
 // cost returns the least time that several runs of f took.
 func cost(f func()) time.Duration {
 	best := time.Duration(1 << 62)
-	for range 5 {
+	for range 15 {
 		start := time.Now()
 		f()
 		best = min(best, time.Since(start))
@@ -18,7 +18,8 @@ func cost(f func()) time.Duration {
 }
 
 // Hostile lines must not cost more than their length: the same shape, ten times
-// as long, may cost thirty times as much at the very most.
+// as long, may cost fifty times as much at the very most; a quadratic cost would
+// be a hundred times as much.
 func TestCostIsLinear(t *testing.T) {
 	shapes := map[string]func(n int) string{
 		"nested comments":     func(n int) string { return "from x " + strings.Repeat("(", n) + strings.Repeat(")", n) + " by y; date" },
@@ -43,14 +44,14 @@ func TestCostIsLinear(t *testing.T) {
 			small, large := shape(1000), shape(10000)
 			run := func(s string) func() {
 				return func() {
-					for range 20 {
+					for range 4 {
 						var h Hop
 						h.parse(s)
 					}
 				}
 			}
 			a, b := cost(run(small)), cost(run(large))
-			if ratio := float64(b) / float64(a); ratio > 30 {
+			if ratio := float64(b) / float64(a); ratio > 50 {
 				t.Errorf("ten times the length costs %.0f times as much (%v, %v)", ratio, a, b)
 			}
 		})

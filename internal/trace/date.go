@@ -37,6 +37,13 @@ const maxDate = 200
 // ParseDate reads a date. ok is false where day, month, year or time of day
 // cannot be made out.
 func ParseDate(s string) (Date, bool) {
+	var d Date
+	ok := d.parse(s)
+	return d, ok
+}
+
+// parse fills d from s, and leaves it alone where it cannot.
+func (d *Date) parse(s string) bool {
 	s = trimSpace(s)
 	if len(s) > maxDate {
 		s = s[:maxDate]
@@ -44,7 +51,11 @@ func ParseDate(s string) (Date, bool) {
 	r := dateReader{s: s, day: -1, month: -1, year: -1, hour: -1}
 	r.d.weekday = -1
 	r.read()
-	return r.finish()
+	if !r.finish() {
+		return false
+	}
+	*d = r.d
+	return true
 }
 
 // A dateReader gathers the parts of a date in whatever order they stand.
@@ -101,6 +112,9 @@ func (r *dateReader) comment(i int) int {
 		}
 	}
 	text := trimSpace(r.s[i+1 : max(i+1, min(j, len(r.s)))])
+	if strings.ContainsAny(text, "<@=") { // a remark, such as (envelope-from <x>)
+		return len(r.s)
+	}
 	if r.d.ZoneName == "" && text != "" && r.hour >= 0 && text[0] != '(' && len(text) < 40 {
 		r.d.ZoneName = text
 		r.end = min(j+1, len(r.s))
@@ -364,12 +378,12 @@ func (r *dateReader) chinese(i int) (int, bool) {
 }
 
 // finish puts the parts together.
-func (r *dateReader) finish() (Date, bool) {
+func (r *dateReader) finish() bool {
 	if r.year < 0 && r.day >= 32 { // a year of two digits in the day's place
 		r.year, r.day = fullYear(r.day, 2), -1
 	}
 	if r.day < 1 || r.day > 31 || r.month < 1 || r.month > 12 || r.year < 1900 || r.year > 9999 || r.hour < 0 || r.broken {
-		return Date{}, false
+		return false
 	}
 	if r.pm && r.hour < 12 {
 		r.hour += 12
@@ -378,17 +392,28 @@ func (r *dateReader) finish() (Date, bool) {
 		r.hour = 0
 	}
 	if r.hour > 24 || r.min > 59 || r.sec > 60 {
-		return Date{}, false
+		return false
 	}
-	d := r.d
-	t := time.Date(r.year, time.Month(r.month), r.day, r.hour, r.min, r.sec, r.nsec, time.UTC)
-	d.BadWeekday = d.weekday >= 0 && d.weekday != int(t.Weekday())
-	d.Time = t.Add(-time.Duration(d.Offset) * time.Second)
+	d := &r.d
+	days := daysFrom1970(r.year, r.month, r.day)
+	d.BadWeekday = d.weekday >= 0 && d.weekday != int((days%7+11)%7)
+	d.Time = time.Unix(days*86400+int64(r.hour*3600+r.min*60+r.sec-d.Offset), int64(r.nsec)).UTC()
 	d.Raw = r.s[:r.end]
 	if d.HasZone && r.signed && d.ZoneName != "" {
 		d.NameContradicts = contradicts(d.ZoneName, d.Offset)
 	}
-	return d, true
+	return true
+}
+
+// daysFrom1970 counts the days of the Gregorian calendar. A day beyond its
+// month's end counts on into the next one.
+func daysFrom1970(year, month, day int) int64 {
+	y, m := int64(year), int64(month)
+	if m <= 2 { // the year begins in March, so that the leap day is its last
+		y--
+		m += 12
+	}
+	return 365*y + y/4 - y/100 + y/400 + (153*(m-3)+2)/5 + int64(day) - 1 - 719468
 }
 
 // weekday returns the day that a word of three letters or a full name says, or -1.

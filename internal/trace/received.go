@@ -14,23 +14,35 @@ func ParseReceived(raw []byte) Hop {
 	return h
 }
 
-// parse fills h from raw, whose memory it keeps.
+// parse fills h, which is empty, from raw, whose memory it keeps.
 func (h *Hop) parse(raw string) {
+	var r lineReader
+	r.read(h, raw)
+}
+
+// A lineReader reads one line after another; what it needs between is used again.
+type lineReader struct {
+	l line
+	p peer
+}
+
+// read fills h, which is empty, from raw, whose memory it keeps.
+func (r *lineReader) read(h *Hop, raw string) {
+	l, p := &r.l, &r.p
+	*p = peer{}
 	h.Raw = raw
 	h.RDNSState = RDNSUnknown
-	var l line
 	l.scan(fieldValue(raw))
-	var p peer
-	h.readBy(&l)
-	h.readWith(&l)
-	h.readTail(&l)
+	h.readBy(l)
+	h.readWith(l)
+	h.readTail(l)
 	p.local = h.local
-	l.readPeer(&p)
-	h.readDate(&l)
-	h.Dialect = dialectOf(&l, h, &p)
-	h.settle(&p)
-	h.readRemarks(&l, &p)
-	h.Skip = h.skip(&l, &p)
+	l.readPeer(p)
+	h.readDate(l)
+	h.Dialect = dialectOf(l, h, p)
+	h.settle(p)
+	h.readRemarks(l, p)
+	h.Skip = h.skip(l, p)
 }
 
 // fieldValue cuts "Received:" and "X-Received:" from the front.
@@ -286,37 +298,17 @@ func literalIsPeer(dialect, with string) bool {
 	return !isLocalProtocol(with) && with != "LMTP"
 }
 
-// readDate finds the date: behind the last semicolon that is followed by one,
-// else where a weekday stands.
+// readDate takes the date that was met behind a semicolon, or else the one that
+// begins where a weekday stands.
 func (h *Hop) readDate(l *line) {
-	for i := l.nSemis - 1; i >= 0; i-- {
-		end := len(l.s)
-		if i+1 < l.nSemis {
-			end = l.semis[i+1]
-		}
-		text := trimSpace(l.s[l.semis[i]+1 : end])
-		if text == "" {
-			continue
-		}
-		if d, ok := ParseDate(text); ok {
-			h.setDate(d)
-			return
-		}
-		if h.TimeRaw == "" {
-			h.TimeRaw = text
-		}
+	if !l.dated && (l.dateAt < 0 || !l.date.parse(l.s[l.dateAt:])) {
+		h.TimeRaw = l.raw
+		return
 	}
-	if l.dateAt >= 0 {
-		if d, ok := ParseDate(trimSpace(l.s[l.dateAt:])); ok {
-			h.setDate(d)
-		}
-	}
-}
-
-func (h *Hop) setDate(d Date) {
-	h.Date, h.TimeRaw = d, d.Raw
-	h.Time = Stamp{Time: d.Time, Local: !d.HasZone}
-	h.Zones = d.Zones()
+	h.Date = l.date
+	h.TimeRaw = h.Date.Raw
+	h.Time = Stamp{Time: h.Date.Time, Local: !h.Date.HasZone}
+	h.Zones = h.Date.Zones()
 }
 
 // hostName tells whether s can be a host's name.

@@ -7,7 +7,6 @@ const (
 	maxLine   = 16 << 10 // bytes of one line that are looked at
 	maxPieces = 10       // pieces kept of one clause
 	maxWord   = 256      // bytes within brackets, angles or quotes
-	maxSemis  = 4        // semicolons remembered as places where the date may begin
 )
 
 // A piece is one word of a Received line, or one comment without its outer
@@ -78,8 +77,10 @@ const (
 type line struct {
 	s       string
 	clauses [nKeywords]clause
-	semis   [maxSemis]int // where the last semicolons outside comments stand
-	nSemis  int
+	semi    bool   // a semicolon was met
+	date    Date   // the last date behind a semicolon
+	dated   bool   // date is filled
+	raw     string // what stands behind a semicolon and is no date
 	// flat is set once a parenthesis was found to be open to the end: from
 	// there comments end at the first closing one, so that cost stays linear.
 	flat bool
@@ -92,7 +93,8 @@ func (l *line) scan(s string) {
 	if len(s) > maxLine {
 		s = s[:maxLine]
 	}
-	l.s, l.dateAt = s, -1
+	l.reset()
+	l.s = s
 	cur := kwHead
 	for i := 0; i < len(s); {
 		switch c := s[i]; {
@@ -103,8 +105,7 @@ func (l *line) scan(s string) {
 			l.clauses[cur].add(trimSpace(s[i+1:end]), true)
 			i = next
 		case c == ';':
-			l.semicolon(i)
-			i++
+			i = l.semicolon(i)
 		default:
 			end := l.word(i)
 			cur = l.take(cur, i, end)
@@ -113,14 +114,30 @@ func (l *line) scan(s string) {
 	}
 }
 
-// semicolon remembers where one stands, the latest ones if there are many.
-func (l *line) semicolon(i int) {
-	if l.nSemis == maxSemis {
-		copy(l.semis[:], l.semis[1:])
-		l.nSemis--
+// reset readies l for the next line. What its clauses held is left behind their
+// counts: to clear it would cost as much as reading a short line.
+func (l *line) reset() {
+	for i := range l.clauses {
+		l.clauses[i].n, l.clauses[i].seen = 0, false
 	}
-	l.semis[l.nSemis] = i
-	l.nSemis++
+	l.semi, l.dated, l.flat, l.raw, l.dateAt = false, false, false, "", -1
+}
+
+// semicolon reads the date behind one, and returns where the line goes on.
+func (l *line) semicolon(i int) int {
+	l.semi = true
+	rest := l.s[i+1 : min(len(l.s), i+1+2*maxDate)]
+	for rest != "" && isSpace(rest[0]) {
+		rest, i = rest[1:], i+1
+	}
+	if l.date.parse(rest) {
+		l.dated = true
+		return i + 1 + len(l.date.Raw)
+	}
+	if l.raw == "" {
+		l.raw = trimSpace(rest[:min(len(rest), maxDate)])
+	}
+	return i + 1
 }
 
 // comment returns where the comment that opens at i ends, and where the line
@@ -202,7 +219,7 @@ func closing(s string, i int, c byte) int {
 			return j + 1
 		case ';':
 			return 0
-		case '(':
+		case '(', '[':
 			if j > i+1 {
 				return 0
 			}
@@ -236,7 +253,7 @@ func wordRest(s string, i int) int {
 // take puts the word s[i:end] where it belongs and returns the clause that goes on.
 func (l *line) take(cur keyword, i, end int) keyword {
 	w := l.s[i:end]
-	if l.nSemis > 0 && cur != kwFor { // behind a semicolon only "for" may follow the date
+	if l.semi && cur != kwFor { // behind a semicolon only "for" may follow the date
 		if equalFold(w, "for") && !l.clauses[kwFor].seen {
 			l.clauses[kwFor].seen = true
 			return kwFor

@@ -77,13 +77,14 @@ func (r *Result) read(h message.Header, conn *Connection) {
 	if conn != nil {
 		r.Hops = append(r.Hops, conn.hop())
 	}
+	var reader lineReader
 	for i := range h.Fields {
 		if len(r.Hops) >= MaxHops {
 			break
 		}
 		if f := &h.Fields[i]; equalFold(f.Name, "received") {
 			r.Hops = append(r.Hops, Hop{})
-			r.Hops[len(r.Hops)-1].parse(string(f.Raw))
+			reader.read(&r.Hops[len(r.Hops)-1], string(f.Raw))
 		}
 	}
 	for i := range r.Hops {

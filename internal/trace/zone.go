@@ -71,7 +71,7 @@ func obsoleteZone(name string) (int, bool) {
 // offset, which is in seconds.
 func contradicts(name string, offset int) bool {
 	if len(name) > 3 && (hasFoldPrefix(name, "gmt") || hasFoldPrefix(name, "utc")) && (name[3] == '+' || name[3] == '-') {
-		r := dateReader{s: name[3:], hour: 0}
+		r := dateReader{s: name[3:]}
 		if _, ok := r.offset(0); ok {
 			return r.d.Offset != offset
 		}

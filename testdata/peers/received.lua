@@ -1,0 +1,47 @@
+-- Times rspamd's parser of Received lines, for the comparison with spoor's.
+-- Run as: rspamadm lua -b -s received.lua, with the file of lines (one value a
+-- line) named in $LINES. It prints ns per line: the time of messages that hold
+-- all the lines, less that of the same messages with the lines under a name
+-- that rspamd does not parse, so that the rest of its reading cancels out.
+local rspamd_task = require "rspamd_task"
+local rspamd_util = require "rspamd_util"
+
+local lines = {}
+for l in io.lines(os.getenv("LINES_FILE")) do
+  if #l > 0 and l:sub(1, 1) ~= "#" then lines[#lines + 1] = l end
+end
+
+local function build(name)
+  local t = {}
+  for _, l in ipairs(lines) do t[#t + 1] = name .. ": " .. l end
+  t[#t + 1] = "From: anna@example.com\r\nSubject: x\r\n\r\nbody\r\n"
+  return table.concat(t, "\r\n")
+end
+
+local function best(msg)
+  local least
+  for _ = 1, 15 do
+    local start = rspamd_util.get_ticks()
+    local n = 20
+    for _ = 1, n do
+      local ok, task = rspamd_task.load_from_string(msg, rspamd_config)
+      if not ok then error("cannot load the message") end
+      task:process_message()
+      task:destroy()
+    end
+    local took = (rspamd_util.get_ticks() - start) / n
+    if not least or took < least then least = took end
+  end
+  return least
+end
+
+-- what is compared must have been read
+local ok, task = rspamd_task.load_from_string(build("Received"), rspamd_config)
+task:process_message()
+local got = #(task:get_received_headers() or {})
+task:destroy()
+if got < #lines / 2 then error("only " .. got .. " lines were read") end
+
+local per = (best(build("Received")) - best(build("X-Unparsed"))) / #lines * 1e9
+print(string.format("lines %d read %d", #lines, got))
+print(string.format("ns/line %.0f", per))
