@@ -39,22 +39,22 @@ func feedbackReport(i incident.Incident) string {
 
 // A document is one report in XARF v4.
 type document struct {
-	Version    string     `json:"xarf_version"`
-	ReportID   string     `json:"report_id"`
-	Timestamp  string     `json:"timestamp"`
-	Reporter   party      `json:"reporter"`
-	Sender     party      `json:"sender"`
-	Source     string     `json:"source_identifier"`
-	SourcePort uint16     `json:"source_port,omitempty"`
-	Category   string     `json:"category"`
-	Type       string     `json:"type"`
-	Protocol   string     `json:"protocol,omitempty"`
-	From       string     `json:"evidence_source"`
-	Evidence   []exhibit  `json:"evidence"`
-	First      string     `json:"first_seen,omitempty"`
-	Last       string     `json:"last_seen,omitempty"`
-	Count      int        `json:"report_count,omitempty"`
-	Internal   *reference `json:"_internal,omitempty"`
+	Version    string    `json:"xarf_version"`
+	ReportID   string    `json:"report_id"`
+	Timestamp  string    `json:"timestamp"`
+	Reporter   party     `json:"reporter"`
+	Sender     party     `json:"sender"`
+	Source     string    `json:"source_identifier"`
+	SourcePort uint16    `json:"source_port,omitempty"`
+	Category   string    `json:"category"`
+	Type       string    `json:"type"`
+	Protocol   string    `json:"protocol,omitempty"`
+	From       string    `json:"evidence_source"`
+	Evidence   []exhibit `json:"evidence"`
+	First      string    `json:"first_seen,omitempty"`
+	Last       string    `json:"last_seen,omitempty"`
+	Count      int       `json:"report_count,omitempty"`
+	Tags       []string  `json:"tags,omitempty"`
 }
 
 type party struct {
@@ -70,15 +70,10 @@ type exhibit struct {
 	Hash        string `json:"hash"`
 }
 
-type reference struct {
-	Case string `json:"case"`
-}
-
-// xarf writes one XARF v4 report for each case; several make an array.
-func (c *Composer) xarf(job Job, what content) ([]byte, error) {
+// xarf writes one XARF v4 document for each case that has an address.
+func (c *Composer) xarf(job Job, what content) (docs [][]byte, err error) {
 	_, domain, _ := strings.Cut(c.config.From, "@")
 	us := party{Org: c.site, Contact: c.config.From, Domain: domain}
-	var docs []document
 	for n, i := range job.Incidents[:min(len(job.Incidents), maxCases)] {
 		if !i.Key.Net.IsValid() {
 			continue
@@ -86,7 +81,7 @@ func (c *Composer) xarf(job Job, what content) ([]byte, error) {
 		d := document{Version: "4.0.0", ReportID: c.reportID(job.Task.ID, i.ID), Timestamp: i.Last.UTC().Format(time.RFC3339),
 			Reporter: us, Sender: us, Source: addrText(i), Category: i.Category, Type: strings.ReplaceAll(i.Key.Type, "-", "_"),
 			From: "user_report", First: i.First.UTC().Format(time.RFC3339), Last: i.Last.UTC().Format(time.RFC3339),
-			Count: i.Reports, Internal: &reference{Case: i.ID.String()}, Evidence: []exhibit{}}
+			Count: i.Reports, Tags: []string{"spoor:" + i.ID.String()}, Evidence: []exhibit{}}
 		if i.Category == "messaging" {
 			d.Protocol = "smtp"
 		}
@@ -99,12 +94,13 @@ func (c *Composer) xarf(job Job, what content) ([]byte, error) {
 		for _, s := range what.view.Cases[n].Samples {
 			d.Evidence = append(d.Evidence, exhibitOf(s))
 		}
-		docs = append(docs, d)
+		data, err := json.MarshalIndent(d, "", " ")
+		if err != nil {
+			return nil, err
+		}
+		docs = append(docs, data)
 	}
-	if len(docs) == 1 {
-		return json.MarshalIndent(docs[0], "", " ")
-	}
-	return json.MarshalIndent(docs, "", " ")
+	return docs, nil
 }
 
 func exhibitOf(s Sample) exhibit {

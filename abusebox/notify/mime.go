@@ -198,11 +198,17 @@ func (c *Composer) writeMixed(parts *multipart.Writer, n Notice, job Job, what c
 			disposition: fmt.Sprintf("inline; filename=\"flows-%d.svg\"", k+1)})
 	}
 	if job.Task.Kind != incident.Acknowledge && job.Task.Kind != incident.Education && len(job.Incidents) > 0 && !what.desk {
-		data, err := c.xarf(job, what)
+		docs, err := c.xarf(job, what)
 		if err != nil {
 			return err
 		}
-		all = append(all, part{kind: "application/json; charset=utf-8", data: data, encoding: "base64", disposition: "attachment; filename=\"xarf.json\""})
+		for k, data := range docs {
+			name := "xarf.json"
+			if k > 0 {
+				name = fmt.Sprintf("xarf-%d.json", k+1)
+			}
+			all = append(all, part{kind: "application/json; charset=utf-8", data: data, encoding: "base64", disposition: "attachment; filename=\"" + name + "\""})
+		}
 	}
 	return writeAll(parts, all...)
 }

@@ -168,7 +168,7 @@ func sample(e incident.Evidence, r *Redactor, at clock, redact bool) Sample {
 		s.Note = "the reporter named no time zone"
 	}
 	lines := e.Lines
-	if e.Header != "" && redact {
+	if e.Header != "" && (redact || len(lines) == 0) {
 		lines = strings.Split(strings.TrimRight(r.Header(e.Header), "\r\n"), "\r\n")
 	}
 	for _, line := range lines {
