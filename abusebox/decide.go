@@ -67,8 +67,9 @@ func (d *Desk) decide(ctx context.Context, id intake.ID, mail intake.Mail, poiso
 	if err := d.cases(ctx, r); err != nil {
 		return err
 	}
+	policy := d.policy()
 	return d.commit(ctx, r, func(known incident.Known) (incident.Decision, error) {
-		decision := d.d.Policy.Decide(known, r.cases, r.now)
+		decision := policy.Decide(known, r.cases, r.now)
 		d.acknowledge(r, known, &decision)
 		return decision, nil
 	})
@@ -197,7 +198,7 @@ func (d *Desk) evidence(r *reading, one report.Report) incident.Evidence {
 		Subject:  incident.Subject{Account: one.Subject.Account, Site: one.Subject.Site, File: one.Subject.File, Title: one.Subject.Title, Hash: one.Subject.Hash},
 		Protocol: one.Protocol, DstPort: one.DstPort, Destination: one.Destination, URLs: one.URLs, Domains: one.Domains, Count: one.Count,
 		Source: one.Source, Step: string(one.Step), Level: incident.Level(one.Confidence), Lines: one.Evidence, Redact: one.Redact, Why: one.Why,
-		Via: r.marks,
+		Claimed: one.Claimed, Via: r.marks,
 	}
 	if e.Source == "" && one.Prefix.IsValid() {
 		e.Source = one.Prefix.String()

@@ -76,11 +76,11 @@ const (
 func Assess(e Evidence, testimonies []Testimony, earlier []Incident) Confidence {
 	var c Confidence
 	c.add(reporterPart(e))
-	if e.Reporter.Proven() {
+	if e.Reporter.Proven() && !e.Claimed {
 		c.Grounds = append(c.Grounds, Authenticated)
 	}
 	c.add(formatPart(e))
-	if e.Step == "structure" && e.Level.AtLeast(Medium) {
+	if e.Step == "structure" && e.Level.AtLeast(Medium) && !e.Claimed {
 		c.Grounds = append(c.Grounds, Structured)
 	}
 	for _, t := range testimonies {

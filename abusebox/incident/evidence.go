@@ -100,6 +100,7 @@ type Evidence struct {
 	Via         []string `json:"via,omitempty"`    // marks of other desks that the complaint passed through
 	Step        string   `json:"step,omitempty"`   // how the report was read: structure, reporter or fallback
 	Level       Level    `json:"level,omitempty"`
+	Claimed     bool     `json:"claimed,omitempty"` // only a line that nobody vouches for names the address
 
 	Lines  []string `json:"lines,omitempty"`  // the lines that say it, as they came
 	Header string   `json:"header,omitempty"` // header of the reported message, where the complaint encloses one

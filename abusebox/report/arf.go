@@ -123,7 +123,7 @@ func (d *document) feedbackFromText(base Report) []Report {
 	for _, text := range [...]string{d.subject, d.body} {
 		for _, l := range splitLines(text[:min(len(text), 8<<10)]) {
 			for k, h := range l.hits {
-				if r := readAround(l.text, l.hits, k); usable(h.ip) && r.is != target && r.is != reference {
+				if r := l.read()[k]; usable(h.ip) && r.is != target && r.is != reference {
 					base.IP, base.Why = h.ip, "address in the text of the feedback report"
 					return []Report{base}
 				}
@@ -147,6 +147,9 @@ func (r *Report) apply(d *document, o Origin) {
 	r.Why = o.Why
 	if o.Relay {
 		r.Role = Relay
+	}
+	if o.Claimed {
+		r.Claimed, r.Confidence = true, Low
 	}
 	if r.TimeRaw == "" && !o.Time.IsZero() && !d.future(o.Time) {
 		r.Time, r.TimeRaw, r.TimeZoneKnown = o.Time, o.TimeRaw, o.ZoneKnown

@@ -18,8 +18,11 @@ type Options struct {
 	Ours func(netip.Addr) bool
 	// Domains are our own domains; our name in a From or URL accuses nobody.
 	Domains []string
-	// Hosts are our mail hosts, whose Authentication-Results count.
+	// Hosts are our mail hosts.
 	Hosts []string
+	// AuthservIDs are the names under which our hosts write Authentication-Results
+	// (RFC 8601 §2.5). They must strip what others wrote under them (§5).
+	AuthservIDs []string
 	// Instance is the mark that our own notices carry in X-Spoor-Instance.
 	Instance string
 	// Envelope is what the connection showed, where it is known.
@@ -72,7 +75,9 @@ type Origin struct {
 	// ZoneKnown is false where the line states no offset.
 	ZoneKnown bool
 	Relay     bool
-	Why       string
+	// Claimed says that only the relay's line names it, and nobody vouches for that line.
+	Claimed bool
+	Why     string
 }
 
 // A Tracer finds the origins of the mail that a header belongs to, best first.

@@ -77,8 +77,10 @@ type Report struct {
 	Confidence Confidence `json:"confidence"`
 	Why        string     `json:"why"`
 	Role       Role       `json:"role"`
-	Step       Step       `json:"step"`
-	ReportID   string     `json:"report_id"`
+	// Claimed says that only a line which nobody vouches for names the address: no ground to accuse anybody.
+	Claimed  bool   `json:"claimed"`
+	Step     Step   `json:"step"`
+	ReportID string `json:"report_id"`
 	// Redact lists what identifies the complainant and third parties in Evidence.
 	Redact []string `json:"redact"`
 }

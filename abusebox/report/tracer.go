@@ -30,7 +30,7 @@ func ComplaintTracer(hosts []string, ours func(netip.Addr) bool) Tracer {
 			case s.Role == trace.SourceRelay && s.IP == o.IP:
 				out[0].Relay = true
 			case s.Role == trace.SourceSender && s.IP != o.IP:
-				out = append(out, Origin{IP: s.IP, Time: o.Time, TimeRaw: o.TimeRaw, ZoneKnown: o.ZoneKnown, Why: "named as the sender by our relay " + o.IP.String()})
+				out = append(out, Origin{IP: s.IP, Time: o.Time, TimeRaw: o.TimeRaw, ZoneKnown: o.ZoneKnown, Claimed: !s.Proven, Why: "named as the sender by our relay " + o.IP.String()})
 			}
 		}
 		return out
