@@ -25,7 +25,7 @@ func (d *document) openFile(p *message.Part, read func(name string, r io.Reader)
 		}
 		read(strings.TrimSuffix(name, ".gz"), d.bounded(zr, int64(len(p.Raw))))
 	case isTableFile(p, name):
-		read(name, utf8Reader(p))
+		read(name, &boundedReader{r: utf8Reader(p), d: d, left: 1 << 40})
 	}
 }
 
@@ -81,11 +81,14 @@ func (d *document) unzip(p *message.Part, read func(name string, r io.Reader)) {
 }
 
 // maxRatio is more than any honest table is packed.
-const maxRatio = 250
+const maxRatio = 100
+
+// maxRow is more than any honest row of a table measures.
+const maxRow = 1 << 20
 
 // bounded limits what one packed file may become.
 func (d *document) bounded(r io.Reader, packed int64) io.Reader {
-	return &boundedReader{r: r, d: d, left: max(packed*maxRatio, 1<<20)}
+	return &boundedReader{r: r, d: d, left: max(packed*maxRatio, 4<<20)}
 }
 
 // A boundedReader ends a stream that unpacks to more than its limits.
@@ -93,15 +96,21 @@ type boundedReader struct {
 	r    io.Reader
 	d    *document
 	left int64
+	row  int // bytes since the last line end
 }
 
 func (b *boundedReader) Read(p []byte) (int, error) {
-	if b.left <= 0 || b.d.budget.unpacked > b.d.lim.MaxUnpacked {
+	if b.left <= 0 || b.row > maxRow || b.d.budget.unpacked > b.d.lim.MaxUnpacked {
 		b.d.budget.truncated = "archive"
 		return 0, io.EOF
 	}
 	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
+	if i := bytes.LastIndexByte(p[:n], '\n'); i >= 0 {
+		b.row = n - i
+	} else {
+		b.row += n
+	}
 	b.d.budget.unpacked += int64(n)
 	return n, err
 }

@@ -25,7 +25,7 @@ func authenticate(ctx context.Context, msg *message.Message, opt *Options, domai
 	if domain == "" {
 		return ByNone
 	}
-	if a := ownResults(msg.Header, opt.Hosts, domain); a != ByNone {
+	if a := ownResults(msg.Header, opt, domain); a != ByNone {
 		return a
 	}
 	if opt.Resolver == nil {
@@ -42,23 +42,22 @@ func authenticate(ctx context.Context, msg *message.Message, opt *Options, domai
 	return ByNone
 }
 
-// ownResults reads Authentication-Results (RFC 8601) that one of our own hosts
-// wrote: those above the first Received line that is not ours, by their authserv-id.
-func ownResults(h message.Header, hosts []string, domain string) Authentication {
+// ownResults reads the topmost Authentication-Results (RFC 8601) that bears one
+// of our authserv-ids: later writers stand above earlier ones, so what a sender
+// forged stands below it. A field below a stranger's Received line is not ours.
+func ownResults(h message.Header, opt *Options, domain string) Authentication {
 	for _, f := range h.Fields {
-		if strings.EqualFold(f.Name, "Received") && !inDomains(byHost(f.Value()), hosts) {
+		if strings.EqualFold(f.Name, "Received") && !inDomains(byHost(f.Value()), opt.Hosts) {
 			return ByNone
 		}
 		if !strings.EqualFold(f.Name, "Authentication-Results") {
 			continue
 		}
 		id, results, err := authres.Parse(f.Value())
-		if err != nil || !inDomains(strings.Fields(id + " -")[0], hosts) {
+		if err != nil || !isOneOf(strings.Fields(id + " -")[0], opt.AuthservIDs) {
 			continue
 		}
-		if a := resultFor(results, domain); a != ByNone {
-			return a
-		}
+		return resultFor(results, domain)
 	}
 	return ByNone
 }

@@ -20,7 +20,7 @@ func (d *document) weigh(ctx context.Context) findings {
 				r.IP, r.Prefix = addr{}, p
 			}
 		}
-		w.detail(&r, c, chosen)
+		w.detail(&r, c)
 		d.corroborate(&r)
 		f.reports = append(f.reports, r)
 	}
@@ -165,6 +165,16 @@ func (w *weighing) eligible(c *weighed) bool {
 
 // chosen returns the accused, in the order of the text.
 func (w *weighing) chosen() []*weighed {
+	if w.taken == nil {
+		w.best, w.taken = w.choose(), map[addr]bool{}
+		for _, c := range w.best {
+			w.taken[c.ip] = true
+		}
+	}
+	return w.best
+}
+
+func (w *weighing) choose() []*weighed {
 	var all []*weighed
 	publics := false
 	for _, c := range w.list {
@@ -178,10 +188,10 @@ func (w *weighing) chosen() []*weighed {
 	}
 	all = w.withoutTransport(all)
 	single := keep(all, func(c *weighed) bool { return c.prefix < 0 || c.prefix == c.ip.BitLen() })
-	if best := w.preferOurs(w.best(single), single); len(best) > 0 {
+	if best := w.preferOurs(w.clearest(single), single); len(best) > 0 {
 		return best
 	}
-	return w.best(keep(all, func(c *weighed) bool { return c.named || c.inSubject }))
+	return w.clearest(keep(all, func(c *weighed) bool { return c.named || c.inSubject }))
 }
 
 // withoutTransport drops the hosts that brought the complaint, unless they are named.
@@ -202,8 +212,8 @@ func keep(list []*weighed, ok func(*weighed) bool) []*weighed {
 	return out
 }
 
-// best takes the group that is stated most clearly.
-func (w *weighing) best(all []*weighed) []*weighed {
+// clearest takes the group that is stated most clearly.
+func (w *weighing) clearest(all []*weighed) []*weighed {
 	subject := keep(all, func(c *weighed) bool { return c.inSubject })
 	if len(subject) > 0 {
 		return w.withTable(subject, all)
@@ -234,7 +244,7 @@ func (w *weighing) inProse(c *weighed) bool {
 			if l.hits[k].ip != c.ip {
 				continue
 			}
-			if r := readAround(l.text, l.hits, k); !r.log && r.is != neutral && r.weight >= weightProse-6 && len(findStamps(l.text, 1)) == 0 {
+			if r := l.read()[k]; !r.log && r.is != neutral && r.weight >= weightProse-6 && len(findStamps(l.text, 1)) == 0 {
 				return true
 			}
 		}

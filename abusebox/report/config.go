@@ -14,6 +14,9 @@ type Config struct {
 	TimeZones []string `toml:"time_zones"`
 	// Authenticate looks up DKIM keys and SPF records in the DNS.
 	Authenticate bool `toml:"authenticate"`
+	// AuthservIDs are the names under which our own hosts write
+	// Authentication-Results; they must strip foreign ones under these names.
+	AuthservIDs []string `toml:"authserv_ids"`
 	// ResolveSites looks up host names of reported sites that come without an address.
 	ResolveSites bool `toml:"resolve_sites"`
 	// DriftAfter is how many mails without a report, from a reporter that used to
@@ -41,6 +44,11 @@ func (c Config) Validate(bad func(key, problem, write string)) {
 	for i, z := range c.TimeZones {
 		if _, _, err := splitHabit(z); err != nil {
 			bad(fmt.Sprintf("time_zones[%d]", i), err.Error(), `a domain and a zone, such as "reporter.example=Europe/Berlin"`)
+		}
+	}
+	for i, id := range c.AuthservIDs {
+		if id == "" || strings.ContainsAny(id, " \t;") {
+			bad(fmt.Sprintf("authserv_ids[%d]", i), fmt.Sprintf("%q is no authserv-id", id), `a name as it stands first in Authentication-Results, such as "mx.example.net"`)
 		}
 	}
 	if c.DriftAfter < 1 || c.DriftAfter > 1000 {

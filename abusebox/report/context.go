@@ -26,6 +26,24 @@ const (
 	weightURL     = 48 // http://x/
 )
 
+// read weighs the addresses of a line, once. An address that only a separator
+// parts from the one before it shares its part.
+func (l *line) read() []reading {
+	if len(l.readings) == len(l.hits) {
+		return l.readings
+	}
+	l.readings = make([]reading, len(l.hits))
+	for k, h := range l.hits {
+		r := readAround(l.text, l.hits, k)
+		if k > 0 && r.word == "" && onlySeparators(l.text[l.hits[k-1].full:h.start]) {
+			r = l.readings[k-1]
+			r.weight--
+		}
+		l.readings[k] = r
+	}
+	return l.readings
+}
+
 // readAround weighs hit k of a line.
 func readAround(text string, hits []hit, k int) reading {
 	h := hits[k]
@@ -51,11 +69,6 @@ func readAround(text string, hits []hit, k int) reading {
 		if v, ok := verbAfter(after); ok && v.weight > r.weight {
 			return v
 		}
-	}
-	if k > 0 && r.word == "" && onlySeparators(before) {
-		prev := readAround(text, hits, k-1)
-		prev.weight--
-		return prev
 	}
 	if h.inURL && r.weight < weightURL {
 		return reading{is: generic, weight: weightURL, word: "URL"}

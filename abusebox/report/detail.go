@@ -7,19 +7,13 @@ import (
 
 // detail fills in what the text says about a chosen address: its own lines,
 // time, ports and URLs.
-func (w *weighing) detail(r *Report, c *weighed, chosen []*weighed) {
+func (w *weighing) detail(r *Report, c *weighed) {
 	r.Port = c.port
-	others := map[addr]bool{}
-	for _, o := range chosen {
-		if o.ip != c.ip {
-			others[o.ip] = true
-		}
-	}
 	var first, last stamp
 	events := 0
 	for _, i := range c.lines {
 		l := &w.lines[i]
-		if w.namesAny(l, others) {
+		if w.namesOther(l, c.ip) {
 			continue
 		}
 		if len(r.Evidence) < w.d.lim.MaxEvidence {
@@ -34,7 +28,7 @@ func (w *weighing) detail(r *Report, c *weighed, chosen []*weighed) {
 			events++
 		}
 	}
-	block := w.block(c, others)
+	block := w.block(c)
 	w.blockDetail(r, block)
 	if st, ok := w.labelledTime(block); ok && !c.logged {
 		w.d.setTime(r, st)
@@ -51,16 +45,17 @@ func (w *weighing) detail(r *Report, c *weighed, chosen []*weighed) {
 			r.Count = events
 		}
 	}
-	if r.TimeRaw == "" && len(others) == 0 {
+	if r.TimeRaw == "" && len(w.taken) <= 1 {
 		if st, ok := w.anyTime(); ok {
 			w.d.setTime(r, st)
 		}
 	}
 }
 
-func (w *weighing) namesAny(l *line, ips map[addr]bool) bool {
+// namesOther tells whether a line names another of the accused.
+func (w *weighing) namesOther(l *line, ip addr) bool {
 	for _, h := range l.hits {
-		if ips[h.ip] {
+		if h.ip != ip && w.taken[h.ip] {
 			return true
 		}
 	}
@@ -69,28 +64,17 @@ func (w *weighing) namesAny(l *line, ips map[addr]bool) bool {
 
 // block returns the lines that surround the address's first mention, up to
 // another chosen address.
-func (w *weighing) block(c *weighed, others map[addr]bool) []int {
+func (w *weighing) block(c *weighed) []int {
 	if len(c.lines) == 0 {
-		if len(others) > 0 {
+		if len(w.taken) > 1 {
 			return nil
 		}
-		return w.span(0, min(len(w.lines), 400), others)
+		return w.span(0, min(len(w.lines), 400), c.ip)
 	}
-	at := c.lines[0]
-	for _, i := range c.lines {
-		for k, h := range w.lines[i].hits {
-			if h.ip == c.ip {
-				if r := readAround(w.lines[i].text, w.lines[i].hits, k); r.label {
-					at = i
-					goto found
-				}
-			}
-		}
-	}
-found:
-	out := w.span(at, min(len(w.lines), at+60), others)
+	at := w.labelLine(c)
+	out := w.span(at, min(len(w.lines), at+60), c.ip)
 	for i := at - 1; i >= max(0, at-40); i-- {
-		if w.namesAny(&w.lines[i], others) {
+		if w.namesOther(&w.lines[i], c.ip) {
 			break
 		}
 		out = append(out, i)
@@ -98,10 +82,23 @@ found:
 	return out
 }
 
-func (w *weighing) span(lo, hi int, others map[addr]bool) []int {
+// labelLine returns the line that labels the address, else its first.
+func (w *weighing) labelLine(c *weighed) int {
+	for _, i := range c.lines {
+		l := &w.lines[i]
+		for k, h := range l.hits {
+			if h.ip == c.ip && l.read()[k].label {
+				return i
+			}
+		}
+	}
+	return c.lines[0]
+}
+
+func (w *weighing) span(lo, hi int, ip addr) []int {
 	var out []int
 	for i := lo; i < hi; i++ {
-		if w.namesAny(&w.lines[i], others) {
+		if w.namesOther(&w.lines[i], ip) {
 			break
 		}
 		out = append(out, i)
@@ -219,7 +216,7 @@ func (w *weighing) anyTime() (stamp, bool) {
 func (w *weighing) lineDetail(r *Report, l *line, ip addr) {
 	for k, h := range l.hits {
 		if h.ip != ip {
-			if rd := readAround(l.text, l.hits, k); rd.is == target && r.Destination == "" {
+			if rd := l.read()[k]; rd.is == target && r.Destination == "" {
 				r.Destination = h.ip.String()
 				r.DstPort = h.port
 			}
@@ -302,7 +299,7 @@ func (w *weighing) otherSide(r *Report, l *line) {
 		return
 	}
 	for k, h := range l.hits {
-		if rd := readAround(l.text, l.hits, k); rd.is == target && rd.label && rd.weight >= 80 {
+		if rd := l.read()[k]; rd.is == target && rd.label && rd.weight >= 80 {
 			r.Destination = h.ip.String()
 			if h.port != 0 && r.DstPort == 0 {
 				r.DstPort = h.port

@@ -54,6 +54,8 @@ type line struct {
 	text   string // without quoting, refanged
 	quoted int
 	hits   []hit
+	// readings are what the line says about each hit, made on first use.
+	readings []reading
 	// spam marks lines of a pasted mail, which accuse nobody by themselves.
 	spam bool
 }

@@ -15,14 +15,13 @@ func readCopyrightLetter(d *document) []Report {
 	}
 	w := d.weighing()
 	var out []Report
-	chosen := w.chosen()
-	for _, c := range chosen {
+	for _, c := range w.chosen() {
 		if !c.named && !c.inSubject {
 			return nil
 		}
 		r := d.base(c.ip, Medium, c.why()+" in a copyright notice")
 		r.Category, r.Type = "copyright", "copyright"
-		w.detail(&r, c, chosen)
+		w.detail(&r, c)
 		if k := strings.ToLower(r.Protocol + d.body[:min(len(d.body), 8<<10)]); strings.Contains(k, "torrent") || strings.Contains(k, "donkey") || strings.Contains(k, "peer-to-peer") || strings.Contains(k, "p2p") || strings.Contains(k, "gnutella") {
 			r.Type = "p2p"
 		}

@@ -97,7 +97,7 @@ func (d *document) read(ctx context.Context) findings {
 func (d *document) tryForms(list []form) (findings, bool) {
 	for _, f := range list {
 		reports := f.read(d)
-		if len(reports) == 0 {
+		if len(reports) == 0 && d.handed == 0 {
 			continue
 		}
 		d.opt.explain(fmt.Sprintf("%s: the form fits, %d reports", f.name, len(reports)))

@@ -16,6 +16,7 @@ func (d *document) splitEnclosures() {
 	}
 	d.split = true
 	lines := d.bodyLines()
+	barren := 0 // lines before this one are known to begin no pasted header
 	for i := 0; i < len(lines); i++ {
 		if lines[i].spam {
 			continue
@@ -25,10 +26,12 @@ func (d *document) splitEnclosures() {
 			i = end - 1
 			continue
 		}
-		if isHeaderLine(lines[i].text) {
-			if end := d.pastedHeader(lines, i); end > i {
+		if i >= barren && isHeaderLine(lines[i].text) {
+			end, seen := d.pastedHeader(lines, i)
+			if end > i {
 				i = end - 1
 			}
+			barren = seen
 		}
 	}
 }
@@ -62,8 +65,8 @@ func isReceivedLine(t string) bool {
 const maxPasted = 600
 
 // pastedHeader reads a header pasted at line i; end is the line behind what
-// belongs to it, or i where it is none.
-func (d *document) pastedHeader(lines []line, i int) (end int) {
+// belongs to it, or i where it is none; seen is how far it looked.
+func (d *document) pastedHeader(lines []line, i int) (end, seen int) {
 	var b bytes.Buffer
 	received, fields := 0, 0
 	j := i
@@ -87,7 +90,7 @@ func (d *document) pastedHeader(lines []line, i int) (end int) {
 		b.WriteByte('\n')
 	}
 	if received == 0 || fields < 2 {
-		return i
+		return i, j
 	}
 	h, _, _ := message.ReadHeader(b.Bytes(), message.Limits{})
 	d.pasted = append(d.pasted, h)
@@ -95,7 +98,7 @@ func (d *document) pastedHeader(lines []line, i int) (end int) {
 	for k := i; k < end; k++ {
 		lines[k].spam = true
 	}
-	return end
+	return end, end
 }
 
 // isKnownField knows the fields that every mail has.

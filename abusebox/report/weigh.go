@@ -28,6 +28,8 @@ type weighing struct {
 	lines []line
 	list  []*weighed
 	byIP  map[addr]*weighed
+	taken map[addr]bool // of the chosen, nil until chosen
+	best  []*weighed
 }
 
 // weighing weighs subject and text, once.
@@ -60,10 +62,9 @@ func (w *weighing) at(h hit) *weighed {
 // subject weighs the subject, and those of forwarded mails in the text.
 func (w *weighing) subject() {
 	for _, s := range append([]string{w.d.subject}, w.d.innerSubjects...) {
-		text := refang(s)
-		hits := findAddresses(text)
-		for k, h := range hits {
-			r := readAround(text, hits, k)
+		l := newLine(s)
+		for k, h := range l.hits {
+			r := l.read()[k]
 			c := w.at(h)
 			if r.is == target && r.weight > 60 || r.is == reference {
 				c.against = stronger(c.against, r)
@@ -108,7 +109,7 @@ func (w *weighing) body() {
 		}
 		var prev reading
 		for k, h := range l.hits {
-			r := ctx.apply(l, k, readAround(l.text, l.hits, k))
+			r := ctx.apply(l, k, l.read()[k])
 			if k > 0 && r.weight < prev.weight && onlySeparators(l.text[l.hits[k-1].full:h.start]) {
 				r = prev
 			}
@@ -137,7 +138,7 @@ func (w *weighing) add(h hit, i int, r reading) {
 	c.forIt = stronger(c.forIt, r)
 	c.logged = c.logged || r.log
 	c.named = c.named || r.label && r.weight >= weightProse
-	if len(c.lines) < 4096 {
+	if n := len(c.lines); n < 4096 && (n == 0 || c.lines[n-1] != i) {
 		c.lines = append(c.lines, i)
 	}
 	if c.port == 0 {
