@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -199,7 +200,11 @@ func (s *Server) listenEvent(e listen.Event) {
 }
 
 func (s *Server) wireEvent(what string, peer netip.Addr, err error) {
-	s.metrics.refused("connection_client")
+	if why, refused := strings.CutPrefix(what, "refused: "); refused {
+		s.metrics.refused("connection_" + why)
+	} else {
+		s.metrics.refused("protocol")
+	}
 	s.deps.Logger.Debug("smtp: "+what, "peer", peer, "err", err)
 }
 

@@ -50,7 +50,7 @@ func NewDovecot(t testing.TB, opts DovecotOptions) *Dovecot {
 			t.Fatal(err)
 		}
 	}
-	writeFile(t, filepath.Join(d.dir, "script.sieve"), opts.Sieve)
+	writeFile(t, filepath.Join(d.dir, "mail", "script.sieve"), opts.Sieve)
 	writeFile(t, filepath.Join(d.dir, "users"), d.User+":{PLAIN}"+d.Password+"::::::\n")
 	writeFile(t, filepath.Join(d.dir, "dovecot.conf"), d.conf(opts, cert, key))
 	if out, err := exec.Command("chown", "-R", "mail:mail", filepath.Join(d.dir, "mail")).CombinedOutput(); err != nil {
@@ -184,7 +184,7 @@ protocol lda {
   postmaster_address = postmaster@example.net
 }
 plugin {
-  sieve = $DIR/script.sieve
+  sieve = $DIR/mail/script.sieve
   sieve_plugins = sieve_extprograms
   sieve_global_extensions = +vnd.dovecot.pipe
   sieve_extensions = +vnd.dovecot.pipe

@@ -66,14 +66,14 @@ func sendmailDir(t testing.TB) string {
 	return dir
 }
 
+// namespaced runs sendmail, which waits a minute unless its host has a fully
+// qualified name, and logs to /dev/log alone: it gets both in namespaces of its own.
+const namespaced = `hostname mail.example.net && mount --bind "$1/hosts" /etc/hosts && exec "$2" -C "$1/sendmail.cf"`
+
 // Start starts the instance again after Stop.
 func (s *Sendmail) Start(t testing.TB) {
 	t.Helper()
-	// sendmail waits a minute unless its host has a fully qualified name,
-	// and logs to /dev/log alone: it gets both in namespaces of its own.
-	const script = `hostname mail.example.net && mount --bind "$1/hosts" /etc/hosts &&
-exec "$2" -C "$1/sendmail.cf" -bD -X "$1/traffic.log"`
-	s.proc = Start(t, exec.Command("unshare", "--uts", "--mount", "sh", "-c", script, "sh", s.dir, s.bin))
+	s.proc = Start(t, exec.Command("unshare", "--uts", "--mount", "sh", "-c", namespaced+` -bD -X "$1/traffic.log"`, "sh", s.dir, s.bin))
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("sendmail's output:\n%s%s", s.proc.Output(), tail(s.Traffic(), 4000))
@@ -126,7 +126,7 @@ func (s *Sendmail) configure(t testing.TB, opts SendmailOptions) {
 		return
 	}
 	writeFile(t, s.file("aliases"), strings.Join(append(opts.Aliases, ""), "\n"))
-	if out, err := exec.Command(s.bin, "-C", s.file("sendmail.cf"), "-bi").CombinedOutput(); err != nil {
+	if out, err := exec.Command("unshare", "--uts", "--mount", "sh", "-c", namespaced+" -bi", "sh", s.dir, s.bin).CombinedOutput(); err != nil {
 		t.Fatalf("build the aliases: %v: %s", err, out)
 	}
 }
