@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -111,4 +112,68 @@ func TestHostileRDNS(t *testing.T) {
 			t.Errorf("%s: %s", rdns, describe(&h))
 		}
 	}
+}
+
+// The table of dialects and the code agree: each example is read as its
+// dialect, and every dialect that the signatures name is in the table.
+func TestDialects(t *testing.T) {
+	known := map[string]bool{"connection": true}
+	for _, d := range Dialects {
+		if known[d.Name] {
+			t.Errorf("%s is in the table twice", d.Name)
+		}
+		known[d.Name] = true
+		if h := ParseReceived([]byte("Received: " + d.Example)); h.Dialect != d.Name {
+			t.Errorf("%s: its example is read as %s\n\t%s", d.Name, h.Dialect, d.Example)
+		}
+		if d.Source == "" {
+			t.Errorf("%s has no source", d.Name)
+		}
+	}
+	for _, list := range signatures {
+		for _, s := range list {
+			if !known[s.dialect] {
+				t.Errorf("%s is not in the table", s.dialect)
+			}
+		}
+	}
+	page := readDoc(t, "json.md")
+	for _, d := range Dialects {
+		if !strings.Contains(page, "| `"+d.Name+"` | "+d.Source+" | `"+strings.ReplaceAll(d.Example, "|", "\\|")+"` |") {
+			t.Errorf("docs/json.md has not the row of %s", d.Name)
+		}
+	}
+}
+
+// Every name that the JSON object of a message holds is told in docs/json.md.
+func TestJSONPage(t *testing.T) {
+	_, text := sections(readDoc(t, "json.md"))
+	page := text["spoor trace"]
+	if page == "" {
+		t.Fatal("docs/json.md has no section spoor trace")
+	}
+	port := uint16(1)
+	r := Result{Origin: &Origin{Port: port}, Sources: []Source{{}}, Claims: []Claim{{}}, Findings: []Finding{{}}, Clues: []Clue{{}}, Alternatives: []Alternative{{}}}
+	r.Hops, r.Boundary = []Hop{{Port: port}}, &Boundary{}
+	var v any
+	if err := json.Unmarshal([]byte(encode(t, &r)), &v); err != nil {
+		t.Fatal(err)
+	}
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for name, inner := range v {
+				if !strings.Contains(page, `"`+name+`"`) {
+					t.Errorf("docs/json.md does not tell %q", name)
+				}
+				walk(inner)
+			}
+		case []any:
+			for _, inner := range v {
+				walk(inner)
+			}
+		}
+	}
+	walk(v)
 }
