@@ -44,7 +44,7 @@ func (c *session) judge(s stage) (v Verdict, ok bool) {
 // rescue goes on with the connection whose session is stuck in a judgement: the
 // message passes, and a new session serves what follows.
 func (c *session) rescue(s stage, v Verdict) {
-	next := &session{s: c.s, wire: c.wire.takeOver(), terms: c.terms, by: c.by, peer: c.peer, msg: c.msg}
+	next := &session{s: c.s, wire: c.wire.takeOver(), terms: c.terms, by: c.by, peer: c.peer, macros: c.macros, msg: c.msg}
 	r := next.contain(s, func() reply {
 		switch s {
 		case stageEnd:

@@ -272,8 +272,8 @@ type Part struct {
 
 // score adds up what is known: everything for the header, or only what is proven.
 func (f *facts) score(w Weights, onlyProven bool) (total float64, parts []Part) {
-	add := func(holds bool, name string, weight float64, why string) {
-		if holds && weight != 0 {
+	add := func(name string, weight float64, why string) {
+		if weight != 0 {
 			parts = append(parts, Part{name, weight, why})
 			total += weight
 		}
@@ -283,15 +283,26 @@ func (f *facts) score(w Weights, onlyProven bool) (total float64, parts []Part) 
 		origin = conn
 	}
 	for _, s := range []*source{conn, origin}[:1+btoi(origin != conn)] {
-		add(s.isListed, "listed", w.Listed, fmt.Sprintf("%s: %s", s.addr, s.listed))
-		add(s.isBlocked, "blocked", w.Blocked, fmt.Sprintf("%s: %s", s.addr, s.blocked))
-		add(s.mailServer, "mail_server", w.MailServer, fmt.Sprintf("%s is a known mail server", s.addr))
+		if s.isListed {
+			add("listed", w.Listed, fmt.Sprintf("%s: %s", s.addr, s.listed))
+		}
+		if s.isBlocked {
+			add("blocked", w.Blocked, fmt.Sprintf("%s: %s", s.addr, s.blocked))
+		}
+		if s.mailServer {
+			add("mail_server", w.MailServer, s.addr.String()+" is a known mail server")
+		}
 	}
-	add(f.peer.RDNS == "" && !f.peer.Local, "no_rdns", w.NoRDNS, fmt.Sprintf("%s has no name that leads back to it", f.peer.Addr))
-	add(f.authenticated() == yes, "authenticated", w.Authenticated, "the sender logged in")
-	for _, x := range f.findings(onlyProven) {
-		weight := [...]float64{0, w.Weak, w.Medium, w.Strong}[strengthRank(x.Strength)]
-		add(true, x.Code, weight, x.Explain)
+	if f.peer.RDNS == "" && !f.peer.Local {
+		add("no_rdns", w.NoRDNS, f.peer.Addr.String()+" has no name that leads back to it")
+	}
+	if f.authenticated() == yes {
+		add("authenticated", w.Authenticated, "the sender logged in")
+	}
+	for _, x := range f.traced.Findings {
+		if !onlyProven || proven(f.traced, x) {
+			add(x.Code, [...]float64{0, w.Weak, w.Medium, w.Strong}[strengthRank(x.Strength)], x.Explain)
+		}
 	}
 	return total, parts
 }

@@ -1,7 +1,6 @@
 package milter
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -64,14 +63,14 @@ func findingsValue(id string, v Verdict) string {
 	}
 	w.item("score", strconv.FormatFloat(v.Score, 'f', 2, 64))
 	for _, p := range v.Parts[:min(len(v.Parts), maxShownFindings)] {
-		w.item(p.Name, fmt.Sprintf("%+.2f", p.Weight))
+		w.item(p.Name, signed(p.Weight))
 	}
 	for _, f := range v.Traced.Findings[:min(len(v.Traced.Findings), maxShownFindings)] {
 		where := "message"
 		if f.Hop >= 0 {
-			where = strconv.Itoa(f.Hop)
+			where = "hop " + strconv.Itoa(f.Hop)
 		}
-		w.item("finding", fmt.Sprintf("%s (%s, hop %s)", f.Code, f.Strength, where))
+		w.item("finding", f.Code+" ("+string(f.Strength)+", "+where+")")
 	}
 	if n := len(v.Traced.Findings) - maxShownFindings; n > 0 {
 		w.item("more", strconv.Itoa(n))
@@ -79,70 +78,71 @@ func findingsValue(id string, v Verdict) string {
 	return w.String()
 }
 
+func signed(x float64) string {
+	text := strconv.FormatFloat(x, 'f', 2, 64)
+	if x >= 0 {
+		return "+" + text
+	}
+	return text
+}
+
 // A folder writes "id; key=value; key=value" in printable ASCII, folded before
 // the 78th column (RFC 5322 §2.1.1).
 type folder struct {
-	b      strings.Builder
-	column int
+	b     []byte
+	begin int // of the line
 }
 
 // foldAt leaves room for the longest of our names before the first line.
 const (
 	foldAt    = 76
 	nameWidth = len(fieldFindings) + 2
+	tabWidth  = 8
 	maxValue  = 255 // one value: more than any name of a host (RFC 1035 §2.3.4)
 )
 
 func newFolder(id string) *folder {
-	w := &folder{column: nameWidth}
-	w.write(id)
-	return w
+	return &folder{b: append(make([]byte, 0, 256), id...), begin: -nameWidth}
 }
 
 func (w *folder) item(key, value string) {
-	w.b.WriteByte(';')
-	w.column++
-	text := key + "=" + quoted(value)
-	if w.column+1+len(text)+1 > foldAt {
-		w.b.WriteString("\n\t")
-		w.column = 8
-	} else {
-		w.write(" ")
+	w.b = append(w.b, ';', ' ')
+	at := len(w.b)
+	w.b = append(append(w.b, key...), '=')
+	w.b = appendQuoted(w.b, value)
+	if len(w.b)+1-w.begin <= foldAt {
+		return
 	}
-	w.write(text)
+	// Too long: the blank before the item becomes a fold.
+	w.b = append(w.b, 0)
+	copy(w.b[at+1:], w.b[at:])
+	w.b[at-1], w.b[at] = '\n', '\t'
+	w.begin = at + 1 - tabWidth
 }
 
-func (w *folder) write(s string) {
-	w.b.WriteString(s)
-	w.column += len(s)
-}
+func (w *folder) String() string { return string(w.b) }
 
-func (w *folder) String() string { return w.b.String() }
-
-// quoted leaves a token as it is and makes of everything else a quoted string (RFC 5322 §3.2.4) in ASCII:
-// what a client said of itself cannot end the value, begin a new one or bring 8-bit bytes in.
-func quoted(s string) string {
+// appendQuoted leaves a token as it is and makes of everything else a quoted string (RFC 5322 §3.2.4) in
+// ASCII: what a client said of itself cannot end the value, begin a new one or bring 8-bit bytes in.
+func appendQuoted(b []byte, s string) []byte {
 	if len(s) > maxValue {
 		s = s[:maxValue]
 	}
 	if isToken(s) {
-		return s
+		return append(b, s...)
 	}
-	var b strings.Builder
-	b.WriteByte('"')
+	b = append(b, '"')
 	for _, c := range []byte(s) {
 		switch {
 		case c == '"' || c == '\\':
-			b.WriteByte('\\')
-			b.WriteByte(c)
+			b = append(b, '\\', c)
 		case c < ' ' || c >= 0x7f:
-			b.WriteByte('?')
+			b = append(b, '?')
 		default:
-			b.WriteByte(c)
+			b = append(b, c)
 		}
 	}
-	b.WriteByte('"')
-	return b.String()
+	return append(b, '"')
 }
 
 func isToken(s string) bool {

@@ -268,7 +268,7 @@ func (s *Server) serve(conn net.Conn, done func()) {
 
 // run has go-milter serve the session's wire.
 func (c *session) run() {
-	c.wire.onClose = func() { c.endLetter("aborted") }
+	c.wire.to, c.wire.onClose = c, func() { c.endLetter("aborted") }
 	server := &gomilter.Server{NewMilter: func() gomilter.Milter { return c }}
 	// go-milter serves listeners: it gets one that yields this connection alone.
 	if err := server.Serve(&single{wire: c.wire}); !errors.Is(err, net.ErrClosed) {

@@ -18,7 +18,7 @@ import (
 )
 
 // childEnv makes the test binary a milter of its own, so that it can be killed and measured. It
-// holds what kind of milter ("ours", "null", "null-headers") and where it listens.
+// holds what kind of milter ("ours" or one of runNull's) and where it listens.
 const childEnv = "SPOOR_MILTER_TEST_CHILD"
 
 func runChild(role string) {
@@ -32,7 +32,7 @@ func runChild(role string) {
 		cfg.AuthservID, cfg.Listen, cfg.SocketMode = "", []string{listen}, "0666"
 		err = New(cfg, Deps{Tracer: NewTracer(nil, nil, nil)}).Run(ctx)
 	default:
-		err = runNull(ctx, listen, kind == "null-headers")
+		err = runNull(ctx, listen, kind)
 	}
 	if err != nil {
 		log.Fatal(err)

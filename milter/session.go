@@ -21,6 +21,8 @@ type session struct {
 	terms terms
 	by    string
 	peer  Peer
+	// macros came, and their command has not.
+	macros macros
 
 	// rescued is set where another session serves the wire now: a judgement of this one does not end.
 	rescued bool
@@ -50,13 +52,51 @@ const maxForged = 1000
 
 var _ gomilter.Milter = (*session)(nil)
 
-func newSession(s *Server, w *wire) *session {
-	c := &session{s: s, wire: w, msg: &letter{}}
-	w.onOffer = func(o offer) terms {
-		c.terms = s.terms(o)
-		return c.terms
+func newSession(s *Server, w *wire) *session { return &session{s: s, wire: w, msg: &letter{}} }
+
+// A macros holds those of the MTA's macros that we use, each until the command that it is for.
+type macros struct {
+	mta         string // j: its own name
+	queueID     string // i
+	resolved    string // {client_resolve}
+	validated   string // _: the peer as sendmail writes it
+	daemonName  string
+	daemonPort  string
+	tls         string
+	auth        string
+	rcptRefused bool
+}
+
+// offered agrees with the MTA on terms.
+func (c *session) offered(o offer) terms {
+	c.terms = c.s.terms(o)
+	return c.terms
+}
+
+// macro keeps one macro. Some stay from connection to connection of the same
+// process of the MTA: the commands that use them forget them.
+func (c *session) macro(command byte, name, value []byte) {
+	m := &c.macros
+	switch string(name) {
+	case "j":
+		m.mta = string(value)
+	case "i":
+		m.queueID = string(value)
+	case "{client_resolve}":
+		m.resolved = string(value)
+	case "_":
+		m.validated = string(value)
+	case "{daemon_name}":
+		m.daemonName = string(value)
+	case "{daemon_port}":
+		m.daemonPort = string(value)
+	case "{tls_version}":
+		m.tls = string(value)
+	case "{auth_authen}":
+		m.auth = string(value)
+	case "{rcpt_mailer}":
+		m.rcptRefused = command == codeRcpt && string(value) == "error"
 	}
-	return c
 }
 
 // A reply is what the MTA hears at a step; the zero value is silence.
@@ -109,7 +149,7 @@ func (c *session) pass(s stage) reply {
 }
 
 // Connect begins the session of a peer.
-func (c *session) Connect(host, family string, port uint16, addr net.IP, m *gomilter.Modifier) (gomilter.Response, error) {
+func (c *session) Connect(host, family string, port uint16, addr net.IP, _ *gomilter.Modifier) (gomilter.Response, error) {
 	return c.guard(stageConnect, func() reply {
 		c.msg = &letter{}
 		c.peer = Peer{Port: port, Local: family != "tcp4" && family != "tcp6"}
@@ -117,10 +157,11 @@ func (c *session) Connect(host, family string, port uint16, addr net.IP, m *gomi
 			c.peer.Addr = ip.Unmap()
 		}
 		if !c.peer.Local {
-			c.peer.RDNS = verifiedName(host, m.Macros)
+			c.peer.RDNS = verifiedName(host, c.macros)
 		}
-		c.by = strings.Clone(m.Macros["j"])
-		c.peer.DaemonPort = daemonPort(m.Macros)
+		c.by = c.macros.mta
+		c.peer.DaemonPort = daemonPort(c.macros)
+		c.macros = macros{}
 		return c.ask(stageConnect)
 	})
 }
@@ -128,12 +169,11 @@ func (c *session) Connect(host, family string, port uint16, addr net.IP, m *gomi
 // verifiedName is the peer's name where the MTA confirmed it. Without one,
 // Postfix says "unknown", and sendmail an address in brackets; sendmail gives
 // a name that does not lead back as well, and says so in a macro.
-func verifiedName(host string, macros map[string]string) string {
-	resolved, told := macros["{client_resolve}"]
+func verifiedName(host string, m macros) string {
 	switch {
 	case strings.EqualFold(host, "unknown"), strings.HasPrefix(host, "["), host == "":
 		return ""
-	case told && resolved != "OK", strings.Contains(macros["_"], "may be forged"):
+	case m.resolved != "" && m.resolved != "OK", strings.Contains(m.validated, "may be forged"):
 		return ""
 	}
 	return strings.TrimSuffix(host, ".")
@@ -141,11 +181,11 @@ func verifiedName(host string, macros map[string]string) string {
 
 // daemonPort knows submission by the port, and by the names that Postfix's and
 // sendmail's manuals give to the service.
-func daemonPort(macros map[string]string) uint16 {
-	if name := macros["{daemon_name}"]; name == "ORIGINATING" || name == "MSA" {
+func daemonPort(m macros) uint16 {
+	if m.daemonName == "ORIGINATING" || m.daemonName == "MSA" {
 		return 587
 	}
-	port, err := strconv.ParseUint(macros["{daemon_port}"], 10, 16)
+	port, err := strconv.ParseUint(m.daemonPort, 10, 16)
 	if err != nil {
 		return 0
 	}
@@ -153,31 +193,24 @@ func daemonPort(macros map[string]string) uint16 {
 }
 
 // Helo takes the peer's name for itself, again after STARTTLS.
-func (c *session) Helo(name string, m *gomilter.Modifier) (gomilter.Response, error) {
+func (c *session) Helo(name string, _ *gomilter.Modifier) (gomilter.Response, error) {
 	return c.guard(stageHelo, func() reply {
 		c.peer.HELO = name
-		c.readTLS(m.Macros)
+		c.peer.TLS = c.macros.tls
 		return c.ask(stageHelo)
 	})
 }
 
-// readTLS copies from macros, which the next stage replaces.
-func (c *session) readTLS(macros map[string]string) {
-	if v, ok := macros["{tls_version}"]; ok {
-		c.peer.TLS = v
-	}
-}
-
 // MailFrom begins a message.
-func (c *session) MailFrom(from string, m *gomilter.Modifier) (gomilter.Response, error) {
+func (c *session) MailFrom(from string, _ *gomilter.Modifier) (gomilter.Response, error) {
 	return c.guard(stageMail, func() reply {
 		c.endLetter("aborted")
-		c.readTLS(m.Macros)
-		c.peer.Auth = m.Macros["{auth_authen}"]
+		c.peer.TLS, c.peer.Auth = c.macros.tls, c.macros.auth
 		c.msg = &letter{open: true}
 		c.msg.at = c.s.now()
 		c.msg.env.from = from
-		c.msg.queueID = m.Macros["i"]
+		c.msg.queueID = c.macros.queueID
+		c.macros.auth, c.macros.queueID = "", ""
 		c.wire.busy.Store(true)
 		c.count(countMessages, 1)
 		return c.ask(stageMail)
@@ -185,9 +218,11 @@ func (c *session) MailFrom(from string, m *gomilter.Modifier) (gomilter.Response
 }
 
 // RcptTo takes a recipient, or learns that the MTA refused one.
-func (c *session) RcptTo(_ string, m *gomilter.Modifier) (gomilter.Response, error) {
+func (c *session) RcptTo(string, *gomilter.Modifier) (gomilter.Response, error) {
 	return c.guard(stageRcpt, func() reply {
-		if m.Macros["{rcpt_mailer}"] == "error" {
+		byMTA := c.macros.rcptRefused
+		c.macros.rcptRefused = false
+		if byMTA {
 			c.refusedRecipient("refused_by_mta")
 			return c.pass(stageRcpt)
 		}
@@ -221,28 +256,39 @@ func (c *session) count(what count, n int) {
 	}
 }
 
-// Header keeps a field's bytes, up to the limit.
-func (c *session) Header(name, value string, _ *gomilter.Modifier) (gomilter.Response, error) {
-	return c.guard(stageEnd, func() reply {
-		l := c.msg
-		if isOurs(name) {
-			l.remember(name)
-		}
-		if size := len(name) + len(value) + 3; l.header+size <= c.s.maxHeader {
-			l.header += size
-			raw := make([]byte, 0, size)
-			raw = append(raw, name...)
-			raw = append(raw, ':')
-			if !c.terms.leadingSpace {
-				raw = append(raw, ' ') // the MTA took it away
-			}
-			l.fields = append(l.fields, message.Field{Name: strings.TrimRight(name, " \t"), Raw: append(raw, value...)})
-		}
-		if c.terms.headerReply {
-			return reply{code: replyContinue}
-		}
-		return reply{}
+// header keeps a field's bytes, up to the limit.
+func (c *session) header(name, value []byte) {
+	r := c.contain(stageEnd, func() reply {
+		c.msg.keep(string(name), value, c.terms.leadingSpace, c.s.maxHeader)
+		return reply{code: replyContinue}
 	})
+	if c.terms.headerReply {
+		c.say(r)
+	}
+}
+
+func (l *letter) keep(name string, value []byte, leadingSpace bool, limit int) {
+	if isOurs(name) {
+		l.remember(name)
+	}
+	size := len(name) + len(value) + 2
+	if l.header+size > limit {
+		return
+	}
+	l.header += size
+	raw := append(append(make([]byte, 0, size), name...), ':')
+	if !leadingSpace {
+		raw = append(raw, ' ') // the MTA took it away
+	}
+	if l.fields == nil {
+		l.fields = make([]message.Field, 0, 16)
+	}
+	l.fields = append(l.fields, message.Field{Name: strings.TrimRight(name, " \t"), Raw: append(raw, value...)})
+}
+
+// Header is for go-milter only: the wire hands fields over by itself.
+func (c *session) Header(string, string, *gomilter.Modifier) (gomilter.Response, error) {
+	return nil, nil
 }
 
 func (l *letter) remember(name string) {
@@ -279,10 +325,10 @@ func (c *session) BodyChunk(chunk []byte, _ *gomilter.Modifier) (gomilter.Respon
 }
 
 // Body is the end of the message: the verdict is carried out.
-func (c *session) Body(m *gomilter.Modifier) (gomilter.Response, error) {
+func (c *session) Body(*gomilter.Modifier) (gomilter.Response, error) {
 	return c.guard(stageEnd, func() reply {
-		if id := m.Macros["i"]; id != "" {
-			c.msg.queueID = id // Postfix tells it from DATA on only
+		if c.macros.queueID != "" {
+			c.msg.queueID = c.macros.queueID // Postfix tells it from DATA on only
 		}
 		return c.finish()
 	})

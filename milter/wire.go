@@ -31,6 +31,7 @@ const (
 	codeMacro     = 'D'
 	codeHeader    = 'L'
 	codeNegotiate = 'O'
+	codeRcpt      = 'R'
 	codeNewPeer   = 'K' // QUIT, but a new connection follows (version 6)
 	codeUnknown   = 'U' // an SMTP command that the MTA does not know (version 3)
 
@@ -61,6 +62,13 @@ func (l *link) drain() {
 	}
 }
 
+// A recipient takes what go-milter does not get: slices are valid during the call only.
+type recipient interface {
+	offered(o offer) terms
+	header(name, value []byte)
+	macro(command byte, name, value []byte)
+}
+
 // A wire serves a link for go-milter: it hands out whole packets, mended where
 // go-milter would lose step or stop, and sends the replies to all packets that
 // came together in one write. One goroutine uses it.
@@ -68,7 +76,7 @@ type wire struct {
 	*link
 	patience time.Duration // from a packet's first byte to its last, and for a write
 	fault    func(string)  // told why the connection ends before its time, or what was mended
-	onOffer  func(offer) terms
+	to       recipient
 	onClose  func() // told when go-milter is done with the connection
 	begun    bool   // the MTA's offer was answered
 	detached bool   // another wire serves the link now
@@ -238,17 +246,17 @@ func whole(err error) error {
 	return err
 }
 
-// mend turns what go-milter cannot digest into what it can.
+// mend turns what go-milter cannot digest into what it can, or deals with it.
 func (w *wire) mend(packet []byte) ([]byte, error) {
 	switch packet[4] {
 	case codeHeader:
-		return mendHeader(packet, w.fault), nil
+		w.header(packet[5:])
+		return nil, nil
+	case codeMacro:
+		w.macros(packet[5:])
+		return nil, nil
 	case codeConnect:
 		return mendConnect(packet), nil
-	case codeMacro:
-		if len(packet) == 5 {
-			return nil, nil // go-milter would end the session
-		}
 	case codeUnknown:
 		w.reply(replyContinue, "")
 		return nil, nil
@@ -266,26 +274,31 @@ func (w *wire) mend(packet []byte) ([]byte, error) {
 	return packet, nil
 }
 
-// mendHeader makes exactly two strings of a header packet: a NUL inside the
-// value would make three, which go-milter answers although no answer was agreed.
-func mendHeader(packet []byte, fault func(string)) []byte {
-	name, value, found := bytes.Cut(packet[5:], []byte{0})
-	if !found {
-		value = nil
-	}
+// header hands a field over. go-milter would answer one with a NUL in its value
+// although no answer was agreed, and keeps a second, unordered copy of every header.
+func (w *wire) header(data []byte) {
+	name, value, found := bytes.Cut(data, []byte{0})
 	value = bytes.TrimSuffix(value, []byte{0})
-	if len(name) > 0 && found && bytes.IndexByte(value, 0) < 0 {
-		return packet
+	if !found || len(name) == 0 || bytes.IndexByte(value, 0) >= 0 {
+		w.fault("header_nul")
+		value = bytes.ReplaceAll(value, []byte{0}, []byte{' '})
 	}
-	fault("header_nul")
-	if len(name) == 0 {
-		name = []byte{'?'} // a name must stay a name, or the value would take its place
+	w.to.header(name, value)
+}
+
+// macros hands over the names and values for a command. go-milter forgets them
+// at the next, and ends the connection where the command is missing.
+func (w *wire) macros(data []byte) {
+	if len(data) == 0 {
+		return
 	}
-	out := append(make([]byte, 5, len(packet)+3), name...)
-	out = append(out, 0)
-	out = append(out, bytes.ReplaceAll(value, []byte{0}, []byte{' '})...)
-	out = append(out, 0)
-	return seal(out, codeHeader)
+	command, rest := data[0], data[1:]
+	for len(rest) > 0 {
+		var name, value []byte
+		name, rest, _ = bytes.Cut(rest, []byte{0})
+		value, rest, _ = bytes.Cut(rest, []byte{0})
+		w.to.macro(command, name, value)
+	}
 }
 
 // mendConnect takes the prefix from sendmail's IPv6 addresses, with which go-milter reads none.
@@ -413,7 +426,7 @@ func (w *wire) negotiate() error {
 		}
 		return err
 	}
-	w.agree(w.onOffer(offer{
+	w.agree(w.to.offered(offer{
 		version:  binary.BigEndian.Uint32(packet[5:]),
 		actions:  gomilter.OptAction(binary.BigEndian.Uint32(packet[9:])),
 		protocol: gomilter.OptProtocol(binary.BigEndian.Uint32(packet[13:])),

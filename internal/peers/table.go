@@ -31,6 +31,7 @@ func Programs() []Program {
 		{Name: "softflowd", Packages: []string{"softflowd"}},
 		{Name: "nfdump", Packages: []string{"nfdump"}},
 		{Name: "nfcapd", Packages: []string{"nfdump"}},
+		{Name: "nfreplay", Packages: []string{"nfdump"}},
 		{Name: "pmacctd", Packages: []string{"pmacct"}},
 		{Name: "nfacctd", Packages: []string{"pmacct"}},
 		{Name: "sfacctd", Packages: []string{"pmacct"}},
