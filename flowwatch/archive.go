@@ -155,7 +155,7 @@ func (x *Archive) Top(ctx context.Context, q Ranking) (Top, error) {
 		return nil
 	})
 	for _, r := range best.sorted() {
-		top.Rows = append(top.Rows, RowOf(&r.a, top.Basis.Length))
+		top.Rows = append(top.Rows, RowOf(&r.a, top.Basis.Length()))
 	}
 	return top, err
 }
@@ -305,7 +305,7 @@ func (x *Archive) Show(ctx context.Context, host netip.Prefix, q Scope) (Show, e
 	}
 	s.Basis = basis
 	if seen {
-		row := RowOf(&sum, basis.Length)
+		row := RowOf(&sum, basis.Length())
 		s.Sum = &row
 		s.Notes = notes(&sum)
 	}
@@ -389,7 +389,7 @@ func (w *Watcher) top(q Ranking, value func(*activity.Activity) uint64) (Top, er
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.now().UTC()
-	top := Top{Basis: history.Basis{From: w.counter.Start(), To: now, Spans: 1, Length: now.Sub(w.counter.Start())}}
+	top := Top{Basis: history.Basis{From: w.counter.Start(), To: now, Spans: 1, LengthS: now.Sub(w.counter.Start()).Seconds()}}
 	best := newBest(q.Limit)
 	for i, p := range w.profiles {
 		if p.Name != q.Profile {
@@ -403,7 +403,7 @@ func (w *Watcher) top(q Ranking, value func(*activity.Activity) uint64) (Top, er
 		})
 	}
 	for _, r := range best.sorted() {
-		top.Rows = append(top.Rows, RowOf(&r.a, top.Basis.Length))
+		top.Rows = append(top.Rows, RowOf(&r.a, top.Basis.Length()))
 	}
 	return top, nil
 }

@@ -74,7 +74,7 @@ func (x *Archive) Evidence(ctx context.Context, addr netip.Addr, from, to time.T
 	e.Basis = basis
 	e.judgeCoverage(seen)
 	if seen {
-		row := RowOf(&sum, basis.Length)
+		row := RowOf(&sum, basis.Length())
 		e.Row, e.Visibility = &row, Seen
 		e.Proven = sum.Established > 0 && (sum.Series[activity.Replies].Flows > 0 || !basis.Coverage.BothWays())
 		e.Limits = append(e.Limits, notes(&sum)...)
@@ -92,7 +92,7 @@ func (e *Evidence) judgeCoverage(seen bool) {
 	limit := func(format string, args ...any) { e.Limits = append(e.Limits, fmt.Sprintf(format, args...)) }
 	asked := e.To.Sub(e.From)
 	e.Visibility = NotSeen
-	if len(c.Exporters) == 0 || e.Basis.From.After(e.From.Add(asked/10)) || e.Basis.To.Before(e.To.Add(-asked/10)) || e.Basis.Seen < asked*8/10 {
+	if len(c.Exporters) == 0 || e.Basis.From.After(e.From.Add(asked/10)) || e.Basis.To.Before(e.To.Add(-asked/10)) || e.Basis.Seen() < asked*8/10 {
 		e.Visibility = NotVisible
 		limit("the time is not covered by exports from beginning to end")
 	}

@@ -165,7 +165,7 @@ func TestReadGaps(t *testing.T) {
 	}
 	w, _ := readFiles(t, writeCapture(t, filepath.Join(t.TempDir(), "x"), false, frames))
 	top, err := w.Top(context.Background(), flowwatch.Ranking{Scope: flowwatch.Scope{Profile: "smtp", From: noon.Add(-time.Hour), To: noon.Add(25 * time.Hour)}, By: "flows"})
-	if err != nil || top.Basis.Seen != 10*time.Minute || top.Rows[0].Out.Flows != 20 {
+	if err != nil || top.Basis.Seen() != 10*time.Minute || top.Rows[0].Out.Flows != 20 {
 		t.Errorf("top %+v, error %v", top, err)
 	}
 }

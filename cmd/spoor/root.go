@@ -39,6 +39,7 @@ func newRoot(a *app) *cobra.Command {
 		newLookupCmd(a),
 		newMilterCmd(a),
 		newRegistryCmd(a),
+		newFlowsCmd(a),
 		newIncidentsCmd(a),
 		newNoticeCmd(a),
 		newPurgeCmd(a),

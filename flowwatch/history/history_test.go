@@ -156,7 +156,7 @@ func TestAgainstModel(t *testing.T) {
 				}
 				return nil
 			})
-			if err != nil || seen != len(want) || !basis.From.Equal(from) || !basis.To.Equal(to) || basis.Seen != to.Sub(from) {
+			if err != nil || seen != len(want) || !basis.From.Equal(from) || !basis.To.Equal(to) || basis.Seen() != to.Sub(from) {
 				t.Errorf("%d hosts of %d, basis %+v, error %v", seen, len(want), basis, err)
 			}
 			for h, w := range want {

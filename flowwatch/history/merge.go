@@ -224,7 +224,7 @@ func (s *Store) makeSpan(ctx context.Context, profile string, to Resolution, sta
 		span.Pairs.Merge(&g.Pairs)
 	}
 	basis := basisOf(group)
-	span.Coverage, span.Hosts, span.Bars, span.Seen = basis.Coverage, w.hosts, w.bars, basis.Seen
-	span.Coverage.Partial = span.Coverage.Partial || basis.Seen < length
+	span.Coverage, span.Hosts, span.Bars, span.Seen = basis.Coverage, w.hosts, w.bars, basis.Seen()
+	span.Coverage.Partial = span.Coverage.Partial || basis.Seen() < length
 	return s.db.Update(ctx, func(tx *bbolt.Tx) error { return putSpan(tx, span, w.blocks) })
 }

@@ -25,8 +25,12 @@ func spansOf(tx *bbolt.Tx, r Resolution, profile string, from, to time.Time) (ou
 		return nil, nil
 	}
 	c := b.Cursor()
-	// A span that began before may reach into the time: none is longer than a day.
-	k, v := c.Seek(startKey(from.Add(-25 * time.Hour)))
+	// A span that began before may reach into the time: a day by a day, all others by an hour at most.
+	longest := time.Hour
+	if r == Day {
+		longest = 24 * time.Hour
+	}
+	k, v := c.Seek(startKey(from.Add(-longest)))
 	for ; k != nil && bytes.Compare(k, startKey(to)) < 0; k, v = c.Next() {
 		var span Span
 		if err := json.Unmarshal(v, &span); err != nil {
@@ -81,10 +85,16 @@ type Basis struct {
 	From     time.Time         `json:"from"` // of the first span used; may lie before the time asked for
 	To       time.Time         `json:"to"`
 	Spans    int               `json:"spans"`
-	Length   time.Duration     `json:"-"` // of the shortest span used
-	Seen     time.Duration     `json:"-"` // how much of the time is told of at all
+	LengthS  float64           `json:"length_s"` // of the shortest span used
+	SeenS    float64           `json:"seen_s"`   // how much of the time the collector ran
 	Coverage activity.Coverage `json:"coverage"`
 }
+
+// Length is the length of the shortest span used.
+func (b Basis) Length() time.Duration { return time.Duration(b.LengthS * float64(time.Second)) }
+
+// Seen is how much of the time the collector ran.
+func (b Basis) Seen() time.Duration { return time.Duration(b.SeenS * float64(time.Second)) }
 
 func basisOf(list []Span) (b Basis) {
 	for i, s := range list {
@@ -94,11 +104,11 @@ func basisOf(list []Span) (b Basis) {
 		if s.End().After(b.To) {
 			b.To = s.End()
 		}
-		if i == 0 || s.Length < b.Length {
-			b.Length = s.Length
+		if i == 0 || s.Length.Seconds() < b.LengthS {
+			b.LengthS = s.Length.Seconds()
 		}
 		b.Spans++
-		b.Seen += s.Seen
+		b.SeenS += s.Seen.Seconds()
 		mergeCoverage(&b.Coverage, s.Coverage)
 	}
 	return b

@@ -53,12 +53,13 @@ type Decoder struct {
 	refused   refusals
 	last      *exporter // most datagrams come from the exporter before
 
-	emit     func(*Flow)
-	flow     Flow
-	rec      record
-	values   [][]byte // of the record being read, where lengths vary
-	received int64    // Unix milliseconds
-	skew     int64    // what to add to this datagram's times
+	emit          func(*Flow)
+	flow          Flow
+	rec           record
+	values        [][]byte // of the record being read, where lengths vary
+	received      int64    // Unix milliseconds
+	optionRecords int      // of the message being read
+	skew          int64    // what to add to this datagram's times
 }
 
 // NewDecoder makes a Decoder within the bounds of c.

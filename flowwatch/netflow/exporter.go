@@ -40,6 +40,7 @@ type domainKey struct {
 type domain struct {
 	key      domainKey
 	next     uint32 // the sequence number expected
+	last     uint32 // the one that came last
 	synced   bool
 	resync   bool // the last datagram held records that could not be counted
 	sampling Sampling
@@ -105,7 +106,7 @@ func (e *exporter) sequence(dom *domain, seq, units uint32) {
 		}
 	}
 	dom.synced, dom.resync = true, false
-	dom.next = seq + units
+	dom.next, dom.last = seq+units, seq
 }
 
 // inForce is the sampling that applies to a record without a sampler of its own.

@@ -40,8 +40,14 @@ func (d *Decoder) decodeIPFIX(e *exporter, b []byte) error {
 	h := header{version: 10, exported: int64(be.Uint32(b[4:])) * 1000, domain: be.Uint32(b[12:])}
 	dom := e.domain(10, h.domain, d.config.MaxDomains)
 	missing := e.noTemplate
+	d.optionRecords = 0
 	n, err := d.sets(e, dom, h, b[16:min(length, len(b))])
-	e.sequence(dom, be.Uint32(b[8:]), uint32(n))
+	// QUIRK: softflowd counts the records of this message in, and options data not at all (RFC 7011 §3.1).
+	seq := be.Uint32(b[8:])
+	if ahead := seq - dom.last; dom.synced && (ahead == uint32(n) || ahead == uint32(n-d.optionRecords)) {
+		dom.next = seq
+	}
+	e.sequence(dom, seq, uint32(n))
 	dom.resync = err != nil || e.noTemplate != missing
 	if err == nil && length > len(b) {
 		err = ErrTruncated
@@ -102,7 +108,9 @@ func (d *Decoder) set(e *exporter, dom *domain, h header, id uint16, b []byte) (
 		e.noTemplate++
 		return 0, nil
 	case t.options != nil:
-		return d.options(e, h.version, dom, t, b)
+		n, err := d.options(e, h.version, dom, t, b)
+		d.optionRecords += n
+		return n, err
 	case t.fixed:
 		return d.fixed(e, dom, h, t, b), nil
 	}
