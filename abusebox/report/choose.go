@@ -153,7 +153,7 @@ func (w *weighing) eligible(c *weighed) bool {
 		case c.inSubject && c.forIt.weight >= c.against.weight-12 && c.against.weight < weightLabel:
 		case c.against.weight > c.forIt.weight:
 			return false
-		case c.against.weight == c.forIt.weight && c.againstN >= c.forN:
+		case c.against.weight == c.forIt.weight && (c.againstN > c.forN || c.againstN == c.forN && !c.sourceFirst):
 			return false
 		}
 	}

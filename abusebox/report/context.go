@@ -144,7 +144,13 @@ func logShape(text string, h hit, k int) (reading, bool) {
 		}
 	}
 	if h.start > 0 && text[h.start-1] == '@' || h.start > 1 && text[h.start-2:h.start] == "@[" {
-		return reading{is: reference, weight: weightBare, word: "@"}, true
+		if h.start > 1 && text[h.start-2] == '?' {
+			return reading{is: source, weight: weightLog, word: "?@", log: true}, true // Pure-FTPd
+		}
+		return reading{is: neutral, weight: weightMention, word: "@"}, true
+	}
+	if k == 0 && startsWithEpoch(text[:h.start]) {
+		return reading{is: source, weight: weightLog, word: "proxy log", log: true}, true
 	}
 	if head := strings.TrimRight(text[:h.start], "'\"<[ "); strings.HasSuffix(head, "failed for") || strings.HasSuffix(head, "authenticate for") || strings.HasSuffix(head, "failed to authenticate") {
 		return reading{is: source, weight: weightLog, word: "failed for", log: true}, true
@@ -153,6 +159,12 @@ func logShape(text string, h hit, k int) (reading, bool) {
 		return reading{is: source, weight: weightLog, word: "access log", log: true}, true
 	}
 	return reading{}, false
+}
+
+// startsWithEpoch knows Squid's "1790842440.123    100 " before the client.
+func startsWithEpoch(before string) bool {
+	t := strings.TrimSpace(before)
+	return len(t) > 10 && len(t) < 32 && strings.Trim(t, "0123456789. ") == "" && strings.IndexByte(t, '.') == 10
 }
 
 // pairOfPorts reads "192.0.2.7:4000 198.51.100.7:22" of firewalls: first the
@@ -191,6 +203,12 @@ func wordsBefore(before string) reading {
 		is := bearingOf(w)
 		switch is {
 		case neutral:
+			if (w == "us" || w == "me") && seen == 1 && !label {
+				return reading{is: target, weight: 75, word: w}
+			}
+			if own, _, _ := lastWord(before, at); isOwning(w) && (own == "i" || own == "we") {
+				return reading{is: target, weight: 75, word: own + " " + w}
+			}
 			skipped++
 		case passage:
 		case generic:
@@ -213,10 +231,23 @@ func wordsBefore(before string) reading {
 		}
 		return reading{is: generic, weight: weightProse - 6 - 4*skipped, word: plain}
 	}
-	if strings.TrimSpace(strings.Trim(before, " \t-*•|\"'[(:")) == "" {
+	if isBare(before) {
 		return reading{is: neutral, weight: weightBare}
 	}
 	return reading{is: neutral, weight: weightMention}
+}
+
+// isBare tells whether nothing but a bullet, a number or a host name stands
+// before an address.
+func isBare(before string) bool {
+	t := strings.TrimSpace(strings.Trim(before, " \t-*•|\"'[(:"))
+	if t == "" {
+		return true
+	}
+	if strings.ContainsAny(t, " \t=") || len(t) > 80 {
+		return false
+	}
+	return strings.Contains(t, ".") || strings.Trim(t, "0123456789#.)") == ""
 }
 
 // decided turns a telling word into a reading.
@@ -233,6 +264,9 @@ func decided(is bearing, w, key, before string, at int, label bool, skipped int,
 		}
 		return reading{is: source, weight: weightProse + 8 - 5*skipped, word: w}, skipped < 6
 	case from:
+		if prev, _, _ := lastWord(before, at); w == "by" && isReceiving(prev) {
+			return reading{is: target, weight: 70, word: prev + " by"}, skipped < 3
+		}
 		weight := weightProse - 4*skipped
 		if plain {
 			weight += 6
@@ -261,6 +295,24 @@ func decided(is bearing, w, key, before string, at int, label bool, skipped int,
 	return reading{}, false
 }
 
+// isOwning tells verbs behind which the complainant names his own host.
+func isOwning(w string) bool {
+	switch w {
+	case "have", "run", "operate", "own", "manage", "administer", "use", "am":
+		return true
+	}
+	return false
+}
+
+// isReceiving tells participles behind which "by" names the complainant's host.
+func isReceiving(w string) bool {
+	switch w {
+	case "rejected", "received", "denied", "relayed", "logged", "recorded", "reported", "handled", "refused", "accepted", "seen", "observed", "detected", "monitored", "delivered", "stopped", "noticed":
+		return true
+	}
+	return false
+}
+
 // pointsTo tells verbs whose "to" names the host of a site, not a victim.
 func pointsTo(w string) bool {
 	switch w {
@@ -273,7 +325,7 @@ func pointsTo(w string) bool {
 // shortTo tells words that only count right before the address.
 func shortTo(w string) bool {
 	switch w {
-	case "to", "на", "к", "mi", "my", "us", "we", "mx", "dns", "into", "para", "ons", "network", "example", "do", "z", "od", "su", "range", "reporting":
+	case "connect", "get", "post", "to", "на", "к", "mi", "my", "us", "we", "mx", "dns", "into", "para", "ons", "network", "example", "do", "z", "od", "su", "range", "reporting":
 		return true
 	}
 	return false

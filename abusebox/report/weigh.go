@@ -18,8 +18,10 @@ type weighed struct {
 	lines     []int // of the text, where it is not a target
 	port      uint16
 	inBody    bool
-	order     int
-	prefix    int // prefix length, -1 for a single address
+	// sourceFirst tells that the body names it as a source before as a target.
+	sourceFirst bool
+	order       int
+	prefix      int // prefix length, -1 for a single address
 }
 
 // A weighing is the weighed addresses of a text, in the order of appearance.
@@ -133,6 +135,9 @@ func (w *weighing) add(h hit, i int, r reading) {
 		return
 	}
 	c := w.at(h)
+	if !c.inBody {
+		c.sourceFirst = true
+	}
 	c.inBody = true
 	c.forN++
 	c.forIt = stronger(c.forIt, r)
@@ -169,27 +174,50 @@ func (x *lineContext) plain(text string) {
 	} else if x.quiet > 3 {
 		x.columns = nil
 	}
-	x.intro = wordsBefore(t + " ")
-	if !strings.HasSuffix(t, ":") && !strings.HasSuffix(t, "：") && len(t) > 60 && x.intro.is == neutral {
-		x.intro = reading{}
-	}
-	if strings.HasSuffix(t, ":") && x.intro.is == neutral {
-		x.intro = introOf(t)
-	}
+	x.intro = introOf(t)
 }
 
-// introOf reads a whole sentence before a list: any telling word in it counts.
+// introOf reads the line before a list. A short label is read like one; of a
+// sentence any word counts that names the accused, then a general one, and only
+// where there is neither one that names a victim.
 func introOf(t string) reading {
+	colon := strings.HasSuffix(t, ":") || strings.HasSuffix(t, "：")
+	if words := strings.Count(t, " "); colon && words < 5 || !colon && words < 3 {
+		if r := wordsBefore(t + " "); r.is != neutral {
+			return r
+		}
+	}
+	if !colon && !announces(t) {
+		return reading{}
+	}
 	best := reading{}
 	for _, w := range strings.FieldsFunc(strings.ToLower(t), func(r rune) bool { return r < 0x80 && isGap(byte(r)) || r == '.' }) {
-		switch is := bearingOf(strings.Trim(w, "*-_")); is {
-		case source, from:
-			return reading{is: is, weight: weightProse, word: w}
-		case generic:
+		switch is := bearingOf(strings.Trim(w, "*-_")); {
+		case is == source, is == from && w != "by" && w != "from":
+			return reading{is: source, weight: weightProse, word: w}
+		case is == generic && best.is != generic:
 			best = reading{is: is, weight: weightProse - 4, word: w}
+		case is == target && best.is == neutral && !shortTo(w):
+			best = reading{is: is, weight: 60, word: w}
+		}
+	}
+	if best.is == neutral && (strings.ContainsAny(t, "：") || strings.Contains(strings.ToLower(t), "ip")) {
+		if r, ok := cjkBefore(t); ok {
+			return r
 		}
 	}
 	return best
+}
+
+// announces tells whether a sentence without a colon leads to a list.
+func announces(t string) bool {
+	low := strings.ToLower(t)
+	for _, w := range [...]string{"following", "below", "these", "list", "folgende", "suivant", "siguiente", "volgende", "seguint", "following hosts", "ci-dessous", "abajo", "onderstaande", "nachstehend", "следующ", "ниже", "以下", "下列"} {
+		if strings.Contains(low, w) {
+			return true
+		}
+	}
+	return false
 }
 
 func (x *lineContext) after(l *line) { x.quiet = 0 }
@@ -282,7 +310,7 @@ func isColumnWord(w string) bool {
 // traceroutes, nslookups.
 func isReferenceLine(t string, hits []hit) bool {
 	low := strings.ToLower(strings.TrimLeft(t[:min(len(t), 40)], " \t*#%"))
-	for _, p := range [...]string{"inetnum", "netrange", "cidr:", "route:", "route6:", "inet6num", "nserver", "nameserver", "server:\t", "name server", "% information related", "origin:", "network:ip-network", "traceroute to", "tracing route", "received-spf", "nameservers", "range:", "subnet:", "netblock:", "network range", "targeted range"} {
+	for _, p := range [...]string{"inetnum", "netrange", "cidr:", "route:", "route6:", "inet6num", "nserver", "nameserver", "server:\t", "name server", "% information related", "origin:", "network:ip-network", "traceroute to", "tracing route", "nameservers", "range:", "subnet:", "netblock:", "network range", "targeted range"} {
 		if strings.HasPrefix(low, p) {
 			return true
 		}

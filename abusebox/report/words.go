@@ -26,7 +26,7 @@ var bearings = wordTable(map[bearing]string{
 		sourceip attackerip involved problem problematic vulnerable bot zombie drone exploiting exploited hosting hosted
 		resolves resolving resolved located location pointing crawler botnet reported affected intruding probing prober sourceaddress
 		origin-ip originip x-originating-ip originating-ip client-ip sourcehost bad aggressor aggressive invader actor culprits thief
-		caller rogue conducting sshd hostname[ip] unauthorized violation offense ofending source(s) ip(s) spamvertised spam-source authenticated connecting connected
+		caller rogue conducting sshd orig_h id.orig_h unauthorized violation offense ofending source(s) ip(s) spamvertised spam-source authenticated connecting connected
 
 		quelle quell quell-ip angreifer angreifende angreifenden absender verursacher verursachende herkunft ursprung täter auffällige auffälligen betroffene betroffenen gesperrt gesperrte schädliche einliefernde einliefernder
 		attaquant attaquante origine provenance émetteur expéditeur incriminée fautive infectée malveillante
@@ -51,7 +51,7 @@ var bearings = wordTable(map[bearing]string{
 		адрес адреса адресу адресом ip-адрес ip-адреса ip-адресу ip-адресом ip-адресов хост хоста сервер сервера сервером узел machine's adresu`,
 	target: `destination destinations dst dest daddr target targets targeted targeting victim victims victim's our ours my mine local lip honeypot honeypots honeynet sensor
 		to against towards toward attacked recipient reporter complainant monitored into dip dstip targetip destip destinationip destaddr victimip d-ip s-ip
-		sinkhole receiving laddr local_ip localip server_ip serverip we us listener dnat internal defended protected probed-host reporter's reported-by reporting
+		sinkhole receiving laddr local_ip localip server_ip serverip listener resp_h id.resp_h connect get post dnat internal defended protected probed-host reporter's reported-by reporting
 		cc c2 c&c cnc mx
 		ziel ziel-ip zieladresse ziele opfer unser unsere unserer unseren unserem mein meine meinen meinem gegen empfänger lokale
 		cible cibles victime notre nos mon vers contre destinataire
