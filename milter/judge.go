@@ -41,7 +41,7 @@ type judge struct {
 	policy   policy
 	rates    *rateTable
 	now      func() time.Time
-	deadline time.Duration
+	watch    *watch
 	log      *slog.Logger
 	counters *counters
 	// abandoned counts judgements that went past their deadline and still run.
@@ -58,16 +58,14 @@ func (j *judge) judge(m mail, s stage, late func(Verdict)) (v Verdict, ok bool) 
 	if j.abandoned.Load() >= maxAbandoned {
 		return j.undecided("busy", "earlier judgements still wait"), true
 	}
-	var over atomic.Bool // who sets it goes on with the message
-	timer := time.AfterFunc(j.deadline, func() {
-		if over.CompareAndSwap(false, true) {
-			j.abandoned.Add(1)
-			late(j.undecided("deadline", fmt.Sprintf("no judgement within %v", j.deadline)))
-		}
-	})
+	this := &judgement{began: j.watch.now()}
+	this.late = func() {
+		j.abandoned.Add(1)
+		late(j.undecided("deadline", fmt.Sprintf("no judgement within %v", j.watch.deadline)))
+	}
+	j.watch.begin(this)
 	v = j.contained(m, s)
-	timer.Stop()
-	if !over.CompareAndSwap(false, true) {
+	if !j.watch.end(this) {
 		j.abandoned.Add(-1)
 		return v, false
 	}

@@ -78,7 +78,7 @@ func New(cfg Config, deps Deps) *Server {
 		judge: &judge{
 			tracer: deps.Tracer, lookups: deps.Lookups, policy: p,
 			rates: newRateTable(cfg.MaxHosts, c.evicted.Inc), now: deps.Now,
-			deadline: cfg.Deadline.Std(), log: deps.Log, counters: c,
+			watch: newWatch(cfg, time.Now), log: deps.Log, counters: c,
 		},
 		ledger: newLedger(deps.Desk, cfg, deps.Now, deps.Log, c),
 		stages: p.judges(), dryRun: cfg.DryRun, authservID: cfg.AuthservID, hostname: hostname,
@@ -95,7 +95,7 @@ func (s *Server) Listen(ctx context.Context) error {
 	limits := listen.NewLimits(listen.Quota{Total: s.cfg.MaxConnections}, nil)
 	for _, address := range s.cfg.Listen {
 		l, err := listen.Open(ctx, address, listen.Options{
-			Idle: s.cfg.IdleTimeout.Std(), QuickAck: true, Limits: limits, Event: s.event,
+			QuickAck: true, Limits: limits, Event: s.event,
 		})
 		if err == nil {
 			s.listeners = append(s.listeners, l)
@@ -183,11 +183,9 @@ func (s *Server) Run(ctx context.Context) error {
 	s.warnOfDryRun()
 	books, closeBooks := context.WithCancel(context.WithoutCancel(ctx))
 	defer closeBooks()
-	kept := make(chan struct{})
-	go func() {
-		defer close(kept)
-		s.ledger.run(books)
-	}()
+	var kept sync.WaitGroup
+	kept.Go(func() { s.ledger.run(books) })
+	kept.Go(func() { s.judge.watch.run(books) })
 
 	group, serving := errgroup.WithContext(ctx)
 	for _, l := range s.listeners {
@@ -195,7 +193,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	err := group.Wait()
 	closeBooks()
-	<-kept
+	kept.Wait()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), deskPatience)
 	defer cancel()
 	s.ledger.finish(last)
@@ -251,8 +249,10 @@ func (s *Server) serve(conn net.Conn, done func()) {
 	s.counters.served.Inc()
 	s.counters.open.Inc()
 	in := s.readers.Get().(*bufio.Reader)
-	w := newWire(conn, s.cfg.PacketTimeout.Std(), in, func(fault string) { s.counters.wire.WithLabelValues(fault).Inc() })
+	w := newWire(conn, in, func(fault string) { s.counters.wire.WithLabelValues(fault).Inc() })
+	s.judge.watch.add(w.link)
 	w.closed = func() {
+		s.judge.watch.remove(w.link)
 		s.counters.open.Dec()
 		if !w.shared.Load() {
 			in.Reset(nil)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,6 +47,9 @@ const (
 // A link is an MTA's connection, whoever serves it at the time.
 type link struct {
 	conn net.Conn
+	wait wait // for the watch
+	// timedOut is set where the watch closed the connection.
+	timedOut atomic.Bool
 	// busy is set while a message is on its way; draining, once we stop.
 	busy     atomic.Bool
 	draining atomic.Bool
@@ -74,8 +78,7 @@ type recipient interface {
 // came together in one write. One goroutine uses it.
 type wire struct {
 	*link
-	patience time.Duration // from a packet's first byte to its last, and for a write
-	fault    func(string)  // told why the connection ends before its time, or what was mended
+	fault    func(string) // told why the connection ends before its time, or what was mended
 	to       recipient
 	onClose  func() // told when go-milter is done with the connection
 	begun    bool   // the MTA's offer was answered
@@ -90,15 +93,15 @@ type wire struct {
 	err     error
 }
 
-func newWire(conn net.Conn, patience time.Duration, in *bufio.Reader, fault func(string)) *wire {
-	w := &wire{link: &link{conn: conn, closed: func() {}}, patience: patience, fault: fault, in: in}
+func newWire(conn net.Conn, in *bufio.Reader, fault func(string)) *wire {
+	w := &wire{link: &link{conn: conn, closed: func() {}}, fault: fault, in: in}
 	in.Reset(socket{w})
 	return w
 }
 
 // takeOver returns a wire that goes on where w, which must not be used any more, is stuck: between two packets.
 func (w *wire) takeOver() *wire {
-	next := &wire{link: w.link, patience: w.patience, fault: w.fault, begun: true, armed: w.armed, replies: w.replies}
+	next := &wire{link: w.link, fault: w.fault, begun: true, armed: w.armed, replies: w.replies}
 	w.shared.Store(true)
 	buffered, _ := w.in.Peek(w.in.Buffered())
 	next.in = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(buffered)), socket{next}), readBuffer)
@@ -116,15 +119,18 @@ func (s socket) Read(p []byte) (int, error) {
 	if err := w.arm(); err != nil {
 		return 0, err
 	}
+	what := waitPacket
+	if w.inside {
+		what = waitRest
+	}
+	w.wait.begin(what, time.Now())
+	defer w.wait.end()
 	return w.conn.Read(p)
 }
 
-// arm sets the read deadline where the listener's own, for the wait between packets, is not the right one.
+// arm sets a read deadline while we stop and no message is on its way; the watch sees to all others.
 func (w *wire) arm() error {
 	switch {
-	case w.inside:
-		w.armed = true
-		return w.conn.SetReadDeadline(time.Now().Add(w.patience))
 	case w.draining.Load() && !w.busy.Load():
 		w.armed = true
 		return w.conn.SetReadDeadline(time.Now().Add(quiet))
@@ -172,9 +178,7 @@ func growStack() byte {
 func (w *wire) next() error {
 	packet, err := w.readPacket()
 	if err != nil {
-		if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
-			w.fault(faultName(err))
-		}
+		w.report(err)
 		return err
 	}
 	w.rest, err = w.mend(packet)
@@ -187,8 +191,17 @@ var (
 	errOrder   = errors.New("milter: negotiation does not come first")
 )
 
+// report tells of an end that is not the MTA's leaving, or ours.
+func (w *wire) report(err error) {
+	switch {
+	case w.timedOut.Load():
+		w.fault("timeout")
+	case !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded):
+		w.fault(faultName(err))
+	}
+}
+
 func faultName(err error) string {
-	var timeout net.Error
 	switch {
 	case errors.Is(err, errEmpty):
 		return "empty_packet"
@@ -196,8 +209,6 @@ func faultName(err error) string {
 		return "long_packet"
 	case errors.Is(err, errOrder):
 		return "no_negotiation"
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return "timeout"
 	}
 	return "broken"
 }
@@ -375,9 +386,8 @@ func (w *wire) flush() error {
 	if cap(w.replies) > readBuffer {
 		w.replies = nil
 	}
-	if err := w.conn.SetWriteDeadline(time.Now().Add(w.patience)); err != nil {
-		return err
-	}
+	w.wait.begin(waitRest, time.Now())
+	defer w.wait.end()
 	_, err := w.conn.Write(out)
 	return err
 }
@@ -421,9 +431,7 @@ func (w *wire) negotiate() error {
 		err = errOrder
 	}
 	if err != nil {
-		if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
-			w.fault(faultName(err))
-		}
+		w.report(err)
 		return err
 	}
 	w.agree(w.to.offered(offer{
