@@ -48,6 +48,14 @@ func (d *Date) parse(s string) bool {
 	if len(s) > maxDate {
 		s = s[:maxDate]
 	}
+	if d.parseUsual(s) {
+		return true
+	}
+	return d.parseAny(s)
+}
+
+// parseAny reads a date in whatever form.
+func (d *Date) parseAny(s string) bool {
 	r := dateReader{s: s, day: -1, month: -1, year: -1, hour: -1}
 	r.d.weekday = -1
 	r.read()

@@ -280,45 +280,59 @@ func isKeyword(w string) bool {
 	return equalFold(w, "by") || equalFold(w, "with") || equalFold(w, "id")
 }
 
+// letters4 packs up to four letters of w, in lower case, for a quick comparison.
+func letters4(w string) uint32 {
+	v := uint32(0)
+	for i := 0; i < len(w); i++ {
+		v = v<<8 | uint32(w[i]|0x20)
+	}
+	return v
+}
+
+// The keywords, as letters4 packs them.
+const (
+	wordBy   = 'b'<<8 | 'y'
+	wordID   = 'i'<<8 | 'd'
+	wordAs   = 'a'<<8 | 's'
+	wordFor  = 'f'<<16 | 'o'<<8 | 'r'
+	wordVia  = 'v'<<16 | 'i'<<8 | 'a'
+	wordUID  = 'u'<<16 | 'i'<<8 | 'd'
+	wordFrom = 'f'<<24 | 'r'<<16 | 'o'<<8 | 'm'
+	wordWith = 'w'<<24 | 'i'<<16 | 't'<<8 | 'h'
+)
+
 // keyword tells which clause w opens, if it is a keyword here. The word behind
 // "from" is a name whatever it says, unless that cannot be.
 func (l *line) keyword(cur keyword, w string, end int) (keyword, bool) {
-	switch len(w) {
-	case 2:
-		switch {
-		case equalFold(w, "by"):
-			if cur == kwFrom && l.clauses[kwFrom].n == 0 && nextByte(l.s, end) == '(' {
-				return cur, false
-			}
-			return kwBy, !l.clauses[kwBy].seen
-		case equalFold(w, "id"):
-			return kwID, l.fresh(cur, kwID)
-		case equalFold(w, "as") && cur == kwFrom:
+	if len(w) > 4 {
+		if len(w) == 8 && cur == kwFrom && equalFold(w, "claiming") {
 			return kwUser, !l.clauses[kwUser].seen
 		}
-	case 3:
-		switch {
-		case equalFold(w, "for"):
-			return kwFor, l.fresh(cur, kwFor)
-		case equalFold(w, "via"):
-			return kwVia, l.fresh(cur, kwVia)
-		case equalFold(w, "uid"):
-			return kwUser, l.fresh(cur, kwUser) && cur != kwHead
+		return cur, false
+	}
+	switch letters4(w) {
+	case wordBy:
+		if cur == kwFrom && l.clauses[kwFrom].n == 0 && nextByte(l.s, end) == '(' {
+			return cur, false
 		}
-	case 4:
-		switch {
-		case equalFold(w, "from"):
-			if cur == kwHead && !l.clauses[kwFrom].seen {
-				return kwFrom, true
-			}
-			return kwSender, cur != kwFrom && nextByte(l.s, end) == '<' && l.fresh(cur, kwSender)
-		case equalFold(w, "with"):
-			return kwWith, l.fresh(cur, kwWith)
+		return kwBy, !l.clauses[kwBy].seen
+	case wordID:
+		return kwID, l.fresh(cur, kwID)
+	case wordAs:
+		return kwUser, cur == kwFrom && !l.clauses[kwUser].seen
+	case wordFor:
+		return kwFor, l.fresh(cur, kwFor)
+	case wordVia:
+		return kwVia, l.fresh(cur, kwVia)
+	case wordUID:
+		return kwUser, l.fresh(cur, kwUser) && cur != kwHead
+	case wordFrom:
+		if cur == kwHead && !l.clauses[kwFrom].seen {
+			return kwFrom, true
 		}
-	case 8:
-		if equalFold(w, "claiming") && cur == kwFrom {
-			return kwUser, !l.clauses[kwUser].seen
-		}
+		return kwSender, cur != kwFrom && nextByte(l.s, end) == '<' && l.fresh(cur, kwSender)
+	case wordWith:
+		return kwWith, l.fresh(cur, kwWith)
 	}
 	return cur, false
 }
