@@ -19,11 +19,11 @@ type Span struct {
 type Sighting struct {
 	Span
 	Counts
-	Forged   bool     `json:"forged"`             // its name does not lead back to it
-	Accounts []string `json:"accounts,omitempty"` // who had logged in
-	Senders  []string `json:"sender_domains,omitempty"`
-	Viruses  []string `json:"virus_names,omitempty"`
-	Lines    []string `json:"lines"` // the log lines that say it, a few
+	Forged     bool     `json:"forged"`             // its name does not lead back to it
+	Accounts   []string `json:"accounts,omitempty"` // who had logged in
+	Senders    []string `json:"sender_domains,omitempty"`
+	VirusNames []string `json:"virus_names,omitempty"`
+	Lines      []string `json:"lines"` // the log lines that say it, a few
 }
 
 // An Answer is what the mail logs say of one address in one stretch of time. Silence is no evidence: an address
@@ -245,6 +245,6 @@ func earlier(a, b time.Time) time.Time {
 func (c *cell) sighting() Sighting {
 	return Sighting{
 		Span: Span{unix(c.first), unix(c.last)}, Counts: c.counts, Forged: c.forged,
-		Accounts: cleaned(slices.Clone(c.accounts.items)), Senders: cleaned(c.senders.items), Viruses: cleaned(c.viruses.items), Lines: c.lines.list(),
+		Accounts: cleaned(slices.Clone(c.accounts.items)), Senders: cleaned(c.senders.items), VirusNames: cleaned(c.viruses.items), Lines: c.lines.list(),
 	}
 }

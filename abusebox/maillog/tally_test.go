@@ -292,9 +292,9 @@ func TestMemoryDoesNotGrow(t *testing.T) {
 		runtime.KeepAlive(tally)
 		return m.HeapAlloc
 	}
-	small, large := live(150_000), live(600_000)
+	small, large := live(80_000), live(240_000)
 	if large > small*2 {
-		t.Errorf("live memory grew from %d to %d bytes with four times the lines", small, large)
+		t.Errorf("live memory grew from %d to %d bytes with three times the lines", small, large)
 	}
 }
 

@@ -80,6 +80,9 @@ func (c csvWriter) month(period string, row Row) {
 		c.number("covered", period, row.Type, k.Profile, k.Covered)
 		c.row("chance", period, row.Type, k.Profile, strconv.FormatFloat(k.Chance, 'f', 6, 64))
 	}
+	for _, n := range row.Stopped {
+		c.number("stopped", period, row.Type, n.Name, n.Count)
+	}
 	c.times("lead", period, row.Type, row.Lead)
 }
 

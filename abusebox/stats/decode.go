@@ -26,9 +26,8 @@ func (t *Table) UnmarshalBinary(data []byte) error {
 	})
 	readMap(r, 9, func(name string) { h := r.histogram(); t.times[name] = &h })
 	readMap(r, 9, func(name string) {
-		tops := &Tops{missed: r.int(), counts: map[string]int64{}}
-		readMap(r, 2*keepTops, func(name string) { tops.counts[name] = r.int() })
-		t.tops[name] = tops
+		tops := r.tops()
+		t.tops[name] = &tops
 	})
 	readMap(r, maxJudged, func(name string) {
 		kind, what, _ := strings.Cut(name, "\x00")
@@ -98,6 +97,7 @@ func (r *reader) typeCounts() *typeCounts {
 		c.lists[name] = l
 	})
 	c.leads = r.histogram()
+	c.stopped = r.tops()
 	for i := range c.bands {
 		c.bands[i] = r.int()
 	}
@@ -134,6 +134,17 @@ func (r *reader) set() (s Set) {
 		}
 	}
 	return s
+}
+
+func (r *reader) tops() Tops {
+	t := Tops{missed: r.int()}
+	readMap(r, 2*keepTops, func(name string) {
+		if t.counts == nil {
+			t.counts = map[string]int64{}
+		}
+		t.counts[name] = r.int()
+	})
+	return t
 }
 
 func (r *reader) histogram() (h Histogram) {

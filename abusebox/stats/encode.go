@@ -32,6 +32,7 @@ func (t *Table) MarshalBinary() ([]byte, error) {
 			w.float(l.share)
 		})
 		w.histogram(&c.leads)
+		w.tops(&c.stopped)
 		for _, n := range c.bands {
 			w.int(n)
 		}
@@ -44,10 +45,7 @@ func (t *Table) MarshalBinary() ([]byte, error) {
 		}
 	})
 	each(&w, t.times, w.histogram)
-	each(&w, t.tops, func(tops *Tops) {
-		w.int(tops.missed)
-		each(&w, tops.counts, w.int)
-	})
+	each(&w, t.tops, w.tops)
 	w.judged(t.judged)
 	each(&w, t.broken, func(b brokenState) {
 		w.int(b.at)
@@ -94,6 +92,11 @@ func (w *writer) set(s *Set) {
 	for _, h := range s.hashes {
 		*w = binary.LittleEndian.AppendUint64(*w, h)
 	}
+}
+
+func (w *writer) tops(t *Tops) {
+	w.int(t.missed)
+	each(w, t.counts, w.int)
 }
 
 func (w *writer) histogram(h *Histogram) {

@@ -40,6 +40,7 @@ type Event struct {
 	Rules    []string      // what let the notice go by itself, for Judged
 	Verdict  string        // "confirmed", "false", "wrong-holder" …, for Judged
 	Noticed  bool          // a notice had gone out, for Judged
+	Stopped  string        // what was done before it stopped, for Quiet: one of the Stopped texts
 	Took     time.Duration // see the kinds; negative means unknown
 	Lists    []Listing     // what our lists said before the first complaint, for Opened
 	Flows    int64         // flows of the host then, for Opened; negative or zero means unknown
@@ -61,6 +62,14 @@ type Listing struct {
 
 // Any names the list of a Listing that does not say which of our lists it was.
 const Any = "any"
+
+// What was done before it stopped, the strongest measure first.
+const (
+	StoppedByBlock  = "block"     // a restriction of ours was in force
+	StoppedByAnswer = "answer"    // the contact answered a notice
+	StoppedByNotice = "notice"    // a notice had gone out, unanswered
+	StoppedByItself = "by itself" // nothing had been done
+)
 
 // A Band is a range of flow counts, both ends included.
 type Band struct{ From, To int64 }

@@ -98,6 +98,7 @@ func flows(evidence []incident.Evidence) (n int64) {
 func closed(i incident.Incident, add func(Kind, func(*Event))) {
 	if i.Verdict == incident.Quiet || i.Verdict == incident.Confirmed {
 		add(Quiet, func(e *Event) {
+			e.Stopped = stopped(i)
 			if i.Notices == 1 { // of several, the time of the first is not kept
 				e.Took = max(between(i.Notified, i.Last), 0)
 			}
@@ -112,6 +113,19 @@ func closed(i incident.Incident, add func(Kind, func(*Event))) {
 			e.Format, e.Reporter = i.Samples[at].Format, reporterName(i.Samples[at].Reporter)
 		}
 	})
+}
+
+// stopped is the strongest measure that had been taken. What came after something is not shown to be caused by it.
+func stopped(i incident.Incident) string {
+	switch {
+	case i.Blocked != "":
+		return StoppedByBlock
+	case !i.Answered.IsZero():
+		return StoppedByAnswer
+	case i.Notices > 0:
+		return StoppedByNotice
+	}
+	return StoppedByItself
 }
 
 // rulesOf names the grounds on which the notice went out.

@@ -56,7 +56,7 @@ func TestOf(t *testing.T) {
 		{"a second complaint joins", &one, incident.Change{Incident: then(func(i *incident.Incident) { i.Reports = 2 }), Evidence: []incident.Evidence{report}}, []Event{complained}},
 		{"a reminder", &one, incident.Change{Incident: then(func(i *incident.Incident) { i.Notices = 2 })}, []Event{with(Notified, nil)}},
 		{"answered", &one, incident.Change{Incident: answered}, []Event{with(Acknowledged, func(e *Event) { e.Took = time.Hour - 2*time.Second })}},
-		{"quiet", &answered, incident.Change{Incident: quiet(incident.Quiet)}, []Event{with(Quiet, func(e *Event) { e.Took = 5*time.Hour - 2*time.Second })}},
+		{"quiet", &answered, incident.Change{Incident: quiet(incident.Quiet)}, []Event{with(Quiet, func(e *Event) { e.Took, e.Stopped = 5*time.Hour-2*time.Second, StoppedByAnswer })}},
 		{"judged", &answered, incident.Change{Incident: quiet(incident.False)}, []Event{with(Judged, func(e *Event) {
 			e.Verdict, e.Noticed, e.Format, e.Reporter, e.Rules = "false", true, "arf", "example.org", []string{"authenticated", "evidence"}
 		})}},

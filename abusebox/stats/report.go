@@ -44,7 +44,8 @@ type Row struct {
 	Reopened   int64   `json:"reopened"`
 	Notices    int64   `json:"notices"`
 	Lists      []Known `json:"lists"`
-	Lead       Times   `json:"lead"` // of those that were listed, how long before the complaint
+	Stopped    []Named `json:"stopped"` // incidents that ended, by what had been done: "block", "answer", "notice" or "by itself"
+	Lead       Times   `json:"lead"`    // of those that were listed, how long before the complaint
 }
 
 // Known is what one of our lists knew of complained hosts before the complaint.
@@ -180,7 +181,7 @@ func (c *typeCounts) row(name string) Row {
 	hosts, about := c.hosts.Len()
 	r := Row{
 		Type: name, Hosts: hosts, HostsAbout: about, Complaints: c.complaints, Incidents: c.opened, Found: c.found,
-		Reopened: c.reopened, Notices: c.notices, Lists: []Known{}, Lead: timesOf("lead", c.leads),
+		Reopened: c.reopened, Notices: c.notices, Lists: []Known{}, Stopped: c.stopped.Best(10), Lead: timesOf("lead", c.leads),
 	}
 	for _, profile := range slices.Sorted(maps.Keys(c.lists)) {
 		l := c.lists[profile]

@@ -256,7 +256,7 @@ func sample(t testing.TB) stats.Report {
 		add(stats.Event{Kind: stats.Opened, At: at, Host: host(i), Type: "spam", Holder: "campus", Lists: []stats.Listing{listed}, Flows: 40 * int64(i+1), Took: -1})
 		add(stats.Event{Kind: stats.Notified, At: at, Host: host(i), Type: "spam", Took: time.Duration(i+1) * time.Second})
 		add(stats.Event{Kind: stats.Acknowledged, At: at, Host: host(i), Type: "spam", Took: time.Duration(i+1) * time.Hour})
-		add(stats.Event{Kind: stats.Quiet, At: at, Host: host(i), Type: "spam", Took: 26 * time.Hour})
+		add(stats.Event{Kind: stats.Quiet, At: at, Host: host(i), Type: "spam", Took: 26 * time.Hour, Stopped: stats.StoppedByAnswer})
 		verdict := "confirmed"
 		if i < 3 {
 			verdict = "false"
@@ -393,4 +393,13 @@ func FuzzTable(f *testing.F) {
 		}
 		table.Merge(back)
 	})
+}
+
+// TestPatternsNameNobody: what goes to all contacts has no names and no small numbers.
+func TestPatternsNameNobody(t *testing.T) {
+	got := sample(t).Patterns()
+	want := []stats.Pattern{{Type: "spam", Hosts: 5, Incidents: 5, Stopped: []stats.PatternPart{{Measure: stats.StoppedByAnswer, Share: 1}}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
 }

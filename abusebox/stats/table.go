@@ -24,6 +24,7 @@ type typeCounts struct {
 	hosts                                        Set
 	lists                                        map[string]*listCounts
 	leads                                        Histogram
+	stopped                                      Tops             // what was done before it stopped
 	bands                                        [bandCount]int64 // complained incidents by the flows of their host
 }
 
@@ -107,6 +108,7 @@ func (t *Table) Add(e Event) {
 		t.took("acknowledgement", e.Took)
 	case Quiet:
 		t.took("quiet", e.Took)
+		entry(t.types, e.Type, maxTypes).stopped.Add(e.Stopped, 1)
 	case Judged:
 		t.judge(e)
 	case Broken, Mended:
@@ -276,6 +278,7 @@ func (c *typeCounts) merge(o *typeCounts) {
 	c.notices += o.notices
 	c.hosts.Merge(&o.hosts)
 	c.leads.Merge(o.leads)
+	c.stopped.Merge(&o.stopped)
 	for i, n := range o.bands {
 		c.bands[i] += n
 	}

@@ -61,7 +61,7 @@ func sections(r Report) []section {
 	for _, f := range r.Census {
 		all = append(all, censusTable(f))
 	}
-	return append(all, timesTable(r), bestTable("Top reporters", "reporter", "complaints", r.Reporters),
+	return append(all, timesTable(r), stoppedTable(r), bestTable("Top reporters", "reporter", "complaints", r.Reporters),
 		bestTable("Top holders", "holder", "incidents", r.Holders), bestTable("Repeat offenders", "host", "incidents", r.Offenders),
 		brokenTable(r), judgedTable(r))
 }
@@ -188,6 +188,33 @@ func timesTable(r Report) section {
 	names := map[string]string{"notice": "notice (from the first complaint)", "acknowledgement": "acknowledgement (from the notice)", "quiet": "quiet (from the notice)"}
 	for _, t := range r.Times {
 		s.Rows = append(s.Rows, append([]string{names[t.Name]}, timesCells(t)...))
+	}
+	return s
+}
+
+// measures are what a stopped table has columns for.
+func measures() []string {
+	return []string{StoppedByBlock, StoppedByAnswer, StoppedByNotice, StoppedByItself}
+}
+
+func stoppedTable(r Report) section {
+	s := section{
+		Title: "What stopped, by what had been done before", Head: append([]string{"type"}, measures()...),
+		Note: "What came after a measure is not shown to be caused by it.",
+	}
+	for _, row := range r.Total.Rows {
+		counts := map[string]int64{}
+		for _, n := range row.Stopped {
+			counts[n.Name] = n.Count
+		}
+		if len(counts) == 0 {
+			continue
+		}
+		cells := []string{row.Type}
+		for _, m := range measures() {
+			cells = append(cells, number(counts[m]))
+		}
+		s.Rows = append(s.Rows, cells)
 	}
 	return s
 }
