@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -57,9 +58,9 @@ type Blocker interface {
 	Propose(ctx context.Context, i incident.Incident, why string) error
 }
 
-// A Counter adds recorded events to the monthly tables; stats keeps them.
-type Counter interface {
-	Count(ctx context.Context, limit int) (int, error)
+// Brakes put back to hold what accused wrongly too often: rules to add, and grounds to take from the floor.
+type Brakes interface {
+	Brakes() (hold []incident.Rule, grounds []incident.Ground)
 }
 
 // Deps are what a Desk works with. What may be nil says so.
@@ -74,7 +75,7 @@ type Deps struct {
 	Witnesses  []Witness
 	Listings   Listings // nil: no proactive notices
 	Blocker    Blocker  // nil: proposals are only noted
-	Counter    Counter  // nil: events wait to be counted by who opens the store next
+	Brakes     Brakes   // nil: nothing is put back
 	Composer   *notify.Composer
 	Transport  notify.Transport // nil: nothing is sent, whatever Notify.Send says
 	Signer     *notify.Signer
@@ -124,9 +125,6 @@ func (d *Desk) Run(ctx context.Context) error {
 	group.Go(func() error { return d.deliver(ctx) })
 	group.Go(func() error { return d.every(ctx, d.d.Config.ReviewEvery.Std(), "review", d.Review) })
 	group.Go(func() error { return d.every(ctx, purgeEvery, "purge", d.purge) })
-	if d.d.Counter != nil {
-		group.Go(func() error { return d.every(ctx, countEvery, "statistics", d.countEvents) })
-	}
 	if d.d.Config.Proactive && d.d.Listings != nil {
 		group.Go(func() error { return d.every(ctx, d.d.Config.ListingEvery.Std(), "listings", d.Proact) })
 	}
@@ -139,19 +137,16 @@ func (d *Desk) Run(ctx context.Context) error {
 // purgeEvery is how often the ages of what is kept are looked at.
 const purgeEvery = time.Hour
 
-// How often events are added to the tables, and how many in one transaction.
-const (
-	countEvery = 5 * time.Second
-	countBatch = 2000
-)
-
-func (d *Desk) countEvents(ctx context.Context) error {
-	for {
-		n, err := d.d.Counter.Count(ctx, countBatch)
-		if err != nil || n < countBatch {
-			return err
-		}
+// policy is the configured one, with what the brakes hold back.
+func (d *Desk) policy() incident.Policy {
+	if d.d.Brakes == nil {
+		return d.d.Policy
 	}
+	p := d.d.Policy
+	hold, grounds := d.d.Brakes.Brakes()
+	p.Rules = append(slices.Clone(hold), p.Rules...)
+	p.Floor = slices.DeleteFunc(slices.Clone(p.Floor), func(g incident.Ground) bool { return slices.Contains(grounds, g) })
+	return p
 }
 
 // every does something now and then; what fails is logged and done again the next time.

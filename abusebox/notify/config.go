@@ -3,6 +3,7 @@ package notify
 import (
 	"net"
 	"net/mail"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -70,6 +71,15 @@ func (c Config) Validate(bad func(key, problem, write string)) {
 	if c.User != "" && c.PasswordFile == "" {
 		bad("user", "a user without a password file cannot log in", `password_file = "/etc/spoor/smarthost.password"`)
 	}
+	if c.User != "" && c.StartTLS != "required" && !isLoopback(c.Smarthost) {
+		bad("starttls", "a password must not go to a server whose name was not verified", `starttls = "required"`)
+	}
+}
+
+func isLoopback(hostport string) bool {
+	host, _, _ := net.SplitHostPort(hostport)
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 func (c Config) validateChoices(bad func(key, problem, write string)) {
