@@ -98,7 +98,7 @@ func (l *line) scan(s string) {
 	cur := kwHead
 	for i := 0; i < len(s); {
 		switch c := s[i]; {
-		case isSpace(c) || c == ',' || c == ')':
+		case c == ' ' || isSpace(c) || c == ',' || c == ')':
 			i++
 		case c == '(':
 			end, next := l.comment(i)
@@ -233,26 +233,31 @@ func closing(s string, i int, c byte) int {
 }
 
 func wordRest(s string, i int) int {
-	for i < len(s) {
-		switch k := classes[s[i]]; {
-		case k&(classWordEnd|classBracket) == 0:
-			i++
-		case k&classWordEnd != 0:
-			return i
-		default: // unknown[192.0.2.1] and name[(192.0.2.1)]
-			if end := closing(s, i, ']'); end > 0 {
-				i = end
-				continue
-			}
+	for {
+		for i < len(s) && classes[s[i]]&(classWordEnd|classBracket) == 0 {
 			i++
 		}
+		if i >= len(s) || s[i] != '[' {
+			return i
+		}
+		if end := closing(s, i, ']'); end > 0 { // unknown[192.0.2.1] and name[(192.0.2.1)]
+			i = end
+			continue
+		}
+		i++
 	}
-	return i
 }
 
 // take puts the word s[i:end] where it belongs and returns the clause that goes on.
 func (l *line) take(cur keyword, i, end int) keyword {
 	w := l.s[i:end]
+	if n := len(w); n > 8 && !l.semi && w[0] < 0x80 { // longer than any keyword or weekday
+		if w[n-1] == ',' {
+			w = w[:n-1]
+		}
+		l.clauses[cur].add(w, false)
+		return cur
+	}
 	if l.semi && cur != kwFor { // behind a semicolon only "for" may follow the date
 		if equalFold(w, "for") && !l.clauses[kwFor].seen {
 			l.clauses[kwFor].seen = true
@@ -266,7 +271,7 @@ func (l *line) take(cur keyword, i, end int) keyword {
 		l.clauses[next].seen = true
 		return next
 	}
-	if l.dateAt < 0 && cur > kwFrom && cur != kwFor && beginsDate(w) && l.clauses[cur].n > 0 {
+	if l.dateAt < 0 && cur > kwFrom && cur != kwFor && l.clauses[cur].n > 0 && beginsDate(w) {
 		l.dateAt = i
 	}
 	if len(w) > 1 && w[len(w)-1] == ',' {
