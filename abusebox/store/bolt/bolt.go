@@ -119,6 +119,13 @@ func (s *Store) Backup(w io.Writer) error {
 
 func (s *Store) view(fn func(tx *bbolt.Tx) error) error {
 	s.mu.RLock()
+	if s.db == nil { // it could not be opened again after a failed commit: the disk may be back by now
+		s.mu.RUnlock()
+		if err := s.reopen(nil, bolt.ErrClosed); !errors.Is(err, abusebox.ErrUncertain) {
+			return err
+		}
+		s.mu.RLock()
+	}
 	defer s.mu.RUnlock()
 	if s.db == nil {
 		return bolt.ErrClosed
