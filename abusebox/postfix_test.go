@@ -24,7 +24,7 @@ func TestWithPostfix(t *testing.T) {
 		d.Notify.Send = false
 	})
 	w.close() // it is opened again below, when the ports are known
-	w.clock.add(time.Until(w.clock.now()))
+	w.clock.add(time.Since(w.clock.now()))
 	intakePort := peers.FreePort(t)
 	_, sinkPort, err := net.SplitHostPort(w.sink.addr)
 	if err != nil {
@@ -38,7 +38,7 @@ func TestWithPostfix(t *testing.T) {
 	}
 	postfix := peers.NewPostfix(t, peers.PostfixOptions{Main: map[string]string{
 		"default_transport": "smtp:[127.0.0.1]:" + sinkPort,
-		"transport_maps":    fmt.Sprintf("inline:{ { example.net = smtp:[127.0.0.1]:%d } }", intakePort),
+		"transport_maps":    fmt.Sprintf("inline:{ { example.net = smtp:[127.0.0.1]:%d }, { desk@example.net = smtp:[127.0.0.1]:%s } }", intakePort, sinkPort),
 		"mydestination":     "",
 	}})
 	w.open(func(d *abusebox.Deps) {
