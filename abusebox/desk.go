@@ -176,6 +176,9 @@ func (d *Desk) purge(ctx context.Context) error {
 	return err
 }
 
+// Wake tells the outbox that somebody else queued a task.
+func (d *Desk) Wake() { d.poke() }
+
 // poke wakes the outbox.
 func (d *Desk) poke() {
 	select {

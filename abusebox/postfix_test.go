@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	netsmtp "net/smtp"
 	"strings"
 	"testing"
 	"time"
@@ -72,7 +73,7 @@ func TestWithPostfix(t *testing.T) {
 		t.Fatalf("%d notices arrived, %d mails at the desk", arrived, desk)
 	}
 	answer := "From: noc@good.example\r\nTo: " + reply + "\r\nSubject: Re: [S-1]\r\n\r\nmended\r\n"
-	if err := smtp.SendMail(postfix.Addr.String(), nil, "noc@good.example", []string{reply}, strings.NewReader(answer)); err != nil {
+	if err := netsmtp.SendMail(postfix.Addr.String(), nil, "noc@good.example", []string{reply}, []byte(answer)); err != nil {
 		t.Fatal(err)
 	}
 	peers.WaitFor(t, 60e9, "the answer to land on its incident", func() bool {
