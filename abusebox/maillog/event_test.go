@@ -97,6 +97,8 @@ func TestPrograms(t *testing.T) {
 			"refusal rejected addr=192.0.2.7 sender=a@example.org count=1"},
 		{"postfix/smtpd[1]: 4F1B2C0A3D: reject: RCPT from mx.example.org[192.0.2.7]: 450 4.7.1 <b@example.com>: Recipient address rejected: Greylisted; from=<a@example.org> to=<b@example.com> proto=ESMTP helo=<x>",
 			"refusal tempfailed id=4F1B2C0A3D addr=192.0.2.7 sender=a@example.org count=1"},
+		{"postfix/smtpd[1]: 4F1B2C0A3D: proxy-reject: END-OF-MESSAGE from mx.example.org[192.0.2.7]: 554 5.7.1 no; from=<a@example.org> to=<b@example.com> proto=ESMTP helo=<x>",
+			"refusal rejected id=4F1B2C0A3D addr=192.0.2.7 sender=a@example.org count=1"},
 		{"postfix/smtpd[1]: NOQUEUE: reject_warning: RCPT from unknown[192.0.2.7]: 554 5.7.1 x", "nothing"},
 		{"postfix/smtpd[1]: NOQUEUE: reject: CONNECT from evil[203.0.113.66]x from y[192.0.2.7]: 554 x", "refusal rejected addr=203.0.113.66 count=1"}, // names in DNS hold no brackets: Postfix never writes this
 		{"postfix/postscreen[1]: NOQUEUE: reject: RCPT from [192.0.2.7]:4242: 550 5.7.1 Service unavailable; client [192.0.2.7] blocked using dnsbl.example; from=<a@example.org>, to=<b@example.com>, proto=ESMTP, helo=<x>",

@@ -55,11 +55,11 @@ func postfixClient(b []byte, e *event) {
 // postfixReject reads "reject: RCPT from name[ip]: 554 5.7.1 …" and "milter-reject: …". Warnings that something
 // would have been rejected are no refusals.
 func postfixReject(b []byte, e *event) {
-	rest, ok := bytes.CutPrefix(b, []byte("reject: "))
-	if !ok {
-		if rest, ok = bytes.CutPrefix(b, []byte("milter-reject: ")); !ok {
-			return
-		}
+	what, rest, _ := bytes.Cut(b, []byte(": "))
+	switch string(what) {
+	case "reject", "milter-reject", "proxy-reject":
+	default:
+		return
 	}
 	at := bytes.Index(rest[:min(len(rest), 40)], []byte(" from "))
 	if at < 0 {

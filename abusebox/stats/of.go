@@ -26,7 +26,12 @@ func Of(before *incident.Incident, change incident.Change, now time.Time) []Even
 		events = append(events, e)
 	}
 	if before.Reports == 0 && after.Reports > 0 {
-		add(Opened, func(e *Event) { e.Lists, e.Flows = listings(after.Lead), flows(change.Evidence) })
+		add(Opened, func(e *Event) {
+			e.Lists, e.Flows = listings(after.Lead), flows(change.Evidence)
+			if len(events) > 0 {
+				e.At = events[0].At
+			}
+		})
 	}
 	if before.ID == 0 && after.Reports == 0 && after.Proactive {
 		add(Found, nil)
@@ -58,9 +63,19 @@ func complaints(base Event, evidence []incident.Evidence) (events []Event) {
 		}
 		event := base
 		event.Kind, event.Format, event.Reporter = Complaint, e.Format, reporterName(e.Reporter)
+		event.At = arrived(e, base.At)
 		events = append(events, event)
 	}
 	return events
+}
+
+// arrived is when a complaint reached us, so that a mailbox that is imported fills the months it is from. A time
+// before there were complaints, or in the future, is none.
+func arrived(e incident.Evidence, now time.Time) time.Time {
+	if e.Received.Year() < 1990 || e.Received.After(now) {
+		return now
+	}
+	return e.Received
 }
 
 // reporterName is a domain and never a mailbox: tables outlive the people in them.

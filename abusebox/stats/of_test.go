@@ -14,6 +14,8 @@ import (
 func TestOf(t *testing.T) {
 	now := time.Date(2026, 10, 1, 8, 0, 0, 0, time.UTC)
 	report := incident.Evidence{Kind: incident.FromReport, Format: "arf", Reporter: incident.Reporter{Address: "Fbl@Example.org", Domain: "example.org", Authenticated: "dkim"}}
+	lastYear, ahead := report, report
+	lastYear.Received, ahead.Received = now.AddDate(-1, 0, 0), now.AddDate(1, 0, 0)
 	flow := incident.Evidence{Kind: incident.FromFlows, Count: 70}
 	one := incident.Incident{
 		ID: 7, Key: incident.Key{Net: netip.MustParsePrefix("192.0.2.7/32"), Type: "spam"}, Holder: incident.Holder{ID: "campus"}, State: incident.Notified,
@@ -53,6 +55,11 @@ func TestOf(t *testing.T) {
 			with(Opened, func(e *Event) { e.Flows, e.Lists = 70, []Listing{{Any, true, time.Hour, 0.01}} }),
 			with(Notified, func(e *Event) { e.Took = 2 * time.Second }),
 		}},
+		{"from a mailbox of last year", nil, incident.Change{Incident: then(func(i *incident.Incident) { i.Notices, i.Lead = 0, incident.Lead{} }), Evidence: []incident.Evidence{lastYear}}, []Event{
+			with(Complaint, func(e *Event) { e.Format, e.Reporter, e.At = "arf", "example.org", lastYear.Received }),
+			with(Opened, func(e *Event) { e.At = lastYear.Received }),
+		}},
+		{"with a clock that is ahead", &one, incident.Change{Incident: then(func(i *incident.Incident) { i.Reports = 2 }), Evidence: []incident.Evidence{ahead}}, []Event{complained}},
 		{"a second complaint joins", &one, incident.Change{Incident: then(func(i *incident.Incident) { i.Reports = 2 }), Evidence: []incident.Evidence{report}}, []Event{complained}},
 		{"a reminder", &one, incident.Change{Incident: then(func(i *incident.Incident) { i.Notices = 2 })}, []Event{with(Notified, nil)}},
 		{"answered", &one, incident.Change{Incident: answered}, []Event{with(Acknowledged, func(e *Event) { e.Took = time.Hour - 2*time.Second })}},

@@ -82,7 +82,7 @@ func standsOut(q incident.Question, s maillog.Sighting) (what string, out bool) 
 		what += fmt.Sprintf(", %d with a virus", s.Viruses)
 	}
 	if len(s.Lines) > 0 {
-		what += "; " + s.Lines[0]
+		what += "; " + maillog.Redact(s.Lines[0])
 	}
 	return what, s.Viruses > 0 || s.Messages >= outMessages || refused >= outRefused || s.Bounced >= outBounced
 }
