@@ -29,6 +29,21 @@ func (d *document) openFile(p *message.Part, read func(name string, r io.Reader)
 	}
 }
 
+// archivedText returns the text of log files in an attached archive.
+func (d *document) archivedText(p *message.Part) string {
+	name := strings.ToLower(p.Filename)
+	if !isZip(p, name) && !strings.HasSuffix(name, ".gz") {
+		return ""
+	}
+	var b strings.Builder
+	d.openFile(p, func(_ string, r io.Reader) {
+		raw, _ := io.ReadAll(io.LimitReader(r, int64(max(0, d.lim.MaxText-b.Len()))))
+		text, _ := message.DecodeCharset(raw, "")
+		b.WriteString(text + "\n")
+	})
+	return b.String()
+}
+
 func isZip(p *message.Part, name string) bool {
 	return strings.HasSuffix(name, ".zip") || p.MediaType == "application/zip" || p.MediaType == "application/x-zip-compressed" || p.MediaType == "application/x-zip"
 }

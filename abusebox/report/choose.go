@@ -215,6 +215,11 @@ func keep(list []*weighed, ok func(*weighed) bool) []*weighed {
 // clearest takes the group that is stated most clearly.
 func (w *weighing) clearest(all []*weighed) []*weighed {
 	subject := keep(all, func(c *weighed) bool { return c.inSubject })
+	if len(subject) > 1 {
+		if sure := keep(subject, func(c *weighed) bool { return c.forN > 0 && (c.named || c.logged || c.forIt.is == source) }); len(sure) > 0 {
+			subject = sure
+		}
+	}
 	if len(subject) > 0 {
 		return w.withTable(subject, all)
 	}

@@ -65,6 +65,9 @@ func readAround(text string, hits []hit, k int) reading {
 		return r
 	}
 	r := wordsBefore(before)
+	if k > 0 && r.is == from && r.word == "by" && !strings.Contains(before, "ed by") && !strings.Contains(before, "sent by") {
+		return reading{is: target, weight: 70, word: "by"} // from a by b
+	}
 	if r.is == neutral || r.is == generic && !r.label {
 		if v, ok := verbAfter(after); ok && v.weight > r.weight {
 			return v

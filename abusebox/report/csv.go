@@ -203,8 +203,16 @@ var feedKinds = []struct{ mark, category, typ string }{
 // readShadowserver reads the feeds of the Shadowserver Foundation: a CSV, mostly
 // in a zip, whose file name is YYYY-MM-DD-FEED-….csv; times are UTC.
 func readShadowserver(d *document) []Report {
-	if !strings.Contains(d.domain, "shadowserver") && !strings.Contains(strings.ToLower(d.subject), "shadowserver") {
-		return nil
+	for _, p := range d.files {
+		if isFeedName(p.Filename) && (strings.Contains(d.domain, "shadowserver") || strings.Contains(strings.ToLower(d.subject), "shadowserver")) {
+			return readCSVFiles(d)
+		}
 	}
-	return readCSVFiles(d)
+	return nil
+}
+
+// isFeedName knows names that begin with a day.
+func isFeedName(name string) bool {
+	st := findStamps(name, 1)
+	return len(st) == 1 && st[0].start == 0 && len(name) > 11 && name[10] == '-'
 }

@@ -72,12 +72,41 @@ func (w *weighing) block(c *weighed) []int {
 		return w.span(0, min(len(w.lines), 400), c.ip)
 	}
 	at := w.labelLine(c)
+	if len(w.taken) > 1 {
+		if out := w.paragraph(at, c.ip); len(out) > 0 {
+			return out
+		}
+		return w.span(at, min(len(w.lines), at+60), c.ip)
+	}
 	out := w.span(at, min(len(w.lines), at+60), c.ip)
 	for i := at - 1; i >= max(0, at-40); i-- {
 		if w.namesOther(&w.lines[i], c.ip) {
 			break
 		}
 		out = append(out, i)
+	}
+	return out
+}
+
+// paragraph returns the lines around line at, up to blank lines and to those
+// that name another of the accused; nothing where no line of it is labelled.
+func (w *weighing) paragraph(at int, ip addr) []int {
+	lo, hi := at, at+1
+	ends := func(i int) bool { return strings.TrimSpace(w.lines[i].text) == "" || w.namesOther(&w.lines[i], ip) }
+	for lo > 0 && at-lo < 40 && !ends(lo-1) {
+		lo--
+	}
+	for hi < len(w.lines) && hi-at < 60 && !ends(hi) {
+		hi++
+	}
+	var out []int
+	labelled := false
+	for i := lo; i < hi; i++ {
+		out = append(out, i)
+		labelled = labelled || i != at && valueOf(w.lines[i].text) != ""
+	}
+	if !labelled {
+		return nil
 	}
 	return out
 }

@@ -31,6 +31,7 @@ type document struct {
 	html     bool             // the body comes from HTML
 	lines    []line           // of the body, made on first use
 	handed   int              // reports handed on in batches
+	twins    map[int64]int    // offsets of times in the text by their reading of the clock
 	zone     *zone            // stated for all times of the text, nil until looked for
 	budget   *budget
 	weights  *weighing

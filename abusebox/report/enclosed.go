@@ -194,6 +194,10 @@ func (d *document) logFiles(ctx context.Context) (findings, bool) {
 				t = htmlText(t, d.lim.MaxText)
 			}
 			text += limitText(t, d.lim.MaxText-len(text)) + "\n"
+			continue
+		}
+		if len(text) < d.lim.MaxText {
+			text += limitText(d.archivedText(p), d.lim.MaxText-len(text))
 		}
 	}
 	if text == "" {

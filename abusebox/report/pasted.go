@@ -89,12 +89,15 @@ func (d *document) pastedHeader(lines []line, i int) (end, seen int) {
 		}
 		b.WriteByte('\n')
 	}
-	if received == 0 || fields < 2 {
+	if received == 0 {
 		return i, j
 	}
 	h, _, _ := message.ReadHeader(b.Bytes(), message.Limits{})
 	d.pasted = append(d.pasted, h)
-	end = pastedEnd(lines, j, lines[i].quoted)
+	end = j
+	if fields > received {
+		end = pastedEnd(lines, j, lines[i].quoted) // a whole mail, not only its path
+	}
 	for k := i; k < end; k++ {
 		lines[k].spam = true
 	}

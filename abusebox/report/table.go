@@ -39,11 +39,29 @@ func (d *document) tableAccuses(rows []Report) bool {
 		inTable[r.IP] = true
 	}
 	for _, c := range chosen {
-		if c.inSubject && inTable[c.ip] && len(inTable) > 1 {
+		if !c.inSubject {
+			continue
+		}
+		if !inTable[c.ip] && c.inBody {
 			return false
+		}
+		for ip := range inTable {
+			if !near(ip, c.ip) {
+				return false
+			}
 		}
 	}
 	return true
+}
+
+// near tells addresses that may well belong to one network.
+func near(a, b addr) bool {
+	bits := 16
+	if b.Is6() {
+		bits = 32
+	}
+	p, err := b.Prefix(bits)
+	return err == nil && p.Contains(a)
 }
 
 // tableAt reads the table whose head may stand at line i.
@@ -56,8 +74,10 @@ func (d *document) tableAt(lines []line, i int) (rows []Report, end int) {
 	}
 	t = strings.Trim(strings.TrimLeft(t, "# "), "|")
 	delim, head := splitHead(t)
-	if delim == 0 {
-		delim, head = splitHead(spacedColumns(t))
+	if delim == 0 && !strings.Contains(t, ": ") {
+		if delim, head = splitHead(spacedColumns(t)); len(head) < 3 {
+			return nil, i
+		}
 	}
 	if delim == 0 || len(head) < 2 {
 		return nil, i

@@ -44,6 +44,7 @@ func (d *document) weighing() *weighing {
 	d.splitEnclosures()
 	w.lines = d.bodyLines()
 	w.subject()
+	w.fields()
 	w.body()
 	return w
 }
@@ -83,6 +84,21 @@ func (w *weighing) subject() {
 	}
 }
 
+// fields takes header fields in which reporters state the accused.
+func (w *weighing) fields() {
+	for _, name := range [...]string{"X-SpamCop-Sourceip", "X-Abuse-Source-IP", "X-Abuse-IP", "X-Offender-IP", "X-Offending-IP", "X-Reported-IP", "X-Attacker-IP"} {
+		f, ok := w.d.root.Header.Field(name)
+		if !ok {
+			continue
+		}
+		if ip, ok := parseAddress(f.Value()); ok {
+			c := w.at(hit{ip: ip, bits: -1})
+			c.named, c.forN = true, c.forN+1
+			c.forIt = stronger(c.forIt, reading{is: source, weight: weightLabel, word: name, label: true})
+		}
+	}
+}
+
 func stronger(a, b reading) reading {
 	if b.weight > a.weight {
 		return b
@@ -115,11 +131,20 @@ func (w *weighing) body() {
 			if k > 0 && r.weight < prev.weight && onlySeparators(l.text[l.hits[k-1].full:h.start]) {
 				r = prev
 			}
+			if (r.is == source || r.is == from) && !r.label && !r.log && stamped(l.text) {
+				r.log, r.weight = true, max(r.weight, weightLog-5)
+			}
 			w.add(h, i, r)
 			prev = r
 		}
 		ctx.after(l)
 	}
+}
+
+// stamped tells whether a line begins like one of a log.
+func stamped(t string) bool {
+	st := findStamps(t[:min(len(t), 60)], 1)
+	return len(st) == 1 && st[0].clock && st[0].start < 24
 }
 
 func (w *weighing) against(h hit, i int, r reading) {

@@ -102,6 +102,9 @@ func (d *document) defaultZone(at time.Time, zones *[]string) (known bool, offse
 		}
 		return true, z.offset
 	}
+	if off, ok := d.twinOffset(at); ok {
+		return true, off
+	}
 	for dom := d.domain; dom != ""; dom = parentDomain(dom) {
 		if loc := d.opt.Habits[dom]; loc != nil {
 			_, off := time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), 0, 0, loc).Zone()
@@ -113,6 +116,24 @@ func (d *document) defaultZone(at time.Time, zones *[]string) (known bool, offse
 		*zones = append(*zones, zoneString(st[0].zone.offset))
 	}
 	return false, 0
+}
+
+// twinOffset finds the same reading of the clock written with its offset
+// elsewhere in the text ("event time 2026-10-01 08:14:00 +02:00").
+func (d *document) twinOffset(at time.Time) (int, bool) {
+	if d.twins == nil {
+		d.twins = map[int64]int{}
+		lines := d.bodyLines()
+		for _, l := range lines[:min(len(lines), 200)] {
+			for _, st := range findStamps(l.text, 4) {
+				if st.zone.known && st.clock && !st.yearless {
+					d.twins[st.at.Unix()] = st.zone.offset
+				}
+			}
+		}
+	}
+	off, ok := d.twins[at.Unix()]
+	return off, ok
 }
 
 // statedZone finds the zone that the text states for all its times, once.
