@@ -190,7 +190,7 @@ func waitForAll(t *testing.T, daemon *process, acked map[netip.Addr]bool) (incid
 			}
 			incidents[netip.MustParseAddr(i.IP)]++
 		}
-		return len(incidents) >= len(acked) && daemon.metric("spoor_desk_backlog_tasks", "") == 0
+		return len(incidents) >= len(acked) && daemon.waiting() == 0
 	})
 	return incidents
 }

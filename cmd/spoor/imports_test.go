@@ -18,7 +18,7 @@ var arrows = []struct {
 	folder string
 	may    []string
 }{
-	{"cmd/spoor/", []string{"cmd/spoor/", "milter/", "abusebox/", "flowwatch/", "registry/", "internal/"}},
+	{"cmd/spoor/", []string{"cmd/spoor/", "milter/", "abusebox/", "flowwatch/", "registry/", "internal/", "testdata/"}},
 	{"cmd/spoor-bgp/", []string{"abusebox/block/"}},
 	{"abusebox", []string{"abusebox/", "internal/"}},
 	{"abusebox/intake/", []string{"abusebox/intake/", "internal/"}},
@@ -28,6 +28,7 @@ var arrows = []struct {
 	{"abusebox/block/", []string{"abusebox/block/", "abusebox/incident/"}},
 	{"abusebox/maillog/", []string{"abusebox/incident/", "abusebox/report/", "internal/"}},
 	{"abusebox/stats/", []string{"abusebox/incident/", "abusebox/report/", "internal/"}},
+	{"abusebox/stats/statstest/", []string{"abusebox/stats/"}},
 	{"abusebox/relaytest/", []string{"abusebox/incident/", "abusebox/report/", "internal/"}},
 	{"abusebox/store/", []string{"abusebox/", "internal/bolt/"}},
 	{"abusebox/console/", []string{"abusebox/", "internal/"}},

@@ -82,14 +82,25 @@ func tail(text string, lines int) string {
 func (p *process) waitReady() {
 	p.t.Helper()
 	p.until("the daemon answers", func() bool {
-		client, err := control.Dial(filepath.Join(p.dir, "store", "control.sock"))
-		if err != nil {
-			return false
-		}
-		return client.Get(context.Background(), "/status", nil, func(line json.RawMessage) error {
-			return json.Unmarshal(line, &p.status)
-		}) == nil
+		return p.ask() == nil
 	})
+}
+
+// ask renews p.status.
+func (p *process) ask() error {
+	client, err := control.Dial(filepath.Join(p.dir, "store", "control.sock"))
+	if err != nil {
+		return err
+	}
+	return client.Get(context.Background(), "/status", nil, func(line json.RawMessage) error { return json.Unmarshal(line, &p.status) })
+}
+
+// waiting is how many tasks of the desk are not done; -1 where the daemon cannot tell.
+func (p *process) waiting() int {
+	if p.ask() != nil {
+		return -1
+	}
+	return p.status.Waiting
 }
 
 // until polls, since what is waited for happens in another process.
@@ -156,7 +167,7 @@ func (p *process) metric(name, label string) (sum float64) {
 func (p *process) settle(n int) {
 	p.t.Helper()
 	p.until(fmt.Sprintf("%d mails are decided and nothing waits", n), func() bool {
-		return p.metric("spoor_desk_mails_total", "") >= float64(n) && p.metric("spoor_desk_backlog_tasks", "") == 0
+		return p.metric("spoor_desk_mails_total", "") >= float64(n) && p.waiting() == 0
 	})
 }
 

@@ -75,8 +75,8 @@ func (d *daemon) add(name string, run func(context.Context) error) {
 }
 
 // status is what `GET /status` answers.
-func (d *daemon) status(started time.Time) control.Status {
-	s := control.Status{PID: os.Getpid(), Started: started.UTC(), Config: d.cfg.Path}
+func (d *daemon) status(ctx context.Context, started time.Time) (s control.Status, err error) {
+	s = control.Status{PID: os.Getpid(), Started: started.UTC(), Config: d.cfg.Path}
 	for _, service := range d.services {
 		s.Services = append(s.Services, service.name)
 	}
@@ -84,8 +84,9 @@ func (d *daemon) status(started time.Time) control.Status {
 		for _, addr := range d.desk.intake.Addrs() {
 			s.SMTP = append(s.SMTP, addr.String())
 		}
+		s.Waiting, _, err = d.desk.store.Backlog(ctx)
 	}
-	return s
+	return s, err
 }
 
 // onClose takes what close is to close, newest first.
@@ -95,7 +96,7 @@ func (d *daemon) onClose(fn func() error) { d.closers = append(d.closers, fn) }
 // commands are answered.
 func (d *daemon) run(ctx context.Context, ready func()) error {
 	started := time.Now()
-	control.Daemon(d.mux, func() control.Status { return d.status(started) })
+	control.Daemon(d.mux, func(ctx context.Context) (control.Status, error) { return d.status(ctx, started) })
 	listener, err := control.Listen(d.cfg.ControlPath())
 	if err != nil {
 		return err

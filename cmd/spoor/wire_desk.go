@@ -58,6 +58,7 @@ func (d *daemon) openDesk(ctx context.Context, only services) error {
 	if err != nil {
 		return err
 	}
+	clerk.Queued = room.desk.Wake
 	control.Incidents(d.mux, room.store, clerk)
 	control.Intake(d.mux, room.spool, d.cfg.Abusebox.MaxSize.Bytes())
 	room.intake, err = intake.New(d.cfg.Abusebox, intake.Deps{Spool: room.spool, Logger: d.log, Registry: d.metrics,

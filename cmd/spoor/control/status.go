@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"net/http"
 	"time"
 )
@@ -12,9 +13,13 @@ type Status struct {
 	Config   string    `json:"config"`
 	Services []string  `json:"services"`
 	SMTP     []string  `json:"smtp,omitempty"` // addresses of the listeners of [abusebox], SMTP first, then LMTP
+	Waiting  int       `json:"waiting"`        // tasks of the desk that are not done
 }
 
 // Daemon registers the question after the daemon itself.
-func Daemon(mux *http.ServeMux, status func() Status) {
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { Reply(w, status(), nil) })
+func Daemon(mux *http.ServeMux, status func(context.Context) (Status, error)) {
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
+		s, err := status(r.Context())
+		Reply(w, s, err)
+	})
 }
