@@ -336,6 +336,18 @@ func (w *world) incidents() (all []incident.Incident) {
 	return all
 }
 
+// about returns the latest incident about an address.
+func (w *world) about(ip string) incident.Incident {
+	w.t.Helper()
+	for _, i := range w.incidents() {
+		if i.Key.Net.Addr().String() == ip {
+			return i
+		}
+	}
+	w.t.Fatalf("there is no incident about %s", ip)
+	return incident.Incident{}
+}
+
 func (w *world) outcomes() (all []incident.Outcome) {
 	w.t.Helper()
 	for m, err := range w.store.Mails(context.Background(), 0) {
