@@ -12,7 +12,7 @@ func parseAddr(s string) (netip.Addr, bool) {
 		s = s[1 : n-1]
 	}
 	if len(s) > 5 && (s[0] == 'I' || s[0] == 'i') && hasFoldPrefix(s, "ipv6:") {
-		s = s[5:]
+		s = trimSpace(s[5:])
 	}
 	if len(s) < 2 || len(s) > 60 {
 		return netip.Addr{}, false

@@ -102,6 +102,8 @@ type Hop struct {
 	unverified bool
 	// authenticated is set where the line records authentication.
 	authenticated bool
+	// elided is set where brackets stand in the address's place without an address.
+	elided bool
 	// nameOnly is set where RDNS is the word behind "from".
 	nameOnly bool
 	// local is set where the protocol is one of Exim's local ones.

@@ -424,7 +424,9 @@ func (p *peer) bracket(w string) {
 	}
 	if impossibleAddr(inner) {
 		p.bad = inner
+		return
 	}
+	p.hidden = true // 192.0.xxx.xxx and the like
 }
 
 // tokenAddr reads an address with an optional leading slash and port.

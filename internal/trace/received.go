@@ -197,7 +197,7 @@ func (l *line) readUser(p *peer, u *clause) {
 // was said.
 func (h *Hop) settle(p *peer) {
 	h.IP, h.Port, h.Ident, h.badIP = p.ip, p.port, p.ident, p.bad
-	h.RDNS, h.unverified = p.rdns, p.forged
+	h.RDNS, h.unverified, h.elided = p.rdns, p.forged, p.hidden && !p.ip.IsValid()
 	state := p.state
 	switch {
 	case p.heloSet:

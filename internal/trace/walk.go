@@ -17,10 +17,11 @@ type walk struct {
 	// topmost line's, and those that private hops lead to.
 	learned []string
 	exact   []string
-	at      int    // the hop under the walk
-	writer  string // the last host known to have written a trusted line
-	rule    string // why the line at is trusted
-	auth    int    // the line below an authenticated peer's, 0 if none
+	adopted []string // hosts and organisations that inside hops led to
+	at      int      // the hop under the walk
+	writer  string   // the last host known to have written a trusted line
+	rule    string   // why the line at is trusted
+	auth    int      // the line below an authenticated peer's, 0 if none
 	alts    []Alternative
 }
 
@@ -142,6 +143,15 @@ func (w *walk) learn(name string) {
 	}
 }
 
+// adopt trusts a host that an inside hop led to, and in a complaint its
+// organisation.
+func (w *walk) adopt(name string) {
+	if w.complaint && strings.IndexByte(name, '.') > 0 && !isAddress(name) {
+		name = orgDomain(name)
+	}
+	w.adopted = append(w.adopted, name)
+}
+
 func isAddress(s string) bool {
 	_, ok := parseAddr(s)
 	return ok
@@ -166,6 +176,9 @@ func (w *walk) host(name string, ip netip.Addr) (Trust, string) {
 	}
 	if isAddress(name) && ip.IsValid() && w.inProvider(ip) {
 		return TrustTrusted, "address of a trusted provider, " + name
+	}
+	if d := under(name, w.adopted); d != "" {
+		return TrustTrusted, "inside, " + d
 	}
 	if d := under(name, w.learned); d != "" {
 		return TrustTrusted, "organisation of the topmost line, " + d
@@ -221,6 +234,7 @@ const (
 	stepLocal               // there is no peer: the mail was on this host
 	stepInside              // the peer is on this host or has a private address
 	stepOurs                // the peer is ours by address or verified name
+	stepProvider            // the peer is in the networks of a trusted provider
 	stepNet                 // the peer is in a network that vouches for its lines
 	stepAuth                // the peer had logged in
 	stepFetch               // the mail came from a mailbox
@@ -259,7 +273,7 @@ func (w *walk) judge(h *Hop) (step, string) {
 		return stepInside, "private address"
 	}
 	if w.inProvider(h.IP) {
-		return stepOurs, "peer in the networks of a trusted provider"
+		return stepProvider, "peer in the networks of a trusted provider"
 	}
 	if h.authenticated {
 		return stepAuth, "authenticated at " + h.By
@@ -293,6 +307,11 @@ func (w *walk) nameless(h *Hop) (step, string) {
 	if equalFold(h.HELO, "localhost") || equalFold(h.HELO, "localhost.localdomain") || h.HELO != "" && strings.EqualFold(h.HELO, h.By) {
 		return stepLocal, "the host itself"
 	}
+	if name := h.VerifiedRDNS(); name != "" && h.elided {
+		if t, rule := w.host(name, netip.Addr{}); t != "" {
+			return stepOurs, "peer's verified name " + name + " (" + rule + ")"
+		}
+	}
 	return stepHidden, "the line of " + w.recorder(h) + " holds no address"
 }
 
@@ -321,6 +340,8 @@ func (w *walk) next(s step) bool {
 	h, n := &w.hops[w.at], &w.hops[w.at+1]
 	t, rule := w.host(n.By, n.ByIP)
 	switch {
+	case t != "" && s == stepProvider && !followsOn(h, n):
+		return false
 	case t != "":
 	case n.By == "":
 		if s == stepAuth { // who wrote it cannot be told
@@ -333,13 +354,12 @@ func (w *walk) next(s step) bool {
 	case s == stepFetch:
 		w.learn(n.By)
 		t, rule = TrustTrusted, "host of the mailbox"
+	case (s == stepInside || s == stepLocal) && w.complaint && len(w.learned) == 0 && strings.IndexByte(n.By, '.') > 0 && !isAddress(n.By):
+		w.learn(n.By) // the receiver's inner hosts told no organisation
+		t, rule = TrustTrusted, "first host of the receiver with a name, "+n.By
 	case (s == stepInside || s == stepLocal) && w.beside(h, n):
 		t, rule = TrustTrusted, "inside, behind "+w.recorder(h)
-		if w.complaint {
-			w.learn(n.By)
-		} else {
-			w.exact = append(w.exact, n.By)
-		}
+		w.adopt(n.By)
 	default:
 		return false
 	}
@@ -350,6 +370,16 @@ func (w *walk) next(s step) bool {
 		w.writer = n.By
 	}
 	return true
+}
+
+// followsOn tells whether line n can be of the provider's host that line h saw:
+// where both print public addresses of one family, the peer of the one is the
+// writer of the other; else their names tell.
+func followsOn(h, n *Hop) bool {
+	if !public(n.ByIP) || n.ByIP.BitLen() != h.IP.BitLen() || n.ByIP == h.IP {
+		return true
+	}
+	return sameHost(n.By, h.HELO) && firstLabel(n.By) == firstLabel(h.HELO)
 }
 
 // doubt notes that line n may be of our host or of the client that had logged in.
@@ -422,7 +452,7 @@ func (w *walk) deepest(why string) end {
 // oursByName tells whether a peer's verified name, or its place in a trusted
 // provider's networks, makes it one of the hosts that only pass mail on.
 func (w *walk) oursByName(h *Hop) bool {
-	if name := h.VerifiedRDNS(); name != "" {
+	if name := h.VerifiedRDNS(); name != "" && under(name, w.adopted) == "" {
 		if t, _ := w.host(name, netip.Addr{}); t != "" {
 			return true
 		}

@@ -80,6 +80,14 @@ func TestWalk(t *testing.T) {
 			Received: from client.example.com (unknown []) by mx.example.net (Coremail) with SMTP id A1; Mon, 05 Oct 2026 16:11:12 +0800 (CST)
 			Received: from x ([198.51.100.7]) by client.example.com with SMTP; Mon, 05 Oct 2026 16:11:12 +0800 (CST)`,
 			StatusNoIPRecorded, "", 0, ""},
+		{"an address elided, of a host that is ours by name", own, `
+			Received: from out.example.net (out.example.net [AA.BB.CC.53]) by mx.example.net (Postfix) with ESMTP id A2; Mon, 05 Oct 2026 16:11:14 +0800 (CST)
+			Received: from x (dsl.isp.example [203.0.113.9]) by out.example.net (Postfix) with SMTP id A1; Mon, 5 Oct 2026 10:11:12 +0200`,
+			StatusTraced, "203.0.113.9", 1, "injector"},
+		{"a private host that sends by itself", own, `
+			Received: from lab1.corp.lan (lab1.corp.lan [10.1.2.3]) by mx.example.net (Postfix) with ESMTP id A2; Mon, 05 Oct 2026 16:11:14 +0800 (CST)
+			Received: by lab1.corp.lan (Postfix, from userid 1002) id A1; Mon, 5 Oct 2026 10:11:12 +0200`,
+			StatusTraced, "10.1.2.3", 0, ""},
 		{"nothing but local delivery", own, `
 			Received: by mx.example.net (Postfix, from userid 0) id A1; Mon, 5 Oct 2026 10:11:12 +0200`,
 			StatusAllTrusted, "", 0, ""},
@@ -111,6 +119,11 @@ func TestWalk(t *testing.T) {
 			Received: from mail.example.com (mail.example.com. [192.0.2.10]) by mx.google.com with ESMTPS id q1.2026.10.05.01.11.12 for <u@gmail.com>; Mon, 05 Oct 2026 01:11:13 -0700 (PDT)
 			Received: from pc ([203.0.113.9]) by mail.example.com with ESMTPA; Mon, 5 Oct 2026 10:11:10 +0200`,
 			StatusTraced, "192.0.2.10", 1, "relay sender"},
+		{"complaint: Gmail before it numbered its hosts by IPv6", Options{}, `
+			Received: by 10.25.20.3 with SMTP id k3csp123; Mon, 5 Oct 2015 01:11:14 -0700 (PDT)
+			X-Received: by 10.180.10.1 with SMTP id e1mr12; Mon, 05 Oct 2015 01:11:13 -0700 (PDT)
+			Received: from mail.example.com (mail.example.com. [192.0.2.10]) by mx.google.com with ESMTPS id q1.2015.10.05.01.11.12; Mon, 05 Oct 2015 01:11:13 -0700 (PDT)`,
+			StatusTraced, "192.0.2.10", 1, "injector"},
 		{"complaint: Gmail from a Gmail user", Options{}, `
 			Received: by 2002:a05:6402:3590:b0:55d:1592:8323 with SMTP id y16csp1; Mon, 5 Oct 2026 01:11:14 -0700 (PDT)
 			Received: from mail-sor-f41.google.com (mail-sor-f41.google.com. [209.85.220.41]) by mx.google.com with SMTPS id q1.2026.10.05.01.11.12 for <u@gmail.com>; Mon, 05 Oct 2026 01:11:13 -0700 (PDT)`,
@@ -128,6 +141,10 @@ func TestWalk(t *testing.T) {
 			Received: from VI1PR01MB3.eurprd01.prod.outlook.com (2603:10a6:800::1) by VI1PR01MB4.eurprd01.prod.outlook.com (2603:10a6:800::2) with Microsoft SMTP Server id 15.20.1; Mon, 5 Oct 2026 08:11:12 +0000
 			Received: from VI1PR01MB3.eurprd01.prod.outlook.com ([fe80::1]) by VI1PR01MB3.eurprd01.prod.outlook.com ([fe80::1%3]) with mapi id 15.20.1; Mon, 5 Oct 2026 08:11:12 +0000`,
 			StatusTraced, "40.107.20.41", 1, ""},
+		{"complaint: a line below that is not of the Microsoft host that was seen", Options{}, `
+			Received: from AM0PR01MB1.eurprd01.prod.outlook.com (2603:10a6:208::1) by AM9PR01MB2.eurprd01.prod.outlook.com (2603:10a6:20b::2) with Microsoft SMTP Server id 15.20.1; Mon, 5 Oct 2026 08:11:18 +0000
+			Received: from victim (2001:db8::7) by XX0PR01MB9.eurprd01.prod.outlook.com (2603:10a6:999::9) with Microsoft SMTP Server id 15.20.1; Mon, 5 Oct 2026 08:11:14 +0000`,
+			StatusAllTrusted, "", 0, ""},
 		{"complaint: Yahoo", Options{}, `
 			Received: from 127.0.0.1 by atlas-production.v2-mail-prod1-bf1.omega.yahoo.com pod-id atlas--7c with HTTPS; Mon, 5 Oct 2026 08:11:14 +0000
 			Received: from 192.0.2.10 (EHLO mail.example.com) by 10.217.151.74 with SMTPs (version=TLS1_2 cipher=TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256); Mon, 05 Oct 2026 08:11:12 +0000
