@@ -198,3 +198,7 @@ func (d *dialogue) message(subject, more string, body []byte) {
 	must(d.t, err)
 	d.cmd("\r\n.", "250")
 }
+
+func (s *sink) port() string { return portText(s.addr.Port()) }
+
+func portText(port uint16) string { return fmt.Sprint(port) }

@@ -60,7 +60,8 @@ func NewDovecot(t testing.TB, opts DovecotOptions) *Dovecot {
 	t.Cleanup(func() {
 		if t.Failed() {
 			log, _ := os.ReadFile(filepath.Join(d.dir, "log")) // there may be none yet
-			t.Logf("dovecot's log:\n%s%s", proc.Output(), tail(string(log), 4000))
+			sieve, _ := os.ReadFile(filepath.Join(d.dir, "mail", "script.sieve.log"))
+			t.Logf("dovecot's log:\n%s%s%s", proc.Output(), tail(string(log), 4000), sieve)
 		}
 	})
 	WaitFor(t, 20*time.Second, "dovecot to answer", func() bool {
@@ -186,7 +187,6 @@ protocol lda {
 plugin {
   sieve = $DIR/mail/script.sieve
   sieve_plugins = sieve_extprograms
-  sieve_global_extensions = +vnd.dovecot.pipe
   sieve_extensions = +vnd.dovecot.pipe
   sieve_pipe_bin_dir = $PIPES
   sieve_pipe_exec_timeout = 30s

@@ -1,0 +1,108 @@
+package milter
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"spoor/internal/peers"
+)
+
+// block returns the lines of a manual's code block that holds word.
+func block(t *testing.T, manual, word string) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../docs", manual))
+	must(t, err)
+	for i, part := range strings.Split(string(text), "```") {
+		if i%2 == 1 && strings.Contains(part, word) {
+			_, lines, _ := strings.Cut(part, "\n")
+			return strings.Split(strings.TrimSpace(lines), "\n")
+		}
+	}
+	t.Fatalf("%s has no block with %q", manual, word)
+	return nil
+}
+
+// serveAt runs a milter on a socket of its own making.
+func serveAt(t *testing.T, path, group string) {
+	t.Helper()
+	cfg := testConfig()
+	cfg.AuthservID, cfg.SocketGroup = "", group
+	cfg.Listen = []string{"", path}
+	cfg.Rules = []RuleConfig{{Name: "s", Action: ActionHeader, Header: "X-Submission: yes", Direction: []Direction{DirectionSubmission}}}
+	start(t, cfg, Deps{})
+}
+
+func TestPostfixManual(t *testing.T) {
+	out := newSink(t)
+	main := map[string]string{"default_transport": "smtp:[127.0.0.1]:" + out.port()}
+	for _, line := range block(t, "postfix.md", "smtpd_milters = unix:") {
+		key, value, _ := strings.Cut(line, " = ")
+		main[key] = value
+	}
+	var master []string
+	port := peers.FreePort(t)
+	for _, line := range block(t, "postfix.md", "ORIGINATING") {
+		line = strings.Replace(line, "submission inet n - y", portText(port)+" inet n - n", 1)
+		if !strings.Contains(line, "restrictions") { // there is nobody to log in here
+			master = append(master, strings.Replace(line, "auth_enable=yes", "auth_enable=no", 1))
+		}
+	}
+	p := peers.NewPostfix(t, peers.PostfixOptions{Main: main, Master: master})
+	serveAt(t, filepath.Join(p.SpoolDir(), "spoor", "milter.sock"), "postfix")
+	d := dialSMTP(t, p.Addr)
+	d.cmd("EHLO client.example.org", "250")
+	d.message("manual", "", nil)
+	got := out.bySubject(t, "manual")
+	marked(t, got)
+	if len(got.fields("X-Submission")) != 0 {
+		t.Error("port 25 counts as submission")
+	}
+
+	d = dialSMTP(t, peers.Loopback(port))
+	d.cmd("EHLO client.example.org", "250")
+	d.message("submission", "", nil)
+	got = out.bySubject(t, "submission")
+	marked(t, got)
+	if len(got.fields("X-Submission")) != 1 {
+		t.Error("the submission service is not known as such")
+	}
+}
+
+func TestSendmailManual(t *testing.T) {
+	peers.Need(t, "sendmail")
+	peers.NeedRoot(t)
+	dir, err := os.MkdirTemp("/run", "spoor-milter-")
+	must(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	serveAt(t, filepath.Join(dir, "milter.sock"), "")
+	for _, word := range []string{"S=unix:/run/spoor/milter.sock, T=", "F=T"} {
+		out := newSink(t)
+		mc := block(t, "sendmail.md", word)
+		for i := range mc {
+			mc[i] = strings.ReplaceAll(mc[i], "/run/spoor", dir)
+		}
+		s := peers.NewSendmail(t, peers.SendmailOptions{MC: mc, Sink: out.addr})
+		d := dialSMTP(t, s.Addr)
+		d.cmd("EHLO client.example.org", "250")
+		d.message("manual", "", nil)
+		marked(t, out.bySubject(t, "manual"))
+	}
+}
+
+func TestMetricsAreInTheManual(t *testing.T) {
+	manual, err := os.ReadFile("../docs/metrics.md")
+	must(t, err)
+	r := start(t, testConfig(), Deps{})
+	c := dial(t, r)
+	connect(t, c, "192.0.2.7")
+	deliver(t, c, letterTo(1))
+	families, err := r.metrics.Gather()
+	must(t, err)
+	for _, f := range families {
+		if !strings.Contains(string(manual), "`"+f.GetName()+"`") {
+			t.Errorf("%s is not in docs/metrics.md", f.GetName())
+		}
+	}
+}
