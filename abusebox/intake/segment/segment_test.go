@@ -364,6 +364,7 @@ func FuzzSegment(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(append(append(bytes.Clone(header), rec[:20]...), rec...))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		data = data[:min(len(data), 16<<10)] // the key is known here: what looks like records costs the square of it
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "000001-20261001-0102030405060708.seg"), data, 0o600); err != nil {
 			t.Fatal(err)
