@@ -175,7 +175,12 @@ type deskChild struct {
 
 func startChild(t *testing.T, dir, sink, hook, first string) *deskChild {
 	t.Helper()
-	c := &deskChild{cmd: exec.Command(os.Args[0], "-test.run=^$"), lines: make(chan string, 1000)}
+	return startWith(t, exec.Command(os.Args[0], "-test.run=^$"), dir, sink, hook, first)
+}
+
+func startWith(t *testing.T, cmd *exec.Cmd, dir, sink, hook, first string) *deskChild {
+	t.Helper()
+	c := &deskChild{cmd: cmd, lines: make(chan string, 1000)}
 	c.cmd.Env = append(os.Environ(), childDir+"="+dir, childSink+"="+sink, childHook+"="+hook, childFirst+"="+first)
 	c.cmd.Stderr = os.Stderr
 	var err error
@@ -247,7 +252,7 @@ func (c *deskChild) untilIdle(t *testing.T) {
 func (c *deskChild) end(t *testing.T) {
 	t.Helper()
 	_ = c.stdin.Close()
-	for range c.lines {
+	for range c.lines { // what is acknowledged while it ends is checked by the store alone
 	}
 	if err := c.cmd.Wait(); err != nil {
 		t.Fatal(err)
@@ -310,8 +315,9 @@ func checkTasksAfterCrash(t *testing.T, store abusebox.Store, mails *sink, hooke
 		if err != nil {
 			t.Fatal(err)
 		}
-		if task.State == incident.Cancelled {
-			continue
+		byClock := task.Kind != incident.Notice && task.Kind != incident.Hook
+		if task.State == incident.Cancelled || byClock && task.State == incident.Queued && task.Attempts == 0 {
+			continue // the clock queued it after the desk had said that all was done; it still waits
 		}
 		kinds[task.Kind]++
 		times := got[task.MessageID]

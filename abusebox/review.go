@@ -8,21 +8,30 @@ import (
 	"spoor/abusebox/incident"
 )
 
-// maxReviewed bounds how many incidents one look at the clock takes up; the rest come at the next.
+// maxReviewed bounds how many incidents one transaction looks at.
 const maxReviewed = 500
 
 // Review looks at incidents whose time has come: digests, deadlines, and closing after quiet.
 func (d *Desk) Review(ctx context.Context) error {
+	for {
+		n, err := d.review(ctx)
+		if err != nil || n < maxReviewed {
+			return err
+		}
+	}
+}
+
+func (d *Desk) review(ctx context.Context) (int, error) {
 	now := d.now().UTC()
 	ids, err := d.d.Store.Due(ctx, now, maxReviewed)
 	if err != nil || len(ids) == 0 {
-		return err
+		return 0, err
 	}
 	quiet := map[incident.ID]incident.Quietness{}
 	for _, id := range ids {
 		i, err := d.d.Store.Incident(ctx, id)
 		if err != nil {
-			return fmt.Errorf("review %s: %w", id, err)
+			return 0, fmt.Errorf("review %s: %w", id, err)
 		}
 		if i.Key.Net.IsValid() && len(d.d.Witnesses) > 0 {
 			q := incident.Question{Addr: i.Key.Net.Addr(), Category: i.Category, Type: i.Key.Type, Window: incident.Span{From: i.Last, To: now}}
@@ -33,12 +42,12 @@ func (d *Desk) Review(ctx context.Context) error {
 		return d.d.Policy.Review(incidents, quiet, known.Contacts, now), nil
 	})
 	if err != nil {
-		return fmt.Errorf("review: %w", err)
+		return 0, fmt.Errorf("review: %w", err)
 	}
 	if len(decision.Tasks) > 0 {
 		d.poke()
 	}
-	return nil
+	return len(ids), nil
 }
 
 // maxListings bounds how many hosts of our lists one look takes up.

@@ -66,12 +66,20 @@ func checkIncidents(tx *bbolt.Tx, bad func(where, problem, mend string)) {
 }
 
 func checkTasks(tx *bbolt.Tx, bad func(where, problem, mend string)) {
-	due := tx.Bucket(bucketDue)
+	due, queued := tx.Bucket(bucketDue), uint64(0)
+	defer func() {
+		if n := fromNumber[uint64](tx.Bucket(bucketState).Get(queuedKey)); n != queued {
+			bad("outbox", fmt.Sprintf("%d tasks are queued, and %d are counted", queued, n), "restore a backup")
+		}
+	}()
 	_ = tx.Bucket(bucketTasks).ForEach(func(k, v []byte) error {
 		var t incident.Task
 		if err := json.Unmarshal(v, &t); err != nil {
 			bad(fmt.Sprintf("task %d", fromNumber[uint64](k)), err.Error(), "restore a backup")
 			return nil
+		}
+		if !t.Over() {
+			queued++
 		}
 		if !t.Over() && due.Get(timed(wakes(t), t.ID)) == nil {
 			bad(fmt.Sprintf("task %d", t.ID), "it is queued, but nobody will do it", "restore a backup")
@@ -130,9 +138,10 @@ func (s *Store) sweep(ctx context.Context, bucket []byte, dry bool, visit func(t
 			}
 			return nil
 		}
-		if dry {
-			err = s.view(step)
-		} else {
+		looking := dry
+		dry = true
+		err = s.view(step)
+		if dry = looking; err == nil && done > 0 && !dry { // most batches hold nothing to change, and need no commit
 			err = s.update(ctx, step)
 		}
 		if err != nil {

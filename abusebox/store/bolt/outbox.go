@@ -40,7 +40,25 @@ func putTask(tx *bbolt.Tx, old, t incident.Task) error {
 			return err
 		}
 	}
+	if err := countQueued(tx, old.ID != 0 && !old.Over(), !t.Over()); err != nil {
+		return err
+	}
 	return put(tx.Bucket(bucketTasks), number(t.ID), t)
+}
+
+var queuedKey = []byte("queued")
+
+// countQueued keeps the number of queued tasks, since to count a bucket means to walk it.
+func countQueued(tx *bbolt.Tx, before, after bool) error {
+	if before == after {
+		return nil
+	}
+	b := tx.Bucket(bucketState)
+	n := fromNumber[uint64](b.Get(queuedKey))
+	if after {
+		return b.Put(queuedKey, number(n+1))
+	}
+	return b.Put(queuedKey, number(n-1))
 }
 
 func wakes(t incident.Task) time.Time {
@@ -278,9 +296,8 @@ func markBroken(tx *bbolt.Tx, key string, r abusebox.Result) error {
 // Backlog counts queued tasks and says when the next one is due.
 func (s *Store) Backlog(_ context.Context) (n int, next time.Time, err error) {
 	err = s.view(func(tx *bbolt.Tx) error {
-		b := tx.Bucket(bucketDue)
-		n = b.Stats().KeyN
-		if k, _ := b.Cursor().First(); k != nil {
+		n = int(fromNumber[uint64](tx.Bucket(bucketState).Get(queuedKey)))
+		if k, _ := tx.Bucket(bucketDue).Cursor().First(); k != nil {
 			next = fromStamp(k[:8])
 		}
 		return nil
