@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -22,7 +23,12 @@ import (
 	"spoor/internal/unit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if port := os.Getenv(envCollector); port != "" {
+		collect(port)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var (
 	router = netip.MustParseAddr("192.0.2.254")

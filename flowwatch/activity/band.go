@@ -56,33 +56,60 @@ func (h *Histogram) Total() (sum Bar) {
 }
 
 // pairs counts flows by pair of host and peer, up to a limit; what is past it is not in the histogram.
+// The table is open addressing by a hash of both ends: two pairs of one hash, one in 2^64, count as one.
 type pairs struct {
 	limit int
-	index map[uint64]uint32
-	list  []tally
+	slots []pair // a power of two
+	n     int
 	lost  uint64
 }
 
+type pair struct {
+	hash uint64 // 0 is empty
+	tally
+}
+
 func (p *pairs) add(hash, packets, bytes uint64) {
-	ref, ok := p.index[hash]
-	if !ok {
-		if len(p.list) >= p.limit {
+	if hash == 0 {
+		hash = 1
+	}
+	if 4*(p.n+1) > 3*len(p.slots) {
+		p.grow()
+	}
+	at := p.find(hash)
+	if at.hash == 0 {
+		if p.n >= p.limit {
 			p.lost++
 			return
 		}
-		if p.index == nil {
-			p.index = make(map[uint64]uint32)
-		}
-		ref = uint32(len(p.list))
-		p.index[hash] = ref
-		p.list = append(p.list, tally{})
+		p.n++
+		at.hash = hash
 	}
-	p.list[ref].add(packets, bytes)
+	at.add(packets, bytes)
+}
+
+func (p *pairs) find(hash uint64) *pair {
+	mask := uint64(len(p.slots) - 1)
+	i := hash & mask
+	for p.slots[i].hash != hash && p.slots[i].hash != 0 {
+		i = (i + 1) & mask
+	}
+	return &p.slots[i]
+}
+
+func (p *pairs) grow() {
+	old := p.slots
+	p.slots = make([]pair, max(1024, 2*len(old)))
+	for _, s := range old {
+		if s.hash != 0 {
+			*p.find(s.hash) = s
+		}
+	}
 }
 
 func (p *pairs) histogram() (h Histogram) {
-	for _, t := range p.list {
-		h.Add(Counts{uint64(t.flows), uint64(t.packets), t.bytes})
+	for _, s := range p.slots {
+		h.Add(Counts{uint64(s.flows), uint64(s.packets), s.bytes})
 	}
 	return h
 }

@@ -1,6 +1,7 @@
 package activity
 
 import (
+	"math/bits"
 	"net/netip"
 	"time"
 
@@ -106,17 +107,29 @@ func (c *Counter) Add(f *netflow.Flow) {
 		c.unobserved++
 		return
 	}
-	src, dst := keyOf(f.Src), keyOf(f.Dst)
+	src, dst := c.end(f.Src), c.end(f.Dst)
 	for i := range c.tables {
 		switch bit := uint8(1) << i; {
 		case toServer&bit != 0:
-			c.count(i, f, src, dst, f.Src, Out)
-			c.count(i, f, dst, src, f.Dst, In)
+			c.count(i, f, &src, &dst, Out)
+			c.count(i, f, &dst, &src, In)
 		case toClient&bit != 0:
-			c.count(i, f, dst, src, f.Dst, Replies)
-			c.count(i, f, src, dst, f.Src, Answers)
+			c.count(i, f, &dst, &src, Replies)
+			c.count(i, f, &src, &dst, Answers)
 		}
 	}
+}
+
+// An end is one of a flow's two addresses, made ready to be looked up.
+type end struct {
+	key
+	hash uint64 // the upper half finds it in a table, the lower counts it as a peer
+	addr netip.Addr
+}
+
+func (c *Counter) end(a netip.Addr) end {
+	k := keyOf(a)
+	return end{k, c.setup.Seed.hash(k.hi, k.lo^uint64(k.bits)), a}
 }
 
 // match tells which profiles the flow is of, by the side on which their server stands.
@@ -145,43 +158,43 @@ func (c *Counter) match(f *netflow.Flow) (toServer, toClient uint8) {
 	return toServer, toClient
 }
 
-// count adds the flow to one of its two ends, if that is ours.
-func (c *Counter) count(profile int, f *netflow.Flow, end, peer key, addr netip.Addr, d Direction) {
+// count adds the flow to one of its two ends, if that is ours, and to the delegated prefix it is in.
+func (c *Counter) count(profile int, f *netflow.Flow, e, peer *end, d Direction) {
 	t := c.tables[profile]
-	hash := c.setup.Seed.hash(end.hi, end.lo^uint64(end.bits))
-	h := t.find(end, uint32(hash>>32))
+	h := t.find(e.key, uint32(e.hash>>32))
 	if h == nil {
-		if !c.setup.Local(addr) {
+		if !c.setup.Local(e.addr) {
 			return
 		}
-		if h = t.add(end, uint32(hash>>32)); h == nil {
-			h = t.admit(c.setup.Seed, end, hash, f.Packets, f.Bytes)
-		}
+		h = c.place(t, e.key, e.hash, f)
 	}
-	peerHash := uint32(c.setup.Seed.hash(peer.hi, peer.lo^uint64(peer.bits)))
 	forged := false
 	if h != nil {
-		forged = c.forged(h, f, addr, d)
-		h.add(f, d, peerHash, c.rules[profile], forged)
+		forged = c.forged(h, f, e.addr, d)
+		h.add(f, d, uint32(peer.hash), c.rules[profile], forged)
 	}
 	if d == Out && !forged && c.setup.MaxPairs > 0 {
-		c.pairs[profile].add(hash^uint64(peerHash)*0x9e3779b97f4a7c15, f.Packets, f.Bytes)
+		c.pairs[profile].add(e.hash^bits.RotateLeft64(peer.hash, 29), f.Packets, f.Bytes)
 	}
-	if addr.Is4() {
+	if e.addr.Is4() {
 		return
 	}
-	net := end.masked(c.setup.Delegated)
-	hash = c.setup.Seed.hash(net.hi, net.lo^uint64(net.bits))
-	h = t.find(net, uint32(hash>>32))
-	if h == nil {
-		h = t.add(net, uint32(hash>>32))
-	}
-	if h == nil {
-		h = t.admit(c.setup.Seed, net, hash, f.Packets, f.Bytes)
+	net := e.masked(c.setup.Delegated)
+	hash := c.setup.Seed.hash(net.hi, net.lo^uint64(net.bits))
+	if h = t.find(net, uint32(hash>>32)); h == nil {
+		h = c.place(t, net, hash, f)
 	}
 	if h != nil {
-		h.add(f, d, peerHash, c.rules[profile], forged)
+		h.add(f, d, uint32(peer.hash), c.rules[profile], forged)
 	}
+}
+
+// place makes room for a new host, or returns nil where there is none.
+func (c *Counter) place(t *table, k key, hash uint64, f *netflow.Flow) *host {
+	if h := t.add(k, uint32(hash>>32)); h != nil {
+		return h
+	}
+	return t.admit(c.setup.Seed, k, hash, f.Packets, f.Bytes)
 }
 
 // forged tells whether a flow that claims to come from our host came in where that host is not.
@@ -222,18 +235,18 @@ func (h *host) add(f *netflow.Flow, d Direction, peer uint32, r rule, forged boo
 		h.forged = saturate(h.forged, 1)
 		return
 	}
-	h.series[d].add(f.Packets, f.Bytes)
+	h.series(d).add(f.Packets, f.Bytes)
 	switch d {
 	case Out:
-		h.peers.Add(peer)
+		addPeer(&h.peersN, &h.peers, peer)
 		h.outgoing(f, r)
 	case Replies:
 		if answers(f) {
-			h.replied.Add(peer)
+			addPeer(&h.repliedN, &h.replied, peer)
 		}
 	case In:
 		if established(f) {
-			h.clients.Add(peer)
+			addPeer(&h.clientsN, &h.clients, peer)
 		}
 	}
 }

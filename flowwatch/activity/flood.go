@@ -52,7 +52,7 @@ func (t *table) admit(seed Seed, k key, hash, packets, bytes uint64) *host {
 		t.flood.hand = (t.flood.hand + 1) % t.n
 		victim := t.host(uint32(t.flood.hand))
 		if victim.flows() <= idleMax {
-			victimHash := seed.hash(victim.key.hi, victim.key.lo^uint64(victim.key.bits))
+			victimHash := seed.hash(victim.hi, victim.lo^uint64(victim.bits))
 			t.flood.counts.Add(victim.total())
 			t.flood.hosts.Add(uint32(victimHash))
 			return t.replace(victim, uint32(victimHash>>32), k, uint32(hash>>32))
@@ -64,7 +64,8 @@ func (t *table) admit(seed Seed, k key, hash, packets, bytes uint64) *host {
 func (h *host) flows() uint64 { return h.total().Flows + uint64(h.forged) }
 
 func (h *host) total() (sum Counts) {
-	for _, s := range h.series {
+	for d := range Directions {
+		s := h.series(d)
 		sum.Add(Counts{uint64(s.flows), uint64(s.packets), s.bytes})
 	}
 	return sum

@@ -50,9 +50,9 @@ func (iv *Interval) Finish() {
 		cover := Coverage{Overflow: t.flood.overflow()}
 		for n := range t.n {
 			h := t.host(uint32(n))
-			if h.key.bits == 128 {
-				cover.Out += uint64(h.series[Out].flows)
-				cover.Replies += uint64(h.series[Replies].flows)
+			if h.bits == 128 {
+				cover.Out += uint64(h.out.flows)
+				cover.Replies += uint64(h.series(Replies).flows)
 				cover.Sampling = max(cover.Sampling, h.sampling)
 			}
 		}
@@ -120,7 +120,7 @@ func (iv *Interval) Each(profile int, fn func(*Activity)) {
 	for i := range order {
 		order[i] = uint32(i)
 	}
-	slices.SortFunc(order, func(a, b uint32) int { return t.host(a).key.compare(t.host(b).key) })
+	slices.SortFunc(order, func(a, b uint32) int { return t.host(a).key().compare(t.host(b).key()) })
 	var a Activity
 	for _, ref := range order {
 		t.host(ref).fill(&a)
@@ -134,17 +134,18 @@ func (k key) compare(o key) int {
 }
 
 func (h *host) fill(a *Activity) {
-	a.Host = h.key.prefix()
+	a.Host = h.key().prefix()
 	a.First, a.Last = time.Unix(int64(h.first), 0).UTC(), time.Unix(int64(h.last), 0).UTC()
-	for d, s := range h.series {
+	for d := range Directions {
+		s := h.series(d)
 		a.Series[d] = Counts{uint64(s.flows), uint64(s.packets), s.bytes}
 	}
 	a.Failed, a.SYNOnly, a.Tiny = uint64(h.failed), uint64(h.synOnly), uint64(h.tiny)
 	a.Established, a.Forged, a.Sampling = uint64(h.established), uint64(h.forged), h.sampling
 	a.Relay = uint64(h.relay)
-	a.Peers, a.Replied, a.Clients = h.peers, h.replied, h.clients
+	a.Peers, a.Replied, a.Clients = Sketch{h.peersN, h.peers}, Sketch{h.repliedN, h.replied}, Sketch{h.clientsN, h.clients}
 	a.Active = 0
-	if h.series[Out].flows > 0 {
+	if h.out.flows > 0 {
 		a.Active = 1
 	}
 }

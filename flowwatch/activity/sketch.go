@@ -20,38 +20,42 @@ const (
 )
 
 // Add counts a peer by its hash.
-func (s *Sketch) Add(hash uint32) {
-	if s.n == estimated {
-		s.register(hash)
+func (s *Sketch) Add(hash uint32) { addPeer(&s.n, &s.data, hash) }
+
+// addPeer is Add for a Sketch whose parts stand apart.
+func addPeer(n *uint8, data *[registers]byte, hash uint32) {
+	if *n == estimated {
+		register(data, hash)
 		return
 	}
-	for i := range int(s.n) {
-		if binary.LittleEndian.Uint32(s.data[4*i:]) == hash {
+	used := int(*n)
+	for i := range used {
+		if binary.LittleEndian.Uint32(data[4*i:]) == hash {
 			return
 		}
 	}
-	if s.n < exactMax {
-		binary.LittleEndian.PutUint32(s.data[4*s.n:], hash)
-		s.n++
+	if used < exactMax {
+		binary.LittleEndian.PutUint32(data[4*used:], hash)
+		*n++
 		return
 	}
-	s.estimate()
-	s.register(hash)
+	estimate(n, data)
+	register(data, hash)
 }
 
-func (s *Sketch) register(hash uint32) {
+func register(data *[registers]byte, hash uint32) {
 	rank := uint8(bits.LeadingZeros32(hash<<6|1<<5)) + 1
-	if r := &s.data[hash>>26]; *r < rank {
+	if r := &data[hash>>26]; *r < rank {
 		*r = rank
 	}
 }
 
 // estimate turns the exact set into registers.
-func (s *Sketch) estimate() {
-	old := *s
-	*s = Sketch{n: estimated}
-	for i := range int(old.n) {
-		s.register(binary.LittleEndian.Uint32(old.data[4*i:]))
+func estimate(n *uint8, data *[registers]byte) {
+	old, used := *data, int(*n)
+	*data, *n = [registers]byte{}, estimated
+	for i := range used {
+		register(data, binary.LittleEndian.Uint32(old[4*i:]))
 	}
 }
 
@@ -64,7 +68,7 @@ func (s *Sketch) Merge(o *Sketch) {
 		return
 	}
 	if s.n != estimated {
-		s.estimate()
+		estimate(&s.n, &s.data)
 	}
 	for i, r := range o.data {
 		s.data[i] = max(s.data[i], r)

@@ -12,6 +12,10 @@ type key struct {
 }
 
 func keyOf(a netip.Addr) key {
+	if a.Is4() {
+		b := a.As4()
+		return key{0, 0xffff<<32 | uint64(binary.BigEndian.Uint32(b[:])), 128}
+	}
 	b := a.As16()
 	return key{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]), 128}
 }
@@ -54,23 +58,40 @@ func saturate(a uint32, b uint64) uint32 {
 	return 1<<32 - 1
 }
 
-// A host is the counters of one host in the open interval.
+// A host is the counters of one host in the open interval, in five cache lines of 64 bytes: what
+// each outgoing flow touches stands in the first three, side by side.
 type host struct {
-	key         key
+	hi, lo      uint64 // its key,
+	bits        uint8  // with bits
+	peersN      uint8
+	repliedN    uint8
+	clientsN    uint8
+	routeFrom   uint16 // the number of the exporter for which routeIf was asked; 0 is none
 	first, last uint32 // Unix seconds
-	series      [Directions]tally
+	out         tally
 	relay       uint32
 	failed      uint32
-	synOnly     uint32
 	tiny        uint32
 	established uint32
-	forged      uint32
-	sampling    uint32
-	routeIf     uint32 // by which interface the host is reached; 0 is not known
-	routeFrom   uint16 // the number of the exporter for which routeIf was asked; 0 is none
-	peers       Sketch
-	replied     Sketch
-	clients     Sketch
+
+	others   [Directions - 1]tally // replies, in, answers
+	synOnly  uint32
+	forged   uint32
+	sampling uint32
+	routeIf  uint32 // by which interface the host is reached; 0 is not known
+
+	peers, replied, clients [registers]byte // the data of Sketches
+}
+
+func (h *host) key() key { return key{h.hi, h.lo, h.bits} }
+
+func (h *host) is(k key) bool { return h.lo == k.lo && h.hi == k.hi && h.bits == k.bits }
+
+func (h *host) series(d Direction) *tally {
+	if d == Out {
+		return &h.out
+	}
+	return &h.others[d-1]
 }
 
 // A table finds hosts by address: open addressing over entries that stand in chunks, so
@@ -116,7 +137,7 @@ func (t *table) find(k key, hash uint32) *host {
 			return nil
 		}
 		if s.hash == hash {
-			if h := t.host(s.ref - 1); h.key == k {
+			if h := t.host(s.ref - 1); h.is(k) {
 				return h
 			}
 		}
@@ -138,7 +159,7 @@ func (t *table) add(k key, hash uint32) *host {
 	t.n++
 	t.place(slot{hash, ref + 1})
 	h := t.host(ref)
-	h.key = k
+	h.hi, h.lo, h.bits = k.hi, k.lo, k.bits
 	return h
 }
 
@@ -174,8 +195,8 @@ func (t *table) grow() {
 
 // replace gives the room of one host to another.
 func (t *table) replace(victim *host, victimHash uint32, k key, hash uint32) *host {
-	ref := t.remove(victim.key, victimHash)
-	*victim = host{key: k}
+	ref := t.remove(victim.key(), victimHash)
+	*victim = host{hi: k.hi, lo: k.lo, bits: k.bits}
 	t.place(slot{hash, ref})
 	return victim
 }
@@ -184,7 +205,7 @@ func (t *table) replace(victim *host, victimHash uint32, k key, hash uint32) *ho
 func (t *table) remove(k key, hash uint32) (ref uint32) {
 	mask := uint32(len(t.slots) - 1)
 	i := hash >> t.shift
-	for t.slots[i].hash != hash || t.host(t.slots[i].ref-1).key != k {
+	for t.slots[i].hash != hash || !t.host(t.slots[i].ref-1).is(k) {
 		i = (i + 1) & mask
 	}
 	ref = t.slots[i].ref

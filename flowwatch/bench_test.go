@@ -1,0 +1,264 @@
+package flowwatch_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	goflow "github.com/netsampler/goflow2/v2/decoders/netflow"
+	legacy "github.com/netsampler/goflow2/v2/decoders/netflowlegacy"
+	"golang.org/x/sys/unix"
+
+	"spoor/flowwatch"
+	"spoor/flowwatch/netflow/netflowtest"
+	"spoor/internal/peers"
+)
+
+// exports are datagrams of SMTP flows from so many hosts of ours, the templates in the first of them.
+func exports(format netflowtest.Format, hosts, n int) [][]byte {
+	r := rand.New(rand.NewPCG(1, 1))
+	x := netflowtest.Exporter{Format: format, Boot: noon.Add(-time.Hour), TemplateEvery: 1 << 30}
+	records := make([]netflowtest.Record, 24*n)
+	for i := range records {
+		h := r.IntN(hosts)
+		records[i] = netflowtest.Record{
+			Src: netip.AddrFrom4([4]byte{10, byte(h >> 16), byte(h >> 8), byte(h)}),
+			Dst: netip.AddrFrom4([4]byte{198, 18, byte(r.IntN(256)), byte(r.IntN(256))}), SrcPort: 40000, DstPort: 25, Proto: 6,
+			Flags: 0x1b, Packets: 12, Bytes: 5000, In: 1, Out: 2, Start: noon.Add(-time.Minute), End: noon,
+		}
+	}
+	return x.Encode(records, noon)
+}
+
+func benchWatcher(b *testing.B, listen ...string) *flowwatch.Watcher {
+	c := config()
+	c.Networks = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	c.MaxPairs = 0
+	c.Listen = listen
+	w := newWatcher(b, c, nil, func() time.Time { return noon })
+	return w
+}
+
+// BenchmarkCount measures decoding and counting, a record at a time, beside goflow2's decoding alone.
+func BenchmarkCount(b *testing.B) {
+	cost := map[string]float64{}
+	for _, format := range []netflowtest.Format{netflowtest.V5, netflowtest.V9, netflowtest.IPFIX} {
+		for _, hosts := range []int{10_000, 1_000_000} {
+			name := fmt.Sprintf("%s/spoor, %d hosts", format, hosts)
+			b.Run(name, func(b *testing.B) { cost[name] = benchCount(b, exports(format, hosts, 4096)) })
+		}
+		b.Run(string(format)+"/goflow2", func(b *testing.B) {
+			cost[string(format)+"/goflow2"] = benchGoflow(b, exports(format, 10_000, 4096))
+		})
+	}
+	for _, format := range []string{"v5", "v9", "ipfix"} {
+		if ours, theirs := cost[format+"/spoor, 10000 hosts"], cost[format+"/goflow2"]; ours > 0 && theirs > 0 {
+			fmt.Printf("ratio %s-vs-goflow2 %.2f\n", format, theirs/ours)
+		}
+	}
+}
+
+func benchCount(b *testing.B, list [][]byte) float64 {
+	w := benchWatcher(b)
+	for _, d := range list { // every host has its place, and the template is known
+		if err := w.Receive(d, router, noon); err != nil {
+			b.Fatal(err)
+		}
+	}
+	runtime.GC() // of what made the datagrams
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	b.ReportAllocs()
+	used := processor()
+	for i := 0; b.Loop(); i++ {
+		if err := w.Receive(list[i%len(list)], router, noon); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return perRecord(b, used)
+}
+
+// processor is the processor time that this thread has used so far: unlike the clock on the wall it tells the cost of
+// a record also where others share the machine.
+func processor() time.Duration {
+	var u unix.Rusage
+	_ = unix.Getrusage(unix.RUSAGE_THREAD, &u) // it cannot fail for oneself (getrusage(2))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func perRecord(b *testing.B, since time.Duration) float64 {
+	ns := float64((processor() - since).Nanoseconds()) / float64(b.N*24)
+	b.ReportMetric(ns, "cpu-ns/record")
+	return ns
+}
+
+func benchGoflow(b *testing.B, list [][]byte) float64 {
+	templates := goflow.CreateTemplateSystem()
+	runtime.GC() // of what made the datagrams
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	b.ReportAllocs()
+	used := processor()
+	for i := 0; b.Loop(); i++ {
+		var err error
+		datagram := bytes.NewBuffer(list[i%len(list)])
+		if list[0][1] == 5 {
+			err = legacy.DecodeMessageVersion(datagram, &legacy.PacketNetFlowV5{})
+		} else {
+			err = goflow.DecodeMessageVersion(datagram, templates, &goflow.NFv9Packet{}, &goflow.IPFIXPacket{})
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	return perRecord(b, used)
+}
+
+// BenchmarkSocket sends v5 over loopback to nfcapd and to a Watcher's socket, as fast and as much to each: what of it
+// each takes in, and the processor time that a record costs it. nfcapd writes the records to disk; the Watcher counts
+// them. Loss depends on how the kernel shares two processors out, so several rates are tried.
+func BenchmarkSocket(b *testing.B) {
+	peers.NeedAll(b, "nfcapd", "nfdump")
+	list := exports(netflowtest.V5, 10_000, 4096)
+	const records = 4096 * 24
+	var ours, theirs float64
+	for b.Loop() {
+		for _, rounds := range []int{10, 30} {
+			o, t := socketRun(b, list, rounds), nfcapdRun(b, list, rounds)
+			b.Logf("%d records at once: spoor took %.1f %%, %.0f ns of processor a record; nfcapd took %.1f %%, %.0f ns",
+				rounds*records, 100*o.share, o.cpu, 100*t.share, t.cpu)
+			ours, theirs = o.cpu, t.cpu
+			b.ReportMetric(100*(1-o.share), fmt.Sprintf("%%lost-of-%dM", rounds*records>>20))
+			b.ReportMetric(100*(1-t.share), fmt.Sprintf("%%lost-by-nfcapd-of-%dM", rounds*records>>20))
+		}
+	}
+	fmt.Printf("ratio v5-vs-nfcapd %.2f\n", theirs/ours)
+}
+
+// A took is how a collector fared: the share of records that it took in, and nanoseconds of processor for each of these.
+type took struct{ share, cpu float64 }
+
+// blast sends the datagrams so often as fast as the socket takes them.
+func blast(b *testing.B, to netip.AddrPort, list [][]byte, rounds int) {
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close()
+	for range rounds {
+		for _, d := range list {
+			_, _ = conn.Write(d) // what the kernel refuses is lost, as on a wire
+		}
+	}
+}
+
+// socketRun measures a Watcher in a process of its own: this test binary, started again.
+func socketRun(b *testing.B, list [][]byte, rounds int) took {
+	port := peers.FreePort(b)
+	p := peers.Start(b, selfAsCollector(port))
+	peers.WaitFor(b, 10*time.Second, "the collector", func() bool { return strings.Contains(p.Output(), "ready") })
+	before := cpuOf(b, p.Pid())
+	blast(b, peers.Loopback(port), list, rounds)
+	flows := settle(b, func() uint64 { return lastNumber(p.Output()) })
+	cpu := cpuOf(b, p.Pid()) - before
+	p.Stop()
+	return took{float64(flows) / float64(rounds*len(list)*24), float64(cpu.Nanoseconds()) / float64(max(flows, 1))}
+}
+
+// envCollector makes this test binary a collector on the port that it holds.
+const envCollector = "SPOOR_TEST_COLLECTOR"
+
+func selfAsCollector(port uint16) *exec.Cmd {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", envCollector, port))
+	return cmd
+}
+
+// collect is the collector's process: it prints how many flows it has taken in, ten times a second, until it is ended.
+func collect(port string) {
+	c := config()
+	c.Networks, c.Listen = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, []string{"127.0.0.1:" + port}
+	w, err := flowwatch.New(context.Background(), flowwatch.Deps{Config: c})
+	if err == nil {
+		err = w.Bind()
+	}
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	go func() { fmt.Println(w.Run(context.Background())) }()
+	fmt.Println("ready")
+	for {
+		time.Sleep(100 * time.Millisecond)
+		n := uint64(0)
+		if list, _ := w.Exporters(); len(list) > 0 {
+			n = list[0].Flows
+		}
+		fmt.Println(n)
+	}
+}
+
+func nfcapdRun(b *testing.B, list [][]byte, rounds int) took {
+	n := peers.StartNfcapd(b, 16<<20)
+	before := cpuOf(b, n.Process().Pid())
+	blast(b, n.Addr, list, rounds)
+	settle(b, func() uint64 { return uint64(cpuOf(b, n.Process().Pid())) })
+	cpu := cpuOf(b, n.Process().Pid()) - before
+	n.Stop(b)
+	flows := identFlows(n.Process().Output())
+	return took{float64(flows) / float64(rounds*len(list)*24), float64(cpu.Nanoseconds()) / float64(max(flows, 1))}
+}
+
+// settle waits until a figure stands still for half a second.
+func settle(b *testing.B, figure func() uint64) uint64 {
+	last, still := figure(), 0
+	for range 600 {
+		time.Sleep(50 * time.Millisecond)
+		now := figure()
+		if still++; now != last {
+			last, still = now, 0
+		}
+		if still >= 10 {
+			return last
+		}
+	}
+	b.Fatal("the collector does not come to rest")
+	return 0
+}
+
+// cpuOf is the processor time of a process so far (proc(5), fields 14 and 15 in hundredths of a second).
+func cpuOf(b *testing.B, pid int) time.Duration {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	user, _ := strconv.Atoi(f[11])
+	system, _ := strconv.Atoi(f[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// lastNumber is the number in the last whole line of an output.
+func lastNumber(output string) (n uint64) {
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	_, _ = fmt.Sscanf(lines[len(lines)-1], "%d", &n)
+	return n
+}
+
+// identFlows is what nfcapd says of itself when it ends: "Ident: 'none' Flows: 20, …".
+func identFlows(output string) (n uint64) {
+	if i := strings.LastIndex(output, "Flows: "); i >= 0 {
+		_, _ = fmt.Sscanf(output[i:], "Flows: %d", &n)
+	}
+	return n
+}
