@@ -29,35 +29,35 @@ const (
 
 // An Event is one thing to be counted. At says into which day it goes; what else is filled depends on its Kind.
 type Event struct {
-	Kind     Kind
-	At       time.Time
-	Host     netip.Prefix  // the address complained of, or its IPv6 prefix
-	Type     string        // XARF v4 type, "spam"
-	Reporter string        // who complained: a domain
-	Format   string        // of the complaint
-	Holder   string        // who answers for the host
-	Contact  string        // where notices go, for Broken and Mended
-	Rules    []string      // what let the notice go by itself, for Judged
-	Verdict  string        // "confirmed", "false", "wrong-holder" …, for Judged
-	Noticed  bool          // a notice had gone out, for Judged
-	Stopped  string        // what was done before it stopped, for Quiet: one of the Stopped texts
-	Took     time.Duration // see the kinds; negative means unknown
-	Lists    []Listing     // what our lists said before the first complaint, for Opened
-	Flows    int64         // flows of the host then, for Opened; negative or zero means unknown
-	Profile  string        // of flows, for Census
-	Band     int           // index into Bands, for Census
-	Hosts    int64         // hosts in the band, for Census
-	Sum      int64         // their flows, for Census
-	Bytes    int64         // and bytes, for Census
+	Kind     Kind          `json:"kind,omitempty"`
+	At       time.Time     `json:"at,omitzero"`
+	Host     netip.Prefix  `json:"host,omitzero"`      // the address complained of, or its IPv6 prefix
+	Type     string        `json:"type,omitempty"`     // XARF v4 type, "spam"
+	Reporter string        `json:"reporter,omitempty"` // who complained: a domain
+	Format   string        `json:"format,omitempty"`   // of the complaint
+	Holder   string        `json:"holder,omitempty"`   // who answers for the host
+	Contact  string        `json:"contact,omitempty"`  // where notices go, for Broken and Mended
+	Rules    []string      `json:"rules,omitempty"`    // what let the notice go by itself, for Judged
+	Verdict  string        `json:"verdict,omitempty"`  // "confirmed", "false", "wrong-holder" …, for Judged
+	Noticed  bool          `json:"noticed,omitempty"`  // a notice had gone out, for Judged
+	Stopped  string        `json:"stopped,omitempty"`  // what was done before it stopped, for Quiet: one of the Stopped texts
+	Took     time.Duration `json:"took,omitempty"`     // see the kinds; negative means unknown
+	Lists    []Listing     `json:"lists,omitempty"`    // what our lists said before the first complaint, for Opened
+	Flows    int64         `json:"flows,omitempty"`    // flows of the host then, for Opened; negative or zero means unknown
+	Profile  string        `json:"profile,omitempty"`  // of flows, for Census
+	Band     int           `json:"band,omitempty"`     // index into Bands, for Census
+	Hosts    int64         `json:"hosts,omitempty"`    // hosts in the band, for Census
+	Sum      int64         `json:"sum,omitempty"`      // their flows, for Census
+	Bytes    int64         `json:"bytes,omitempty"`    // and bytes, for Census
 }
 
 // A Listing is what one of our lists said of a host when the first complaint came in. Lists that did not cover
 // the host say nothing and are left out.
 type Listing struct {
-	Profile string        // "smtp", "syn", or "any"
-	Listed  bool          // before the complaint
-	Lead    time.Duration // by how long, where listed
-	Share   float64       // of our active hosts that were listed: what chance alone would hit
+	Profile string        `json:"profile"`          // "smtp", "syn", or "any"
+	Listed  bool          `json:"listed,omitempty"` // before the complaint
+	Lead    time.Duration `json:"lead,omitempty"`   // by how long, where listed
+	Share   float64       `json:"share,omitempty"`  // of our active hosts that were listed: what chance alone would hit
 }
 
 // Any names the list of a Listing that does not say which of our lists it was.

@@ -77,3 +77,26 @@ func TestStatsCommand(t *testing.T) {
 		t.Errorf("page: %v", err)
 	}
 }
+
+// TestStatsOfDecisions: what the desk decides is counted without anybody's help.
+func TestStatsOfDecisions(t *testing.T) {
+	var out, errw bytes.Buffer
+	args := []string{"stats", "-c", seeded(t), "--json", "--month", "2026-09"}
+	if code := run(context.Background(), args, strings.NewReader(""), &out, &errw); code != exitDone {
+		t.Fatalf("exit code %d: %s", code, errw.String())
+	}
+	var report stats.Report
+	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int64{}
+	for _, row := range report.Total.Rows {
+		got[row.Type] = row.Hosts
+	}
+	if got["spam"] != 2 || got["bulk-messaging"] != 1 {
+		t.Errorf("hosts %v, want 2 of spam and 1 of bulk-messaging", got)
+	}
+	if len(report.Reporters.Names) != 1 || report.Reporters.Names[0] != (stats.Named{Name: "reporter.example", Count: 3}) {
+		t.Errorf("reporters %+v", report.Reporters)
+	}
+}
