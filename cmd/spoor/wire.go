@@ -16,6 +16,7 @@ import (
 	"spoor/cmd/spoor/config"
 	"spoor/cmd/spoor/control"
 	"spoor/flowwatch"
+	"spoor/flowwatch/history"
 )
 
 // A daemon is the rooms of one process, fitted together: each room's wish for another is met by a small adapter
@@ -29,6 +30,7 @@ type daemon struct {
 	only      services
 	registry  *registryRoom
 	flows     *flowwatch.Watcher // nil where [flowwatch] is off
+	flowStore *history.Store
 	sightings *sightings
 	desk      *deskRoom // nil where [abusebox] is off
 
@@ -97,6 +99,7 @@ func (d *daemon) onClose(fn func() error) { d.closers = append(d.closers, fn) }
 func (d *daemon) run(ctx context.Context, ready func()) error {
 	started := time.Now()
 	control.Daemon(d.mux, func(ctx context.Context) (control.Status, error) { return d.status(ctx, started) })
+	control.Check(d.mux, d.checkers)
 	listener, err := control.Listen(d.cfg.ControlPath())
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ func (d *daemon) openFlows(ctx context.Context, only services) error {
 	if err != nil {
 		return err
 	}
+	d.flowStore = store
 	d.onClose(store.Close)
 	d.flows, err = flowwatch.New(ctx, flowwatch.Deps{Config: d.cfg.Flowwatch, Ours: d.ours, Store: store, Log: d.log, Metrics: d.metrics})
 	if err != nil {
