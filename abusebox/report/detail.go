@@ -296,8 +296,9 @@ func numberBehind(s, key string) (uint16, bool) {
 }
 
 func protocolIn(s string) string {
+	low := lowerASCII(s)
 	for _, p := range [...]string{"tcp", "udp", "icmp"} {
-		if i := strings.Index(strings.ToLower(s), p); i >= 0 && (i == 0 || !isAlnum(s[i-1])) && (i+len(p) >= len(s) || !isAlpha(s[i+len(p)])) {
+		if i := strings.Index(low, p); i >= 0 && (i == 0 || !isAlnum(s[i-1])) && (i+len(p) >= len(s) || !isAlpha(s[i+len(p)])) {
 			return p
 		}
 	}

@@ -194,8 +194,9 @@ func namedZone(name string) (zone, bool) {
 // zoneOfText finds a zone that a text states for all its times: "All times are
 // UTC", "Timezone: GMT+2", "Time (CET)".
 func zoneOfText(s string) (zone, bool) {
-	low := strings.ToLower(s)
-	for _, mark := range [...]string{"timezone", "time zone", "time-zone", "times are", "times in", "times (", "time (", "timestamps", "timestamp (", "zeitzone", "zeitangaben", "zeiten", "all times", "时区", "時區", "タイムゾーン", "heures en", "fuseau", "huso horario", "zona horaria", "tijdzone", "fuso hor", "часовой пояс", "zone:", "local time", "date (", "time in", "uhrzeit (", "(time", "times utc", "times given", "times listed", "times shown", "time stamp"} {
+	low := lowerASCII(s)
+	tries := 0
+	for _, mark := range [...]string{"timezone", "time zone", "time-zone", "times are", "times in", "times (", "time (", "timestamps", "timestamp (", "zeitzone", "zeitangaben", "zeiten", "all times", "时区", "時區", "タイムゾーン", "heures en", "fuseau", "huso horario", "zona horaria", "tijdzone", "fuso hor", "часовой пояс", "Часовой пояс", "zone:", "local time", "date (", "time in", "uhrzeit (", "(time", "times utc", "times given", "times listed", "times shown", "time stamp"} {
 		for at := 0; ; {
 			i := strings.Index(low[at:], mark)
 			if i < 0 {
@@ -204,6 +205,9 @@ func zoneOfText(s string) (zone, bool) {
 			at += i + len(mark)
 			if z, ok := zoneNear(s, at); ok {
 				return z, true
+			}
+			if tries++; tries > maxZoneTries {
+				return zone{}, false
 			}
 		}
 	}
@@ -218,11 +222,29 @@ func zoneOfText(s string) (zone, bool) {
 	return zone{}, false
 }
 
+// maxZoneTries bounds how many places of a text are looked at for a zone.
+const maxZoneTries = 200
+
+// lowerASCII lowers A to Z alone, so that positions stay the same.
+func lowerASCII(s string) string {
+	i := 0
+	for i < len(s) && !(s[i] >= 'A' && s[i] <= 'Z') {
+		i++
+	}
+	if i == len(s) {
+		return s
+	}
+	b := []byte(s)
+	for ; i < len(b); i++ {
+		if b[i] >= 'A' && b[i] <= 'Z' {
+			b[i] |= 0x20
+		}
+	}
+	return string(b)
+}
+
 // zoneNear reads a zone within the words that follow i.
 func zoneNear(s string, i int) (zone, bool) {
-	if len(s) != len(strings.ToLower(s)) && i > len(s) {
-		return zone{}, false
-	}
 	rest := s[min(i, len(s)):min(len(s), i+48)]
 	if j := strings.IndexByte(rest, '\n'); j >= 0 {
 		rest = rest[:j]
