@@ -136,7 +136,6 @@ type ledger struct {
 
 	mu   sync.Mutex
 	seen map[ledgerKey]struct{}
-	out  *bufio.Writer
 }
 
 func openLedger(path string) (*ledger, error) {
@@ -165,7 +164,6 @@ func openLedger(path string) (*ledger, error) {
 		f.Close()
 		return nil, fmt.Errorf("read ledger: %w", err)
 	}
-	l.out = bufio.NewWriter(f)
 	return l, nil
 }
 
@@ -184,14 +182,10 @@ func (l *ledger) claim(sum [32]byte) bool {
 func (l *ledger) note(sum [32]byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, err := l.out.Write(sum[:ledgerEntry])
+	_, err := l.file.Write(sum[:ledgerEntry]) // at once: a killed process leaves what it has written
 	return err
 }
 
 func (l *ledger) close() error {
-	err := l.out.Flush()
-	if err == nil {
-		err = l.file.Sync()
-	}
-	return errors.Join(err, l.file.Close())
+	return errors.Join(l.file.Sync(), l.file.Close())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,6 +67,36 @@ func TestImportIsResumable(t *testing.T) {
 		if n != 1 {
 			t.Errorf("%q is filed %d times", text, n)
 		}
+	}
+}
+
+// Ten thousand mails of every shape go from an mbox through the import and come out of the spool byte for byte.
+func TestImportRoundTrip(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 10))
+	var b strings.Builder
+	want := map[string]bool{}
+	for n := range 10000 {
+		text := fmt.Sprintf("Subject: %d\n\n%s\n", n, shape(rng))
+		want[text] = true
+		b.WriteString("From a@example.org Thu Oct  1 08:14:00 2026\n" + strings.ReplaceAll(text, "\nFrom ", "\n>From ") + "\n")
+	}
+	path := filepath.Join(t.TempDir(), "mbox")
+	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := openSpool(t, t.TempDir())
+	i := Import{Ledger: filepath.Join(t.TempDir(), "ledger"), Put: func(ctx context.Context, m Mail) error { _, err := s.Put(ctx, m); return err }}
+	if done, err := i.Run(t.Context(), []string{path}); err != nil || done.Filed != 10000 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	if _, err := s.Scan(t.Context(), 0, func(_ ID, m Mail) error {
+		if !want[string(m.Raw)] {
+			t.Errorf("%.200q was not imported so", m.Raw)
+		}
+		delete(want, string(m.Raw))
+		return nil
+	}); err != nil || len(want) > 0 {
+		t.Errorf("%d mails are missing, %v", len(want), err)
 	}
 }
 

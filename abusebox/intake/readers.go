@@ -28,10 +28,15 @@ func (s *Server) runReaders(ctx context.Context, g *errgroup.Group) {
 	}
 }
 
-// Take keeps a mail that a reader found, and notes whether it looks like a loop.
-func (s *Server) Take(ctx context.Context, m Mail) error {
+// Put keeps a mail that came in by another way than the listeners, and notes whether it looks like a loop.
+func (s *Server) Put(ctx context.Context, m Mail) (ID, error) {
 	m.Loop = loop(m.Message(), s.deps.Instance)
-	_, err := s.deps.Spool.Put(ctx, m)
+	return s.deps.Spool.Put(ctx, m)
+}
+
+// take is Put for readers, which have no use for the ID.
+func (s *Server) take(ctx context.Context, m Mail) error {
+	_, err := s.Put(ctx, m)
 	return err
 }
 
@@ -44,7 +49,7 @@ func (s *Server) watcher(path string) watch.Watcher {
 			if m.Path != path {
 				source = SourceMaildir
 			}
-			return s.Take(ctx, Mail{Envelope: Envelope{Source: source, From: m.From, Mailbox: path}, Raw: m.Raw})
+			return s.take(ctx, Mail{Envelope: Envelope{Source: source, From: m.From, Mailbox: path}, Raw: m.Raw})
 		},
 	}
 }
@@ -59,7 +64,7 @@ func (s *Server) collector(c IMAPConfig) collect.Collector {
 		Server: c.Server, User: c.User, PasswordFile: c.PasswordFile, Mailbox: c.mailbox(), MoveTo: c.MoveTo, CAFile: c.CAFile,
 		TLS: c.implicitTLS(), Plaintext: c.Plaintext, Poll: poll, MaxSize: s.cfg.MaxSize.Bytes(), Logger: s.deps.Logger,
 		Put: func(ctx context.Context, raw []byte) error {
-			return s.Take(ctx, Mail{Envelope: Envelope{Source: SourceIMAP, Mailbox: name}, Raw: raw})
+			return s.take(ctx, Mail{Envelope: Envelope{Source: SourceIMAP, Mailbox: name}, Raw: raw})
 		},
 	}
 }
@@ -71,7 +76,7 @@ func (s *Server) emptyDrop(ctx context.Context) error {
 	defer tick.Stop()
 	failing := false
 	for {
-		taken, err := drop.Empty(ctx, s.Take)
+		taken, err := drop.Empty(ctx, s.take)
 		if taken > 0 {
 			s.deps.Logger.Info("took mails from the drop folder", "mails", taken)
 		}

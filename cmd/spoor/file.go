@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,8 +48,8 @@ be kept, so that the MTA keeps it, and with 1 when it is larger than abusebox.ma
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context()) },
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&f.sender, "from", "f", "", "envelope sender (default: what a From_ line before the mail says)")
-	flags.StringArrayVar(&f.recipients, "rcpt", nil, "envelope recipient; may be repeated")
+	flags.StringVarP(&f.sender, "from", "f", "", "envelope sender (default: what a From_ line before the mail says, or $SENDER)")
+	flags.StringArrayVar(&f.recipients, "rcpt", nil, "envelope recipient; may be repeated (default: $RECIPIENT)")
 	// A mistake in an alias must not bounce the mail.
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return tryLater(err) })
 	return cmd
@@ -77,7 +79,7 @@ func (f *fileCmd) run(ctx context.Context) error {
 	if len(raw) == 0 {
 		return tryLater(hint(errors.New("there is no mail on the standard input"), "pipe one in: spoor file < mail.eml"))
 	}
-	done, err := f.keep(ctx, cfg, intake.FromPipe(raw, f.sender, f.recipients))
+	done, err := f.keep(ctx, cfg, f.mail(raw))
 	if err != nil {
 		return tryLater(err)
 	}
@@ -85,6 +87,19 @@ func (f *fileCmd) run(ctx context.Context) error {
 		return f.app.emit(done)
 	}
 	return nil
+}
+
+// mail puts the envelope together: from the flags, a From_ line, or what Postfix's local(8) and Pigeonhole set for their
+// programs.
+func (f *fileCmd) mail(raw []byte) intake.Mail {
+	m := intake.FromPipe(raw, f.sender, f.recipients)
+	if sender := os.Getenv("SENDER"); m.From == "" && f.sender == "" && !strings.EqualFold(sender, "MAILER-DAEMON") {
+		m.From = sender
+	}
+	if to := os.Getenv("RECIPIENT"); len(m.Recipients) == 0 && to != "" {
+		m.Recipients = []string{to}
+	}
+	return m
 }
 
 // keep asks the daemon. Without one, or when it does not answer, the drop folder keeps the mail: one that the daemon had

@@ -1,6 +1,7 @@
-# Dovecot Pigeonhole with the extprograms plugin, and /usr/lib/dovecot/sieve-pipe/spoor-file a script:
+# Dovecot Pigeonhole with sieve_plugins = sieve_extprograms, sieve_extensions = +vnd.dovecot.pipe, and in
+# sieve_pipe_bin_dir the script spoor-file:
 #   #!/bin/sh
 #   exec /usr/bin/spoor file
-# With ":try" a mail that Spoor could not keep stays in the INBOX.
-require ["vnd.dovecot.pipe", "copy"];
-pipe :try "spoor-file";
+# A mail that Spoor could not keep stays in the INBOX. With ":try" it would be dropped.
+require ["vnd.dovecot.pipe"];
+pipe "spoor-file";

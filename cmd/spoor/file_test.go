@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/smtp"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"spoor/abusebox/intake"
+	"spoor/internal/peers"
+)
+
+// A pipe is a `spoor file` that any user may run, and the drop folder that it fills.
+type pipe struct {
+	dir     string // holds the program "spoor-file", which passes its arguments on
+	program string
+	store   string
+}
+
+func newPipe(t *testing.T) pipe {
+	t.Helper()
+	p := pipe{dir: peers.TempDir(t, "pipe")}
+	p.program, p.store = filepath.Join(p.dir, "spoor-file"), filepath.Join(p.dir, "store")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := fmt.Sprintf("#!/bin/sh\n%s=1 exec %s/spoor -c %s/spoor.toml file \"$@\"\n", asSpoor, p.dir, p.dir)
+	for name, text := range map[string]string{"spoor": string(data), "spoor-file": script, "spoor.toml": "[store]\ndir = \"" + p.store + "\"\nmin_free = \"1MB\"\n"} {
+		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(p.store, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	p.open(t, true)
+	return p
+}
+
+// open lets other users write into the store, or not.
+func (p pipe) open(t *testing.T, yes bool) {
+	t.Helper()
+	mode := os.FileMode(0o700)
+	if yes {
+		mode = 0o777
+	}
+	if err := os.Chmod(p.store, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wait returns the mails that were dropped, when there are n.
+func (p pipe) wait(t *testing.T, n int) []intake.Mail {
+	t.Helper()
+	var mails []intake.Mail
+	peers.WaitFor(t, 30*time.Second, "the mail to be dropped", func() bool {
+		if _, err := intake.NewDrop(p.store, 1<<20).Empty(t.Context(), func(_ context.Context, m intake.Mail) error {
+			mails = append(mails, m)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return len(mails) >= n
+	})
+	return mails
+}
+
+const pipedBody = "the body\n.dot\nFrom here on\n"
+
+func send(t *testing.T, addr, to, subject string) {
+	t.Helper()
+	text := "Subject: " + subject + "\r\n\r\n" + strings.ReplaceAll(pipedBody, "\n", "\r\n")
+	if err := smtp.SendMail(addr, nil, "a@example.org", []string{to}, []byte(text)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// check compares what a pipe has brought.
+func check(t *testing.T, m intake.Mail, subject, from string) {
+	t.Helper()
+	text := strings.ReplaceAll(string(m.Raw), "\r\n", "\n")
+	if !strings.Contains(text, "Subject: "+subject+"\n") || !strings.HasSuffix(strings.TrimRight(text, "\n"), "\n\n"+strings.TrimRight(pipedBody, "\n")) ||
+		strings.HasPrefix(text, "From ") {
+		t.Errorf("the pipe brought %q", text)
+	}
+	if m.From != from {
+		t.Errorf("envelope sender %q, want %q", m.From, from)
+	}
+}
+
+// Postfix's pipe(8): what cannot be kept stays in its queue (75), and comes when it can.
+func TestPostfixPipe(t *testing.T) {
+	p := newPipe(t)
+	m := peers.NewPostfix(t, peers.PostfixOptions{
+		Main:   map[string]string{"default_transport": "spoor", "relay_transport": "spoor", "minimal_backoff_time": "1s", "queue_run_delay": "1s"},
+		Master: []string{"spoor unix - n n - 10 pipe flags=q user=nobody argv=" + p.program + " -f ${sender} --rcpt ${recipient}"},
+	})
+	send(t, m.Addr.String(), "abuse@example.net", "first")
+	first := p.wait(t, 1)[0]
+	check(t, first, "first", "a@example.org")
+	if fmt.Sprint(first.Recipients) != "[abuse@example.net]" {
+		t.Errorf("recipients %q", first.Recipients)
+	}
+	p.open(t, false)
+	send(t, m.Addr.String(), "abuse@example.net", "second")
+	peers.WaitFor(t, 30*time.Second, "the mail to be deferred", func() bool { return m.Queue(t)["deferred"] == 1 })
+	p.open(t, true)
+	m.Flush(t)
+	check(t, p.wait(t, 1)[0], "second", "a@example.org")
+}
+
+// An alias of Postfix's local(8).
+func TestPostfixAlias(t *testing.T) {
+	p := newPipe(t)
+	aliases := filepath.Join(p.dir, "aliases")
+	if err := os.WriteFile(aliases, []byte("abuse \"|"+p.program+"\"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m := peers.NewPostfix(t, peers.PostfixOptions{Main: map[string]string{
+		"mydestination": "example.net", "local_transport": "local:", "alias_maps": "texthash:" + aliases, "local_recipient_maps": "$alias_maps",
+	}})
+	send(t, m.Addr.String(), "abuse@example.net", "alias")
+	check(t, p.wait(t, 1)[0], "alias", "a@example.org")
+}
+
+// An alias of sendmail's.
+func TestSendmailAlias(t *testing.T) {
+	p := newPipe(t)
+	s := peers.NewSendmail(t, peers.SendmailOptions{Aliases: []string{`abuse: "|` + p.program + `"`, "postmaster: abuse", "MAILER-DAEMON: abuse"}})
+	send(t, s.Addr.String(), "abuse@mail.example.net", "alias")
+	check(t, p.wait(t, 1)[0], "alias", "a@example.org")
+}
+
+// procmail, with the recipe of the manual: it keeps the exit code.
+func TestProcmail(t *testing.T) {
+	procmail := peers.Need(t, "procmail")
+	p := newPipe(t)
+	rc := filepath.Join(p.dir, "procmailrc")
+	recipe := ":0 w\n| " + p.program + "\nEXITCODE=75\nHOST\n"
+	if err := os.WriteFile(rc, []byte(recipe), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run := func(subject string) error {
+		cmd := exec.Command(procmail, "-f", "a@example.org", "-m", rc)
+		cmd.Stdin = strings.NewReader("Subject: " + subject + "\n\n" + pipedBody)
+		cmd.Dir = p.dir
+		out, err := cmd.CombinedOutput()
+		t.Logf("procmail: %v %s", err, out)
+		return err
+	}
+	if err := run("kept"); err != nil {
+		t.Errorf("procmail ends with %v", err)
+	}
+	check(t, p.wait(t, 1)[0], "kept", "a@example.org")
+	if err := os.RemoveAll(p.store); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(p.store, nil, 0o600); err != nil { // no folder can be made there
+		t.Fatal(err)
+	}
+	if err := run("not kept"); err == nil || !strings.Contains(err.Error(), "75") {
+		t.Errorf("where the mail cannot be kept procmail ends with %v, want 75", err)
+	}
+}
+
+// A Sieve script's pipe, by Dovecot's delivery agent: a mail that cannot be kept is not lost either.
+func TestSievePipe(t *testing.T) {
+	p := newPipe(t)
+	d := peers.NewDovecot(t, peers.DovecotOptions{
+		Sieve: `require ["vnd.dovecot.pipe"]; pipe "spoor-file";`, PipeDir: p.dir,
+	})
+	if code := d.Lda(t, "a@example.org", "Subject: sieve\n\n"+pipedBody); code != 0 {
+		t.Errorf("dovecot-lda ends with %d", code)
+	}
+	check(t, p.wait(t, 1)[0], "sieve", "a@example.org")
+	p.open(t, false)
+	d.Lda(t, "a@example.org", "Subject: kept by Dovecot\n\n"+pipedBody)
+	if n := d.Mails(t, ""); n != 1 {
+		t.Errorf("a mail that spoor could not keep is in the INBOX %d times, want once", n)
+	}
+}
