@@ -52,7 +52,7 @@ func DefaultConfig() Config {
 	judge, keep := anomaly.DefaultConfig(), history.DefaultKeep()
 	return Config{
 		Listen: []string{}, Exporters: []string{}, Sampling: []string{}, Observe: []string{}, Networks: []netip.Prefix{},
-		Buffer: 16 << 20, Interval: unit.Duration(5 * time.Minute), Delegated: 64, MaxHosts: 1_000_000, MaxPairs: 200_000,
+		Buffer: 64 << 20, Interval: unit.Duration(5 * time.Minute), Delegated: 64, MaxHosts: 1_000_000, MaxPairs: 32_768,
 		Profiles: []string{"smtp"}, Mode: judge.Mode, Threshold: int(judge.Flows),
 		Enter: judge.Enter, EnterSlow: judge.EnterSlow, EnterPast: judge.EnterPast,
 		Leave: judge.Leave, LeaveAfter: judge.LeaveAfter, MailServers: []netip.Prefix{},

@@ -337,6 +337,28 @@ func TestPairs(t *testing.T) {
 	}
 }
 
+// TestManyPairs checks that past the limit the histogram is an estimate of the whole, and the table stays small.
+func TestManyPairs(t *testing.T) {
+	c := activity.NewCounter(setup(), start) // follows 1000 pairs
+	const n = 40000
+	for i := range n {
+		f := session("192.0.2.1", "203.0.113.1")
+		f.Dst = netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)})
+		c.Add(f)
+		if i%100 == 0 {
+			for range 49 {
+				c.Add(f)
+			}
+		}
+	}
+	iv := c.Close(start.Add(time.Minute))
+	iv.Finish()
+	h := iv.Pairs[0]
+	if few, many := h[0].Entries, h[2].Entries; few < n*8/10 || few > n*12/10 || many > 1200 || h.Total().Flows < n {
+		t.Errorf("%d pairs of few flows and %d of many, want about 39,600 and 400", few, many)
+	}
+}
+
 func TestNoAllocation(t *testing.T) {
 	s := setup()
 	s.MaxPairs = 0

@@ -55,13 +55,16 @@ func (h *Histogram) Total() (sum Bar) {
 	return sum
 }
 
-// pairs counts flows by pair of host and peer, up to a limit; what is past it is not in the histogram.
+// pairs counts flows by pair of host and peer. It is exact up to a limit of pairs; each time it is reached, half of the
+// pairs, chosen by their hash, are forgotten and no longer followed, and the rest stand for them (adaptive sampling,
+// Flajolet 1990). So the table stays small enough to be fast, and the histogram unbiased.
+//
 // The table is open addressing by a hash of both ends: two pairs of one hash, one in 2^64, count as one.
 type pairs struct {
 	limit int
 	slots []pair // a power of two
 	n     int
-	lost  uint64
+	shift uint8 // pairs whose hash has so many zeros on top are followed: one in 2^shift
 }
 
 type pair struct {
@@ -70,16 +73,18 @@ type pair struct {
 }
 
 func (p *pairs) add(hash, packets, bytes uint64) {
-	if hash == 0 {
-		hash = 1
+	if hash>>(64-p.shift) != 0 || hash == 0 {
+		return
 	}
 	if 4*(p.n+1) > 3*len(p.slots) {
-		p.grow()
+		p.rebuild(max(1024, 2*len(p.slots)))
 	}
 	at := p.find(hash)
 	if at.hash == 0 {
 		if p.n >= p.limit {
-			p.lost++
+			p.shift++
+			p.rebuild(len(p.slots))
+			p.add(hash, packets, bytes)
 			return
 		}
 		p.n++
@@ -97,12 +102,14 @@ func (p *pairs) find(hash uint64) *pair {
 	return &p.slots[i]
 }
 
-func (p *pairs) grow() {
+// rebuild takes the pairs that are still followed over into a table of a size.
+func (p *pairs) rebuild(size int) {
 	old := p.slots
-	p.slots = make([]pair, max(1024, 2*len(old)))
+	p.slots, p.n = make([]pair, size), 0
 	for _, s := range old {
-		if s.hash != 0 {
+		if s.hash != 0 && s.hash>>(64-p.shift) == 0 {
 			*p.find(s.hash) = s
+			p.n++
 		}
 	}
 }
@@ -110,6 +117,10 @@ func (p *pairs) grow() {
 func (p *pairs) histogram() (h Histogram) {
 	for _, s := range p.slots {
 		h.Add(Counts{uint64(s.flows), uint64(s.packets), s.bytes})
+	}
+	for i := range h {
+		b := &h[i]
+		b.Entries, b.Flows, b.Packets, b.Bytes = b.Entries<<p.shift, b.Flows<<p.shift, b.Packets<<p.shift, b.Bytes<<p.shift
 	}
 	return h
 }

@@ -20,7 +20,7 @@ type Setup struct {
 	Observe   func(exporter netip.Addr, in uint32) bool // may be nil: count what all see
 	Delegated uint8                                     // bits of an IPv6 customer's prefix, counted beside each address; 0 is 64
 	MaxHosts  int                                       // per profile; 0 is a million
-	MaxPairs  int                                       // pairs counted for the histogram by pair; 0 is none
+	MaxPairs  int                                       // pairs followed at once for the histogram by pair: exact up to there, estimated above; 0 is none
 	Seed      Seed
 }
 
