@@ -1,3 +1,7 @@
+// Package maillog reads the logs of sendmail and Postfix: per relay, per account and per burst it counts messages,
+// recipients, refusals and viruses, with the lines as evidence. The lines of one message are joined by its queue id;
+// times that tell neither year nor zone get both from the queue ids that our own server made (RFC 3164 has neither,
+// RFC 5424 both). An Index answers for the abuse desk what the logs say of an address at a time.
 package maillog
 
 import (
