@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"spoor/abusebox/intake"
+)
+
+// TestIdleMemory bounds what a daemon needs that has nothing to do.
+func TestIdleMemory(t *testing.T) {
+	dir, _ := crashSetup(t)
+	daemon := startServe(t, dir)
+	kb := anonymousKB(t, daemon.cmd.Process.Pid)
+	t.Logf("an idle daemon holds %d KiB of anonymous memory", kb)
+	if kb > idleKB {
+		t.Errorf("an idle daemon holds %d KiB, more than %d", kb, idleKB)
+	}
+}
+
+// TestMemoryWithManyMails starts a daemon on a spool of 100,000 mails and bounds its memory once all are decided.
+func TestMemoryWithManyMails(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it decides 100,000 mails")
+	}
+	const mails = 100_000
+	dir, _ := crashSetup(t)
+	fillSpool(t, filepath.Join(dir, "store"), mails)
+	daemon := startServe(t, dir)
+	most := 0
+	daemon.until("every mail is decided", func() bool {
+		most = max(most, anonymousKB(t, daemon.cmd.Process.Pid))
+		return daemon.metric("spoor_desk_mails_total", "") >= mails
+	})
+	t.Logf("with %d mails the daemon held at most %d KiB of anonymous memory", mails, most)
+	if most > busyKB {
+		t.Errorf("with %d mails the daemon held %d KiB, more than %d", mails, most, busyKB)
+	}
+}
+
+// fillSpool stores mails that say nothing that the desk would act on: out-of-office answers.
+func fillSpool(t *testing.T, store string, mails int) {
+	t.Helper()
+	if err := os.MkdirAll(store, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	cfg := intake.DefaultSpoolConfig()
+	cfg.Dir, cfg.MinFree = store, 1<<20
+	spool, err := intake.OpenSpool(cfg, intake.SpoolDeps{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	const writers = 64
+	for w := range writers {
+		wg.Go(func() {
+			for n := w; n < mails; n += writers {
+				raw := fmt.Appendf(nil, "From: Sam <sam@far.example>\r\nTo: abuse@example.net\r\nSubject: Out of office\r\nAuto-Submitted: auto-replied\r\n"+
+					"Message-ID: <%d@far.example>\r\n\r\nI am away.\r\n", n)
+				if _, err := spool.Put(context.Background(), intake.Mail{Envelope: intake.Envelope{From: "sam@far.example"}, Raw: raw}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := spool.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
