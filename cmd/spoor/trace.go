@@ -96,6 +96,10 @@ func (t *traceCmd) prepare(ctx context.Context, cfg config.Config) error {
 		return err
 	}
 	for _, h := range t.trustHosts {
+		if a, err := netip.ParseAddr(h); err == nil { // an address vouches for its host
+			nets = append(nets, netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()))
+			continue
+		}
 		if strings.ContainsAny(h, " /@") || h == "" {
 			return usageError("--trust-host %q is no host name\nhint: write a name such as example.net; networks go to --trust-net", h)
 		}

@@ -109,7 +109,7 @@ var mailerFamilies = []struct{ word, family string }{
 	{"apple mail", "Apple mailer"}, {"iphone", "Apple mailer"}, {"phpmailer", "web script"}, {"php", "web script"}, {"swiftmailer", "web script"}, {"wordpress", "web script"},
 	{"roundcube", "webmail"}, {"squirrelmail", "webmail"}, {"horde", "webmail"}, {"coremail", "Chinese webmail"}, {"zimbra", "groupware"}, {"webmail", "webmail"},
 	{"mutt", "Unix mailer"}, {"evolution", "Unix mailer"}, {"kmail", "Unix mailer"}, {"claws", "Unix mailer"}, {"gnus", "Unix mailer"}, {"git-send-email", "developer's tool"}, {"python", "script"}, {"perl", "script"},
-	{"mailchimp", "mailing service"}, {"sendgrid", "mailing service"}, {"mailjet", "mailing service"}, {"acymailing", "mailing service"}, {"bulk", "bulk mailer"}, {"mass", "bulk mailer"}, {"dm", "bulk mailer"},
+	{"mailchimp", "mailing service"}, {"sendgrid", "mailing service"}, {"mailjet", "mailing service"}, {"acymailing", "mailing service"}, {"bulk", "bulk mailer"},
 }
 
 // scannerField says what a virus or spam scanner's field tells, "" for other fields.
@@ -168,7 +168,7 @@ func (r *Result) textClues(s string) {
 			i++
 		case (isDigit(c) || c == '+') && (i == 0 || !isWordByte(s[i-1])):
 			j, n := phoneEnd(s, i)
-			if n >= 7 && n <= 15 && j-i > n {
+			if n >= 7 && n <= 15 && j-i > n && !isoDay(s[i:]) {
 				r.clue("phone", trimSpace(s[i:j]), "")
 			}
 			i = max(j, i+1)
@@ -176,6 +176,11 @@ func (r *Result) textClues(s string) {
 			i++
 		}
 	}
+}
+
+// isoDay knows 2026-10-05, which is no phone number.
+func isoDay(s string) bool {
+	return len(s) >= 10 && (s[:2] == "19" || s[:2] == "20") && digits(s[2:4]) && s[4] == '-' && digits(s[5:7]) && s[7] == '-' && digits(s[8:10])
 }
 
 func isWordByte(c byte) bool {

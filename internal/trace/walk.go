@@ -229,15 +229,15 @@ func (w *walk) trustsProvider(p *Provider) bool {
 type step int
 
 const (
-	stepOutside step = iota // the peer is a stranger
-	stepHidden              // the peer was not recorded
-	stepLocal               // there is no peer: the mail was on this host
-	stepInside              // the peer is on this host or has a private address
-	stepOurs                // the peer is ours by address or verified name
-	stepProvider            // the peer is in the networks of a trusted provider
-	stepNet                 // the peer is in a network that vouches for its lines
-	stepAuth                // the peer had logged in
-	stepFetch               // the mail came from a mailbox
+	stepOutside  step = iota // the peer is a stranger
+	stepHidden               // the peer was not recorded
+	stepLocal                // there is no peer: the mail was on this host
+	stepInside               // the peer is on this host or has a private address
+	stepOurs                 // the peer is ours by address or verified name
+	stepProvider             // the peer is in the networks of a trusted provider
+	stepNet                  // the peer is in a network that vouches for its lines
+	stepAuth                 // the peer had logged in
+	stepFetch                // the mail came from a mailbox
 )
 
 // judge looks at the peer of a trusted line.
