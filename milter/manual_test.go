@@ -77,17 +77,33 @@ func TestSendmailManual(t *testing.T) {
 	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	serveAt(t, filepath.Join(dir, "milter.sock"), "")
+	port := peers.FreePort(t)
+	msa := strings.Replace(block(t, "sendmail.md", "Name=MSA")[0], "Port=submission, M=Ea", "M=E, Addr=127.0.0.1, Port="+portText(port), 1)
 	for _, word := range []string{"S=unix:/run/spoor/milter.sock, T=", "F=T"} {
 		out := newSink(t)
 		mc := block(t, "sendmail.md", word)
 		for i := range mc {
 			mc[i] = strings.ReplaceAll(mc[i], "/run/spoor", dir)
 		}
-		s := peers.NewSendmail(t, peers.SendmailOptions{MC: mc, Sink: out.addr})
+		s := peers.NewSendmail(t, peers.SendmailOptions{MC: append(mc, msa), Sink: out.addr})
 		d := dialSMTP(t, s.Addr)
 		d.cmd("EHLO client.example.org", "250")
 		d.message("manual", "", nil)
-		marked(t, out.bySubject(t, "manual"))
+		got := out.bySubject(t, "manual")
+		marked(t, got)
+		if len(got.fields("X-Submission")) != 0 {
+			t.Error("port 25 counts as submission")
+		}
+
+		d = dialSMTP(t, peers.Loopback(port))
+		d.cmd("EHLO client.example.org", "250")
+		d.message("submission", "", nil)
+		got = out.bySubject(t, "submission")
+		marked(t, got)
+		if len(got.fields("X-Submission")) != 1 {
+			t.Error("the submission service is not known as such")
+		}
+		s.Stop()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -15,15 +16,16 @@ import (
 	"time"
 )
 
-// FreePort returns a TCP port that was free on 127.0.0.1 and on ::1 when asked.
+// FreePort returns a TCP port that was free on 127.0.0.1 and on ::1 when asked. It lies below the range from
+// which the kernel gives ports to others, who would take it before its user does.
 func FreePort(t testing.TB) uint16 {
 	t.Helper()
-	for range 20 {
-		l4, err := net.Listen("tcp4", "127.0.0.1:0")
+	for range 50 {
+		port := uint16(10000 + rand.IntN(20000))
+		l4, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
-			t.Fatalf("find a free port: %v", err)
+			continue
 		}
-		port := l4.Addr().(*net.TCPAddr).AddrPort().Port()
 		l6, err := net.Listen("tcp6", fmt.Sprintf("[::1]:%d", port))
 		l4.Close()
 		if err == nil {
@@ -33,7 +35,7 @@ func FreePort(t testing.TB) uint16 {
 			return port // also where the machine has no IPv6
 		}
 	}
-	t.Fatal("find a free port: none in 20 attempts")
+	t.Fatal("find a free port: none in 50 attempts")
 	return 0
 }
 
