@@ -17,7 +17,7 @@ func dialectOf(l *line, h *Hop, p *peer) string {
 			}
 		}
 	}
-	if d := byWith(l, h); d != "" {
+	if d := byWith(l); d != "" {
 		return d
 	}
 	if d := byHost(l, h); d != "" {
@@ -78,8 +78,8 @@ func numbered(c string) string {
 	return "sendmail"
 }
 
-// byWith knows dialects by the words behind "with" and "via".
-func byWith(l *line, h *Hop) string {
+// byWith knows dialects by the words and comments behind "with", and by "via".
+func byWith(l *line) string {
 	with := &l.clauses[kwWith]
 	for i := 0; i < with.n; i++ {
 		w := with.p[i].text
@@ -89,67 +89,53 @@ func byWith(l *line, h *Hop) string {
 			}
 			continue
 		}
-		switch w[0] | 0x20 {
-		case 'm':
-			if equalFold(w, "microsoft") && i+1 < with.n {
-				if hasFoldPrefix(with.p[i+1].text, "smtpsvc") {
-					return "smtpsvc"
-				}
-				return "exchange"
-			}
-			if equalFold(w, "mapi") {
-				return "exchange"
-			}
-			if equalFold(w, "mailenable") {
-				return "mailenable"
-			}
-		case 'i':
-			if equalFold(w, "internet") {
-				return "exchange5"
-			}
-		case 'n':
-			switch {
-			case equalFold(w, "nnfmp"):
-				return "yahoo"
-			case hasFoldPrefix(w, "novell"):
-				return "groupwise"
-			}
-		case '[' | 0x20:
-			if hasFoldPrefix(w, "[xmail") {
-				return "xmail"
-			}
-		case 'q':
-			if hasFoldPrefix(w, "qmail-scanner") {
-				return "qmail-scanner"
-			}
-		case 'e':
-			if equalFold(w, "ecartis") {
-				return "list"
-			}
-			if equalFold(w, "ecstream") {
-				return "ecelerity"
-			}
-		case 't':
-			if equalFold(w, "thrift") {
-				return "facebook"
-			}
-		case 'h':
-			if equalFold(w, "httprest") {
-				return "google"
-			}
-		case 'c':
-			if equalFold(w, "cmsmtp") {
-				return "cloudmark"
-			}
-		case 's':
-			if equalFold(w, "spamassassin") {
-				return "spamd"
-			}
+		next := ""
+		if i+1 < with.n {
+			next = with.p[i+1].text
+		}
+		if d := byProtocolWord(w, next); d != "" {
+			return d
 		}
 	}
-	via := l.clauses[kwVia].word()
+	return byVia(l.clauses[kwVia].word())
+}
+
+// protocolWords are words behind "with" that only one dialect writes.
+var protocolWords = []signature{
+	{"mapi", "exchange"}, {"mailenable", "mailenable"}, {"internet", "exchange5"}, {"nnfmp", "yahoo"}, {"ecartis", "list"}, {"ecstream", "ecelerity"},
+	{"thrift", "facebook"}, {"httprest", "google"}, {"cmsmtp", "cloudmark"}, {"spamassassin", "spamd"},
+}
+
+// byProtocolWord knows one word behind "with"; next is the word behind it.
+func byProtocolWord(w, next string) string {
+	switch {
+	case len(w) < 4 || hasFoldPrefix(w, "esmtp") || hasFoldPrefix(w, "smtp"):
+		return ""
+	case equalFold(w, "microsoft") && next != "":
+		if hasFoldPrefix(next, "smtpsvc") {
+			return "smtpsvc"
+		}
+		return "exchange"
+	case hasFoldPrefix(w, "novell"):
+		return "groupwise"
+	case hasFoldPrefix(w, "[xmail"):
+		return "xmail"
+	case hasFoldPrefix(w, "qmail-scanner"):
+		return "qmail-scanner"
+	}
+	for _, s := range protocolWords {
+		if equalFold(w, s.prefix) {
+			return s.dialect
+		}
+	}
+	return ""
+}
+
+// byVia knows the word behind "via".
+func byVia(via string) string {
 	switch {
 	case via == "":
+		return ""
 	case equalFold(via, "smap") || equalFold(via, "csmap"):
 		return "smap"
 	case equalFold(via, "smtpd"):

@@ -131,7 +131,6 @@ func (r *Result) conclude(w *walk, e end) {
 	if e.status == StatusAllTrusted {
 		return
 	}
-	own := b.Trust == TrustOwn
 	b.Trust = TrustBoundary
 	if e.status != StatusTraced {
 		return
@@ -143,7 +142,7 @@ func (r *Result) conclude(w *walk, e end) {
 	switch {
 	case e.fallback:
 		r.Origin.Confidence = ConfidenceLow
-	case own || !w.complaint:
+	case !w.complaint: // else even the topmost line is but the complainant's word
 		r.Origin.Confidence = ConfidenceHigh
 	}
 	if r.Origin.Confidence == ConfidenceHigh && b.Dialect == "literal" {

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"spoor/internal/message"
 )
@@ -205,5 +206,43 @@ func TestWalk(t *testing.T) {
 				t.Errorf("roles %q, want %q", got, tc.roles)
 			}
 		})
+	}
+}
+
+// What a complainant's line says is never proven by it, whoever wrote the lines below.
+func TestConfidence(t *testing.T) {
+	const text = `
+		Received: from out3.example.net (out3.example.net [192.0.2.25]) by mx1.reporter.example (Postfix) with ESMTPS id A2; Mon, 5 Oct 2026 08:03:11 +0000
+		Received: from bot (dsl.isp.example [203.0.113.9]) by out3.example.net (Postfix) with SMTP id A1; Mon, 5 Oct 2026 08:03:09 +0000`
+	for _, tc := range []struct {
+		name string
+		o    Options
+		ip   string
+		want Confidence
+	}{
+		{"nothing configured", Options{}, "192.0.2.25", ConfidenceMedium},
+		{"our host below a stranger's line", Options{Hosts: []string{"example.net"}}, "203.0.113.9", ConfidenceMedium},
+		{"the stranger's host is trusted", Options{Hosts: []string{"example.net"}, TrustHosts: []string{"reporter.example"}}, "203.0.113.9", ConfidenceHigh},
+		{"the same, read as a complaint", Options{Hosts: []string{"example.net"}, TrustHosts: []string{"reporter.example"}, Complaint: true}, "203.0.113.9", ConfidenceMedium},
+	} {
+		r := NewTracer(tc.o).Trace(header(t, text))
+		if r.Origin == nil || r.Origin.IP.String() != tc.ip || r.Origin.Confidence != tc.want {
+			t.Errorf("%s: %+v, want %s %s", tc.name, r.Origin, tc.ip, tc.want)
+		}
+	}
+}
+
+// The milter's connection is hop 0 and proves what it saw.
+func TestConnection(t *testing.T) {
+	conn := &Connection{IP: netip.MustParseAddr("::ffff:203.0.113.9"), Port: 4711, HELO: "bot", By: "mx.example.net", With: "ESMTP", ID: "4Xk2p", Time: time.Date(2026, 10, 5, 8, 3, 9, 0, time.UTC)}
+	h := header(t, "Received: from victim (victim.example.org [198.51.100.7]) by mx.example.net (Postfix) with SMTP id A1; Mon, 5 Oct 2026 08:03:08 +0000\nFrom: a@example.com")
+	r := NewTracer(Options{}).TraceConnection(h, conn)
+	o := r.Origin
+	if o == nil || o.IP.String() != "203.0.113.9" || o.Port != 4711 || o.Hop != 0 || o.Confidence != ConfidenceHigh || len(r.Hops) != 2 || r.Hops[1].Trust != TrustClaimed {
+		t.Errorf("%+v\n%+v", o, r.Hops)
+	}
+	conn.IP = netip.MustParseAddr("127.0.0.1")
+	if r = NewTracer(Options{}).TraceConnection(h, conn); r.Origin == nil || r.Origin.IP.String() != "198.51.100.7" {
+		t.Errorf("behind a local filter: %+v", r.Origin)
 	}
 }
