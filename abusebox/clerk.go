@@ -63,6 +63,23 @@ func (c *Clerk) Preview(ctx context.Context, id incident.ID) (notify.Notice, err
 	return c.Composer.Compose(ctx, notify.Job{Task: task, Incidents: []incident.Incident{i}, Now: c.now()})
 }
 
+// Draft composes a report about an incident to somebody outside; with send it is queued as well, as if a person had
+// put it into the post.
+func (c *Clerk) Draft(ctx context.Context, id incident.ID, command incident.Command, send bool) (notify.Notice, error) {
+	i, err := c.Store.Incident(ctx, id)
+	if err != nil {
+		return notify.Notice{}, err
+	}
+	task := incident.Task{Kind: incident.Outward, Contact: incident.Contact{Addresses: []string{command.To}}, Incidents: []incident.ID{id}}
+	draft, err := c.Composer.Compose(ctx, notify.Job{Task: task, Incidents: []incident.Incident{i}, Now: c.now()})
+	if err != nil || !send {
+		return draft, err
+	}
+	command.At = c.now()
+	_, err = c.change(ctx, []incident.ID{id}, func(all []incident.Incident) (incident.Decision, error) { return c.Policy.Outwardly(command, all[0]) })
+	return draft, err
+}
+
 // Verify walks the history's chain: how many entries it has, how many were erased, the hash at its end, and what is wrong.
 func (c *Clerk) Verify(ctx context.Context) (Chain, error) {
 	var chain Chain

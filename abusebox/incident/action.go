@@ -135,6 +135,19 @@ func (i *Incident) acknowledge(now time.Time) {
 	}
 }
 
+// Outwardly queues a report about an incident to somebody outside: the operator of the network that it came from.
+// Only a person does this, and says so.
+func (p Policy) Outwardly(c Command, i Incident) (Decision, error) {
+	if c.Who == "" || c.To == "" {
+		return Decision{}, fmt.Errorf("%s: %w: who sends it, and to whom", i.ID, ErrInput)
+	}
+	change := Change{Incident: i}
+	change.Incident.Changed = c.At
+	change.record(c.At, c.Who, string(Outward), "to "+c.To+": "+c.Why)
+	task := Task{Kind: Outward, Of: []int{0}, Contact: Contact{Addresses: []string{c.To}}, Why: c.Why, State: Queued, Created: c.At, Due: c.At, Expires: c.At.Add(p.Expires)}
+	return Decision{Outcome: Filed, Changes: []Change{change}, Tasks: []Task{task}}, nil
+}
+
 // Merge moves everything of from into into. Evidence never crosses a subject or an address, so both must be
 // about the same address and subject; holder and type may differ, where a person knows better.
 func (p Policy) Merge(c Command, into, from Incident) (Decision, error) {

@@ -26,6 +26,11 @@ func (p Policy) Answer(i Incident, reply Evidence, automatic bool, now time.Time
 // An incident that waits already stays as it is.
 func (p Policy) Undelivered(t Task, incidents []Incident, why string, now time.Time) Decision {
 	d := Decision{Outcome: Bounced}
+	switch t.Kind {
+	case Notice, Digest, Reminder, Escalation:
+	default: // what never was for the contact says nothing about it
+		return d
+	}
 	desk := Task{Kind: ToDesk, Why: "a mail to " + t.Contact.Key() + " did not arrive: " + why, State: Queued, Created: now, Due: now, Expires: now.Add(p.Expires)}
 	for _, i := range incidents {
 		if i.State.Closed() || i.State == Held {
@@ -39,7 +44,7 @@ func (p Policy) Undelivered(t Task, incidents []Incident, why string, now time.T
 		desk.Of = append(desk.Of, len(d.Changes))
 		d.Changes = append(d.Changes, change)
 	}
-	if len(d.Changes) > 0 && t.Kind != ToDesk {
+	if len(d.Changes) > 0 {
 		d.Tasks = []Task{desk}
 	}
 	return d

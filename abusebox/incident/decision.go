@@ -88,6 +88,7 @@ const (
 	Escalation  TaskKind = "escalation"  // to the upstream contact or the desk
 	ToDesk      TaskKind = "desk"        // something for people to read
 	Acknowledge TaskKind = "acknowledge" // to the complainant, once
+	Outward     TaskKind = "outward"     // a report to somebody outside, drafted for a person to send
 	Education   TaskKind = "education"   // the month's patterns, to all contacts
 	Hook        TaskKind = "hook"        // run a program
 	Block       TaskKind = "block"       // propose a restriction

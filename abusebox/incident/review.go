@@ -74,8 +74,17 @@ func (r *reviewer) review(i Incident, q Quietness) {
 	c.Incident.Changed = r.now
 }
 
+// isQuiet reports whether neither complaints nor our flows told of anything for long enough.
 func (r *reviewer) isQuiet(i Incident, q Quietness) bool {
-	return !q.Active && i.State != Held && i.State != Unassigned && r.now.Sub(i.Last) >= r.policy.QuietAfter && r.now.Sub(i.Opened) >= r.policy.QuietAfter
+	if i.State == Held || i.State == Unassigned {
+		return false
+	}
+	for _, last := range []time.Time{i.Last, i.Opened, q.Last} {
+		if r.now.Sub(last) < r.policy.QuietAfter {
+			return false
+		}
+	}
+	return true
 }
 
 // goesOn reports whether something happened after the last notice: to repeat a notice about nothing new helps nobody.

@@ -188,7 +188,7 @@ func (c *Composer) zoneOf(contact incident.Contact) *time.Location {
 
 // isSingle reports whether a mail is about one message, so that a feedback report may carry it (RFC 5965 §1).
 func isSingle(job Job) bool {
-	if len(job.Incidents) != 1 || job.Task.Kind != incident.Notice {
+	if len(job.Incidents) != 1 || job.Task.Kind != incident.Notice && job.Task.Kind != incident.Outward {
 		return false
 	}
 	i := job.Incidents[0]

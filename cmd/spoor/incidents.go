@@ -36,7 +36,7 @@ func newIncidentsCmd(a *app) *cobra.Command {
 	}
 	cmd.AddCommand(newIncidentsListCmd(a), newIncidentsShowCmd(a))
 	cmd.AddCommand(newIncidentActs(a)...)
-	cmd.AddCommand(newIncidentsMergeCmd(a), newIncidentsVerifyCmd(a))
+	cmd.AddCommand(newIncidentsMergeCmd(a), newIncidentsDraftCmd(a), newIncidentsVerifyCmd(a))
 	return cmd
 }
 

@@ -42,6 +42,7 @@ func newRoot(a *app) *cobra.Command {
 		newFlowsCmd(a),
 		newIncidentsCmd(a),
 		newNoticeCmd(a),
+		newExportCmd(a),
 		newPurgeCmd(a),
 	)
 	return root

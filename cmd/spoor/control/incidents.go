@@ -23,6 +23,7 @@ type IncidentClerk interface {
 	Apply(ctx context.Context, id incident.ID, c incident.Command) (incident.Incident, error)
 	Merge(ctx context.Context, into, from incident.ID, c incident.Command) (incident.Incident, error)
 	Preview(ctx context.Context, id incident.ID) (notify.Notice, error)
+	Draft(ctx context.Context, id incident.ID, c incident.Command, send bool) (notify.Notice, error)
 	Verify(ctx context.Context) (abusebox.Chain, error)
 }
 
@@ -73,6 +74,19 @@ func Incidents(mux *http.ServeMux, records IncidentRecords, clerk IncidentClerk)
 		n, err := clerk.Preview(r.Context(), id)
 		Reply(w, NoticeMail{Notice: n, Raw: string(n.Raw)}, known(err))
 	}))
+	mux.HandleFunc("POST /incidents/{id}/draft", withIncident(func(w http.ResponseWriter, r *http.Request, id incident.ID) {
+		var c incident.Command
+		if err := json.NewDecoder(r.Body).Decode(&c); err != nil {
+			Fail(w, &Error{Status: http.StatusBadRequest, Message: err.Error()})
+			return
+		}
+		n, err := clerk.Draft(r.Context(), id, c, r.URL.Query().Get("send") == "yes")
+		Reply(w, NoticeMail{Notice: n, Raw: string(n.Raw)}, known(err))
+	}))
+	mux.HandleFunc("GET /export", func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		Stream(w, export(r.Context(), records, q.Get("holder"), q.Get("person")))
+	})
 	notices(mux, records)
 	mux.HandleFunc("GET /history", func(w http.ResponseWriter, r *http.Request) {
 		chain, err := clerk.Verify(r.Context())

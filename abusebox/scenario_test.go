@@ -1,0 +1,211 @@
+package abusebox_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"spoor/abusebox"
+	"spoor/abusebox/incident"
+)
+
+// flows are a witness with a memory: which spans it covered, and what it saw of one address.
+type flows struct {
+	mu      sync.Mutex
+	covered []incident.Span
+	seen    []incident.Sighting
+	listed  []incident.Listing
+}
+
+func (f *flows) Testify(_ context.Context, q incident.Question) (incident.Testimony, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := incident.Testimony{Source: incident.FromFlows, Covered: f.covered, Share: 0.01}
+	for _, s := range f.seen {
+		if s.Overlaps(q.Window) {
+			t.Seen = append(t.Seen, s)
+		}
+	}
+	for _, l := range f.listed {
+		if l.Addr == q.Addr {
+			t.Listed = append(t.Listed, incident.Span{From: l.Since, To: l.Until})
+		}
+	}
+	return t, nil
+}
+
+func (f *flows) Listings(context.Context, time.Time) ([]incident.Listing, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.listed, nil
+}
+
+func (f *flows) set(change func(*flows)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(f)
+}
+
+// tick turns the clock and lets the desk look at it.
+func (w *world) tick(d time.Duration) {
+	w.t.Helper()
+	w.clock.add(d)
+	if err := w.desk.Review(context.Background()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.settled()
+}
+
+func (w *world) subjects() (all []string) {
+	for n := range w.sink.count() {
+		subject := w.sink.mail(n).Header.Text("Subject")
+		all = append(all, w.sink.rcpt[n][0]+": "+subject[:min(len(subject), 30)])
+	}
+	return all
+}
+
+// TestFromListToQuiet is the life of one host: on our list, told, complained of, told again, quiet, closed.
+func TestFromListToQuiet(t *testing.T) {
+	f := &flows{covered: []incident.Span{{From: day.AddDate(0, 0, -30), To: day.AddDate(0, 0, 30)}}}
+	w := newWorld(t, func(d *abusebox.Deps) {
+		d.Witnesses, d.Listings = []abusebox.Witness{f}, f
+		d.Holders = customers{"*": {customer("c1", func(c *incident.Contact) { c.Upstream = []string{"noc@upstream.example"} })}}
+	})
+	now := w.clock.now()
+	f.set(func(f *flows) {
+		f.listed = []incident.Listing{{Addr: ours.Addr().Next(), Profile: "spam", Since: now.Add(-time.Hour), Until: now, Reasons: []string{"900 hosts in 10 minutes"}, Sure: true}}
+		f.seen = []incident.Sighting{{Span: incident.Span{From: now.Add(-time.Hour), To: now.Add(26 * time.Hour)}, Count: 9000, What: "9000 connections to port 25"}}
+	})
+	for range 3 { // the same listing again changes nothing
+		if err := w.desk.Proact(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.settled()
+	w.clock.add(2 * time.Hour)
+	w.put(arf("192.0.2.1", w.clock.now(), 1))
+	w.settled()
+	i := w.incidents()[0]
+	if len(w.incidents()) != 1 || !i.Proactive || i.Reports != 1 || i.Lead.By != 3*time.Hour || !i.Confidence.Has([]incident.Ground{incident.OwnEvidence}) {
+		t.Errorf("%+v", i)
+	}
+	w.tick(24 * time.Hour) // no answer, and it goes on
+	w.tick(25 * time.Hour) // again nobody answers; our flows have ended
+	w.tick(24 * time.Hour)
+	w.tick(24 * time.Hour)
+	w.tick(24 * time.Hour)
+	want := []string{
+		"noc@c1.example: [S-1] Spam reported from your ",
+		"noc@c1.example: [S-1] Second notice: Spam stil",
+	}
+	if diff := cmp.Diff(want, w.subjects()); diff != "" {
+		t.Error(diff)
+	}
+	if i = w.incidents()[0]; i.State != incident.Resolved || !strings.Contains(strings.Join(i.Why, " "), "our flows show nothing of the kind since") {
+		t.Errorf("%s: %v", i.State, i.Why)
+	}
+	w.put(arf("192.0.2.1", w.clock.now(), 2))
+	w.settled()
+	if all := w.incidents(); len(all) != 2 || all[0].Previous != 1 { // days later: a new window, that follows on the old
+		t.Errorf("%d incidents, previous %s", len(all), all[0].Previous)
+	}
+}
+
+// TestContradiction: our flows saw the host all the time, and nothing of the kind; eight hours earlier there was.
+func TestContradiction(t *testing.T) {
+	now := day
+	f := &flows{covered: []incident.Span{{From: now.Add(-20 * time.Hour), To: now.Add(20 * time.Hour)}},
+		seen: []incident.Sighting{{Span: incident.Span{From: now.Add(-8*time.Hour - 5*time.Minute), To: now.Add(-8*time.Hour + 5*time.Minute)}, Count: 90, What: "90 connections to port 25"}}}
+	w := newWorld(t, func(d *abusebox.Deps) { d.Witnesses = []abusebox.Witness{f} })
+	w.put(arf("192.0.2.25", now, 1))
+	w.settled()
+	i := w.incidents()[0]
+	if i.State != incident.Held || !i.Confidence.Contradicted || w.sink.count() != 0 {
+		t.Errorf("%s, %d mails", i.State, w.sink.count())
+	}
+	told := false
+	for _, p := range i.Confidence.Parts {
+		told = told || strings.Contains(p.Why, "it fits if the reporter's times are +0800")
+	}
+	if !told {
+		t.Errorf("%+v", i.Confidence.Parts)
+	}
+}
+
+func TestDigestContact(t *testing.T) {
+	w := newWorld(t, func(d *abusebox.Deps) {
+		d.Holders = customers{"*": {customer("c1", func(c *incident.Contact) { c.Delivery, c.Language, c.Zone = "digest", "zh-TW", "Asia/Taipei" })}}
+	})
+	for n := range 4 {
+		w.put(arf([]string{"192.0.2.25", "192.0.2.26"}[n%2], w.clock.now(), n))
+	}
+	w.settled()
+	if w.sink.count() != 0 {
+		t.Fatalf("%d mails at once to a contact that takes digests", w.sink.count())
+	}
+	w.tick(24*time.Hour + time.Minute)
+	if w.sink.count() != 1 {
+		t.Fatalf("%d digests", w.sink.count())
+	}
+	if text := w.sink.mail(0).Children[0].Text(); !strings.Contains(text, "192.0.2.25") || !strings.Contains(text, "192.0.2.26") || !strings.Contains(text, "Asia/Taipei") || !strings.Contains(text, "垃圾郵件") {
+		t.Errorf("%s", text)
+	}
+}
+
+// brakes hold back one format.
+type brakes struct{ format string }
+
+func (b brakes) Brakes() ([]incident.Rule, []incident.Ground) {
+	return []incident.Rule{{Name: "breaker: format " + b.format, Do: incident.DoHold, Formats: []string{b.format}}}, []incident.Ground{incident.Structured}
+}
+
+func TestBrakes(t *testing.T) {
+	w := newWorld(t, func(d *abusebox.Deps) { d.Brakes = brakes{"arf"} })
+	w.put(arf("192.0.2.25", w.clock.now(), 1))
+	w.settled()
+	if i := w.incidents()[0]; i.State != incident.Held || w.sink.count() != 0 {
+		t.Errorf("%s %v", i.State, i.Why)
+	}
+}
+
+func TestRouteChangesHands(t *testing.T) {
+	held := customers{"*": {customer("c1")}}
+	w := newWorld(t, func(d *abusebox.Deps) { d.Holders = held })
+	w.put(arf("192.0.2.25", w.clock.now(), 1))
+	w.settled()
+	held["*"] = []incident.Holder{customer("c2")}
+	w.put(arf("192.0.2.25", w.clock.now(), 2))
+	w.settled()
+	all := w.incidents()
+	if len(all) != 2 || all[0].Key.Holder != "c2" || w.sink.count() != 2 || w.sink.rcpt[1][0] != "noc@c2.example" {
+		t.Errorf("%d incidents, %v", len(all), w.subjects())
+	}
+}
+
+func TestCommentsAreNeverSent(t *testing.T) {
+	w := newWorld(t)
+	w.put(arf("192.0.2.25", w.clock.now(), 1))
+	w.settled()
+	clerk := w.desk.Clerk()
+	if _, err := clerk.Apply(context.Background(), 1, incident.Command{Do: "comment", Who: "ann", Why: "a-secret-word"}); err != nil {
+		t.Fatal(err)
+	}
+	w.put(arf("192.0.2.25", w.clock.now().Add(time.Hour), 2))
+	w.settled()
+	w.tick(25 * time.Hour)
+	if w.sink.count() != 2 {
+		t.Fatalf("%d mails", w.sink.count())
+	}
+	for n := range w.sink.count() {
+		if contains(w.sink.mails[n], "a-secret-word") {
+			t.Error("a comment was sent")
+		}
+	}
+	if chain, err := clerk.Verify(context.Background()); err != nil || chain.Broken != "" || chain.Entries < 3 {
+		t.Errorf("%+v, %v", chain, err)
+	}
+}
