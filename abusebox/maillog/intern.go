@@ -7,6 +7,9 @@ const maxTexts = 1 << 16
 
 // text is b, cut to what a list shows, as a string.
 func (in interner) text(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
 	b = b[:min(len(b), maxShortText)]
 	if s, ok := in[string(b)]; ok {
 		return s

@@ -7,6 +7,7 @@ package maillog
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -61,6 +62,10 @@ type Tally struct {
 	bursts   *bursts
 	viruses  map[string]int64
 	total    Total
+	since    int64 // what is counted, in seconds since 1970,
+	until    int64 // and where it ends
+	first    int64
+	last     int64
 	lines    lineCounts
 	zone     zoneNote
 	join     *joiner
@@ -74,6 +79,13 @@ func NewTally(opts Options) *Tally {
 	opts = opts.withDefaults()
 	t := &Tally{
 		opts: opts, relays: newBoard[netip.Addr](opts.MaxRelays), accounts: newBoard[string](opts.MaxAccounts), viruses: map[string]int64{},
+	}
+	t.since, t.until = math.MinInt64, math.MaxInt64
+	if !opts.Since.IsZero() {
+		t.since = opts.Since.Unix()
+	}
+	if !opts.Until.IsZero() {
+		t.until = opts.Until.Unix()
 	}
 	t.join = newJoiner(newClock(opts.Zone, time.Local, opts.Year, opts.Now()), t.add)
 	t.bursts = newBursts(opts.Burst, int64(opts.BurstGap/time.Second), 200, t.burstAlert())
@@ -92,17 +104,14 @@ func (t *Tally) burstAlert() func(*run) {
 
 // add counts one fact.
 func (t *Tally) add(f *fact) {
-	if !t.opts.Since.IsZero() && f.at < t.opts.Since.Unix() || !t.opts.Until.IsZero() && f.at >= t.opts.Until.Unix() {
+	if f.at < t.since || f.at >= t.until {
 		return
 	}
 	t.total.Counts.add(f)
-	at := unix(f.at)
-	if t.total.First.IsZero() || at.Before(t.total.First) {
-		t.total.First = at
+	if t.first == 0 || f.at < t.first {
+		t.first = f.at
 	}
-	if at.After(t.total.Last) {
-		t.total.Last = at
-	}
+	t.last = max(t.last, f.at)
 	if f.addr.IsValid() {
 		r := t.relays.add(f.addr, f)
 		r.names.add(f.name, t.relays.texts)
@@ -161,6 +170,9 @@ func (t *Tally) Report() Report {
 
 func (t *Tally) totals() Total {
 	total := t.total
+	if t.first != 0 {
+		total.First, total.Last = unix(t.first), unix(t.last)
+	}
 	total.Lines, total.LogBytes, total.Understood = t.lines.lines, t.lines.bytes, t.lines.understood
 	total.Malformed, total.Overlong = t.lines.malformed, t.lines.overlong
 	note := t.zone.with(t.join.clock)

@@ -86,11 +86,11 @@ func (y *yearTables) count(m time.Month) {
 		for i := range complaintsPerDay {
 			carrier(rng, day.Begin().Add(time.Duration(i)*time.Second), func(e stats.Event) {
 				table.Add(e)
-				month.Add(e)
 				events++
 			})
 		}
 		y.put(table, events)
+		month.Merge(table)
 	}
 	y.put(month, 0)
 }
