@@ -112,7 +112,7 @@ func (r *readCmd) run(ctx context.Context, files []string) (err error) {
 	mux := http.NewServeMux()
 	control.Flows(mux, w)
 	// An entry of the list begins with the end of its interval, so the time reaches past that.
-	r.from, r.to = reading.From.Truncate(r.interval).Format(time.RFC3339), reading.To.Add(2 * r.interval).Truncate(r.interval).Format(time.RFC3339)
+	r.from, r.to = reading.From.Truncate(r.interval).Format(time.RFC3339), reading.To.Add(2*r.interval).Truncate(r.interval).Format(time.RFC3339)
 	return r.answer(ctx, control.Local(mux))
 }
 

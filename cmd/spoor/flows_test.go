@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -110,4 +111,52 @@ func TestFlowsFromTheHistory(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFlowJSONIsDocumented holds every printed name, at any depth, against the section of docs/json.md.
+func TestFlowJSONIsDocumented(t *testing.T) {
+	manual, err := os.ReadFile("../../docs/json.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(manual), "\n## spoor flows\n")
+	if !found {
+		t.Fatal("docs/json.md has no section spoor flows")
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	config := flowStore(t)
+	for _, args := range [][]string{{"top"}, {"hist"}, {"anomalies"}, {"show", "192.0.2.7"}, {"show", "192.0.2.7", "--evidence"}, {"exporters"}} {
+		var out, errw bytes.Buffer
+		args = append([]string{"-c", config, "flows", "--json", "--from", "2026-09-01T12:00:00Z", "--to", "2026-09-01T14:00:00Z"}, args...)
+		if code := run(context.Background(), args, strings.NewReader(""), &out, &errw); code != exitDone || out.Len() == 0 {
+			t.Fatalf("%v: exit %d: %s", args, code, errw.String())
+		}
+		decoder := json.NewDecoder(&out)
+		for decoder.More() {
+			var v any
+			if err := decoder.Decode(&v); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range namesIn(v) {
+				if !strings.Contains(section, `"`+name+`"`) && !strings.Contains(section, "`"+name+"`") {
+					t.Errorf("%v prints %q, which docs/json.md does not tell", args, name)
+				}
+			}
+		}
+	}
+}
+
+// namesIn lists the names of all objects in a JSON value.
+func namesIn(v any) (names []string) {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, inner := range v {
+			names = append(append(names, name), namesIn(inner)...)
+		}
+	case []any:
+		for _, inner := range v {
+			names = append(names, namesIn(inner)...)
+		}
+	}
+	return names
 }
