@@ -90,6 +90,12 @@ func onlySeparators(s string) bool {
 
 // arrows reads "a -> b", "a > b", "a => b", "a to b" between addresses.
 func arrows(before, after string, k int, h hit, hits []hit) (reading, bool) {
+	if k+1 < len(hits) && strings.HasPrefix(strings.TrimLeft(after, " \t"), "<-") {
+		return reading{is: target, weight: weightLog + 1, word: "<-", log: true}, true
+	}
+	if k > 0 && strings.HasSuffix(strings.TrimRight(before, " \t-"), "<") && strings.HasSuffix(strings.TrimRight(before, " \t"), "-") {
+		return reading{is: source, weight: weightLog + 1, word: "<-", log: true}, true
+	}
 	a := strings.TrimLeft(after, " \t:)]")
 	if arrowAt(a) && len(findNextAddress(hits, k)) > 0 {
 		return reading{is: source, weight: weightLog + 1, word: "->", log: true}, true
@@ -258,6 +264,9 @@ func decided(is bearing, w, key, before string, at int, label bool, skipped int,
 	assigned := strings.HasSuffix(key, "=") || strings.HasSuffix(key, ":") || strings.HasSuffix(key, "[")
 	switch is {
 	case source:
+		if !label && !assigned && !plain && actsOn(w) {
+			return reading{is: target, weight: 64 - 4*skipped, word: w}, skipped < 3
+		}
 		if (label || assigned) && skipped <= 2 {
 			weight := weightLabel
 			if assigned && strings.HasSuffix(key, "=") {
@@ -296,6 +305,15 @@ func decided(is bearing, w, key, before string, at int, label bool, skipped int,
 		return reading{is: reference, weight: 80 - 5*skipped, word: w, label: label}, skipped < 4
 	}
 	return reading{}, false
+}
+
+// actsOn tells participles whose object is the victim ("attacking x").
+func actsOn(w string) bool {
+	switch w {
+	case "attacking", "scanning", "probing", "exploiting", "abusing", "intruding", "targeting", "hitting", "flooding":
+		return true
+	}
+	return false
 }
 
 // isOwning tells verbs behind which the complainant names his own host.

@@ -128,7 +128,7 @@ func mailbox(v string) string {
 // collect sorts the parts of the tree into body, files, mails and feedback.
 func (d *document) collect(p *message.Part, alternative bool) {
 	switch {
-	case p.IsMail() && p != d.root:
+	case p.IsMail():
 		d.mails = append(d.mails, p.Children[0])
 	case p.MediaType == "multipart/alternative":
 		d.alternative(p)

@@ -59,7 +59,7 @@ func claimedOrigin(h message.Header) []Origin {
 	for _, name := range [...]string{"X-SpamCop-Sourceip", "X-Source-IP", "X-AOL-IP", "X-Originating-IP", "X-Sender-IP", "X-Client-IP", "X-Remote-IP", "X-Real-IP", "X-Originating-Ip-Address", "X-Sender-Ip", "X-Source", "X-SMTP-Peer", "X-PHP-Client"} {
 		for _, f := range h.All(name) {
 			if ip, ok := parseAddress(f.Value()); ok && usable(ip) {
-				return []Origin{{IP: ip, Why: name + " of the enclosed mail"}}
+				return []Origin{{IP: ip, Claimed: true, Why: name + " of the enclosed mail"}}
 			}
 		}
 	}

@@ -79,6 +79,11 @@ func (d *document) isAutoReply(subject string) bool {
 		}
 		return false
 	}
+	for _, c := range d.weighing().chosen() {
+		if c.named && c.forIt.is == source || c.logged {
+			return false // some reporters say auto-replied and mean auto-generated
+		}
+	}
 	return strings.HasPrefix(subject, "re:") || strings.HasPrefix(subject, "aw:") || len(d.mails) == 0 && len(findAddresses(d.subject)) == 0 && !strings.Contains(subject, "abuse") && !strings.Contains(subject, "attack")
 }
 

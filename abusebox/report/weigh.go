@@ -340,6 +340,9 @@ func isReferenceLine(t string, hits []hit) bool {
 			return true
 		}
 	}
+	if hits[0].port == 53 && t[hits[0].end] == '#' && strings.HasPrefix(low, "address") {
+		return true // nslookup names its server
+	}
 	if len(hits) == 2 && hits[0].end+5 >= hits[1].start && strings.Trim(t[hits[0].full:hits[1].start], " ") == "-" {
 		return true // a range of addresses
 	}

@@ -28,7 +28,7 @@ var bearings = wordTable(map[bearing]string{
 		origin-ip originip x-originating-ip originating-ip client-ip sourcehost bad aggressor aggressive invader actor culprits thief
 		caller rogue conducting sshd orig_h id.orig_h unauthorized violation offense ofending source(s) ip(s) spamvertised spam-source authenticated connecting connected
 
-		quelle quell quell-ip angreifer angreifende angreifenden absender verursacher verursachende herkunft ursprung täter auffällige auffälligen betroffene betroffenen gesperrt gesperrte schädliche einliefernde einliefernder
+		quelle quell quell-ip quelladresse quell-adresse quellsystem angreifersystem angreifers angreifendes angreifender absenderadresse auffälliges betroffenes kompromittierte kompromittiertes infizierte infizierter infiziertes störer angreifer angreifende angreifenden absender verursacher verursachende herkunft ursprung täter auffällige auffälligen betroffene betroffenen gesperrt gesperrte schädliche einliefernde einliefernder
 		attaquant attaquante origine provenance émetteur expéditeur incriminée fautive infectée malveillante
 		origen atacante atacantes fuente origem fonte infractor infractora emisor remitente infectado infectada ofensor ofensora atacando maliciosa malicioso
 		bron aanvaller aanvallend aanvallende afkomstig afzender geïnfecteerde besmette misbruikende overtreder
@@ -51,9 +51,9 @@ var bearings = wordTable(map[bearing]string{
 		адрес адреса адресу адресом ip-адрес ip-адреса ip-адресу ip-адресом ip-адресов хост хоста сервер сервера сервером узел machine's adresu`,
 	target: `destination destinations dst dest daddr target targets targeted targeting victim victims victim's our ours my mine local lip honeypot honeypots honeynet sensor
 		to against towards toward attacked recipient reporter complainant monitored into dip dstip targetip destip destinationip destaddr victimip d-ip s-ip
-		sinkhole receiving laddr local_ip localip server_ip serverip listener resp_h id.resp_h connect get post dnat internal defended protected probed-host reporter's reported-by reporting
+		sinkhole receiving laddr local_ip localip server_ip serverip listener resp_h id.resp_h connect get post previous usual legitimate genuine dnat internal defended protected probed-host reporter's reported-by reporting
 		cc c2 c&c cnc mx
-		ziel ziel-ip zieladresse ziele opfer unser unsere unserer unseren unserem mein meine meinen meinem gegen empfänger lokale
+		ziel ziel-ip zieladresse zielserver zielsystem zielrechner ziele geschädigter opfer unser unsere unserer unseren unserem mein meine meinen meinem gegen empfänger lokale
 		cible cibles victime notre nos mon vers contre destinataire
 		destino destinos objetivo víctima victima nuestro nuestra nuestros mi hacia contra
 		alvo vítima nosso nossa nossos meu minha para
