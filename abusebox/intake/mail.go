@@ -28,6 +28,7 @@ const (
 	SourceMaildir Source = "maildir" // a watched Maildir
 	SourceIMAP    Source = "imap"    // IMAP collection
 	SourceMilter  Source = "milter"  // a report of our own milter
+	SourceDesk    Source = "desk"    // our own word to the people of the desk
 )
 
 // An Envelope is what we know of a mail from its way in, not from its text.

@@ -152,11 +152,7 @@ func (s *Server) newSMTP(lmtp bool) *smtp.Server {
 		if !ok {
 			return nil, errors.New("intake: a connection that is not ours")
 		}
-		ss := &session{server: s, conn: conn, lmtp: lmtp, helo: c.Hostname(), user: conn.Peer().Login}
-		if h := conn.Peer().Helo; h != "" {
-			ss.helo = h
-		}
-		return ss, nil
+		return &session{server: s, smtp: c, conn: conn, lmtp: lmtp, user: conn.Peer().Login}, nil
 	}))
 	srv.Domain = s.hostname
 	srv.LMTP = lmtp

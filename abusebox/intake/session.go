@@ -17,9 +17,9 @@ import (
 // A session is one client's SMTP or LMTP session, as go-smtp calls it.
 type session struct {
 	server *Server
+	smtp   *smtp.Conn
 	conn   *wire.Conn
 	lmtp   bool
-	helo   string
 	tries  int // at AUTH
 
 	mu   sync.Mutex
@@ -115,7 +115,10 @@ func (s *session) envelope() Envelope {
 	defer s.mu.Unlock()
 	env := Envelope{
 		Source: SourceSMTP, Arrived: s.server.deps.Now().UTC().Truncate(time.Microsecond),
-		Peer: p.Addr, Helo: s.helo, From: s.from, Recipients: s.to, User: s.user, TLS: tlsText(p.TLS),
+		Peer: p.Addr, Helo: p.Helo, From: s.from, Recipients: s.to, User: s.user, TLS: tlsText(p.TLS),
+	}
+	if env.Helo == "" {
+		env.Helo = s.smtp.Hostname()
 	}
 	if s.lmtp {
 		env.Source = SourceLMTP

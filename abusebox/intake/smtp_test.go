@@ -159,7 +159,7 @@ func TestTruncatedDATA(t *testing.T) {
 func TestSmugglingAfterTimeout(t *testing.T) {
 	const smuggled = "MAIL FROM:<evil@example.org>\r\nRCPT TO:<abuse@example.net>\r\nDATA\r\nSubject: smuggled\r\n\r\nx\r\n.\r\nQUIT\r\n"
 	for _, begin := range []string{"DATA\r\nSubject: slow\r\n", "BDAT 1000 LAST\r\nSubject: slow\r\n"} {
-		eachTransport(t, func(c *Config) { c.IdleTimeout = unit.Duration(300 * time.Millisecond) }, func(t *testing.T, i *instance, overTLS bool) {
+		eachTransport(t, func(c *Config) { c.IdleTimeout = unit.Duration(time.Second) }, func(t *testing.T, i *instance, overTLS bool) {
 			k := i.greet(t, overTLS)
 			k.envelope()
 			k.raw(begin)
@@ -181,14 +181,14 @@ func TestSmugglingAfterTimeout(t *testing.T) {
 
 // A slow sender who keeps sending is served, however long the whole takes; the silent one is not.
 func TestSlowSender(t *testing.T) {
-	eachTransport(t, func(c *Config) { c.IdleTimeout = unit.Duration(500 * time.Millisecond) }, func(t *testing.T, i *instance, overTLS bool) {
+	eachTransport(t, func(c *Config) { c.IdleTimeout = unit.Duration(2 * time.Second) }, func(t *testing.T, i *instance, overTLS bool) {
 		k := i.greet(t, overTLS)
 		k.envelope()
 		k.say("DATA")
 		k.want("354")
-		for range 15 {
+		for range 12 {
 			k.raw("line\r\n")
-			time.Sleep(50 * time.Millisecond) // the sender's own slowness, 750 ms in all
+			time.Sleep(200 * time.Millisecond) // the sender's own slowness, longer in all than the timeout
 		}
 		k.raw(".\r\n")
 		k.want("250")
@@ -197,13 +197,13 @@ func TestSlowSender(t *testing.T) {
 
 // But not for ever.
 func TestSessionTimeout(t *testing.T) {
-	eachTransport(t, func(c *Config) { c.SessionTimeout = unit.Duration(400 * time.Millisecond) }, func(t *testing.T, i *instance, overTLS bool) {
+	eachTransport(t, func(c *Config) { c.SessionTimeout = unit.Duration(1500 * time.Millisecond) }, func(t *testing.T, i *instance, overTLS bool) {
 		k := i.greet(t, overTLS)
 		k.envelope()
 		k.say("DATA")
 		k.want("354")
 		go func() {
-			for range 200 {
+			for range 2000 {
 				if _, err := k.Write([]byte("x\r\n")); err != nil {
 					return
 				}
@@ -325,7 +325,7 @@ func TestRecipients(t *testing.T) {
 
 // Trap 7: when the service ends an idle client is told, a mail under way is finished, and a stuck one is cut off.
 func TestDrain(t *testing.T) {
-	eachTransport(t, func(c *Config) { c.DrainTimeout = unit.Duration(time.Second) }, func(t *testing.T, i *instance, overTLS bool) {
+	eachTransport(t, func(c *Config) { c.DrainTimeout = unit.Duration(3 * time.Second) }, func(t *testing.T, i *instance, overTLS bool) {
 		idle, busy, stuck := i.greet(t, overTLS), i.greet(t, overTLS), i.greet(t, overTLS)
 		for _, k := range []*talk{busy, stuck} {
 			k.envelope()
@@ -635,6 +635,24 @@ func TestNonsense(t *testing.T) {
 		k := i.greet(t, overTLS)
 		k.envelope()
 	})
+}
+
+// A second EHLO counts, and begins anew.
+func TestSecondHelo(t *testing.T) {
+	i := start(t, testConfig())
+	k := i.greet(t, false)
+	k.envelope()
+	k.say("HELO second.example.org")
+	k.want("250")
+	k.say("RCPT TO:<abuse@example.net>")
+	k.want("502")
+	k.envelope()
+	k.raw("DATA\r\nx\r\n.\r\n")
+	k.want("354")
+	k.want("250")
+	if m := i.mails(t)[0]; m.Helo != "second.example.org" || !strings.Contains(string(m.Raw), " with SMTP id ") {
+		t.Errorf("kept %+v %q", m.Envelope, m.Raw)
+	}
 }
 
 func TestHeloCannotForgeOurStamp(t *testing.T) {
