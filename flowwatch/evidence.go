@@ -96,7 +96,7 @@ func (e *Evidence) judgeCoverage(seen bool) {
 		e.Visibility = NotVisible
 		limit("the time is not covered by exports from beginning to end")
 	}
-	if e.Basis.Spans > 0 && !c.BothWays() {
+	if c.Out > 0 && !c.BothWays() {
 		limit("only one direction of the traffic is seen")
 	}
 	if c.Sampling > 1 {
@@ -107,6 +107,9 @@ func (e *Evidence) judgeCoverage(seen bool) {
 	}
 	if len(c.Silent) > 0 {
 		limit("%d exporters were silent for some of the time", len(c.Silent))
+		if !seen {
+			e.Visibility = NotVisible // it may have been theirs to see
+		}
 	}
 	if c.Lost+c.Dropped > 0 {
 		limit("%d exports were lost on the way", c.Lost+c.Dropped)

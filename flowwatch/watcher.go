@@ -220,15 +220,19 @@ func (w *Watcher) record(iv *activity.Interval, exporters []netflow.Exporter) hi
 	return r
 }
 
+// missedFor is how long an exporter that fell silent counts as missing; after that it is taken to be gone for good.
+const missedFor = 24 * time.Hour
+
 // coverage says what each profile's counts of an interval rest on.
 func (w *Watcher) coverage(iv *activity.Interval, exporters []netflow.Exporter) map[string]activity.Coverage {
 	var heard, silent []netip.Addr
 	var missing uint64
 	for _, e := range exporters {
-		if e.LastSeen.Before(iv.Start) {
-			silent = append(silent, e.Addr)
-		} else {
+		switch {
+		case !e.LastSeen.Before(iv.Start):
 			heard = append(heard, e.Addr)
+		case iv.Start.Sub(e.LastSeen) < missedFor:
+			silent = append(silent, e.Addr)
 		}
 		if e.Lost > w.lost[e.Addr] {
 			missing += e.Lost - w.lost[e.Addr]

@@ -408,3 +408,81 @@ func TestConfigErrors(t *testing.T) {
 		t.Errorf("errors in %v, want %v", got, want)
 	}
 }
+
+// TestKernelDropsAreCounted fills a small receive buffer while nobody reads: what the kernel drops shows in the interval's coverage.
+func TestKernelDropsAreCounted(t *testing.T) {
+	c := config()
+	c.Listen, c.Buffer = []string{"127.0.0.1:0"}, 64<<10
+	c.Interval = unit.Duration(time.Hour)
+	store := openStore(t, filepath.Join(t.TempDir(), "flows.db"))
+	registry := prometheus.NewRegistry()
+	w, err := flowwatch.New(context.Background(), flowwatch.Deps{Config: c, Store: store, Metrics: registry})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Bind(); err != nil {
+		t.Fatal(err)
+	}
+	x := netflowtest.Exporter{Format: netflowtest.V5, Boot: time.Now().Add(-time.Hour)}
+	records := bot("192.0.2.7", 24*400)
+	for i := range records {
+		records[i].Start, records[i].End = time.Now(), time.Now()
+	}
+	sent := x.Encode(records, time.Now())
+	send(t, w.Addrs()[0], sent)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	// The kernel tells of drops with the datagrams that come after them.
+	waitFor(t, func() bool {
+		send(t, w.Addrs()[0], x.Encode(records[:24], time.Now()))
+		return gauge(t, registry, "spoor_flowwatch_kernel_drops_total") > 0
+	})
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	spans, err := store.Spans(history.Interval, "smtp", time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+	if err != nil || len(spans) != 1 {
+		t.Fatalf("%d spans, error %v", len(spans), err)
+	}
+	if c := spans[0].Coverage; c.Dropped == 0 || c.Dropped > uint64(len(sent))+600 || c.Lost == 0 {
+		t.Errorf("%d of %d datagrams dropped, %d flows lost; want some of both", c.Dropped, len(sent), c.Lost)
+	}
+}
+
+// gauge reads one metric without labels.
+func gauge(t *testing.T, registry *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	t.Fatalf("there is no metric %s", name)
+	return 0
+}
+
+// TestSilentExporter checks that an exporter that falls silent shows in the coverage.
+func TestSilentExporter(t *testing.T) {
+	store := openStore(t, filepath.Join(t.TempDir(), "flows.db"))
+	f := newFeed(t, store)
+	f.interval(bot("192.0.2.7", 3))
+	f.interval(nil) // what came with the end of the first belongs to this one
+	f.interval(nil)
+	spans, err := store.Spans(history.Interval, "smtp", noon, noon.Add(time.Hour))
+	if err != nil || len(spans) != 3 {
+		t.Fatalf("%d spans, error %v", len(spans), err)
+	}
+	if a, b := spans[0].Coverage, spans[2].Coverage; len(a.Exporters) != 1 || len(a.Silent) != 0 || len(b.Exporters) != 0 || len(b.Silent) != 1 {
+		t.Errorf("coverage %+v, then %+v", a, b)
+	}
+	e, err := f.w.Evidence(context.Background(), netip.MustParseAddr("192.0.2.99"), noon.Add(10*time.Minute), noon.Add(15*time.Minute))
+	if err != nil || e.Visibility != flowwatch.NotVisible {
+		t.Errorf("evidence of a time in which no exporter was heard: %+v, error %v", e, err)
+	}
+}
