@@ -99,6 +99,9 @@ func (p *peer) comment(c string) {
 		return
 	}
 	p.commentN++
+	if p.nameAddress(c) {
+		return
+	}
 	var t tokens
 	t.s = c
 	first, n := "", 0
@@ -133,6 +136,33 @@ func (p *peer) comment(c string) {
 		}
 	}
 	p.settle(first, bareIP, bareToken, barePort, n)
+}
+
+// nameAddress reads "name [192.0.2.1]", as nearly all servers write it, and says
+// whether the comment was that.
+func (p *peer) nameAddress(c string) bool {
+	n := len(c)
+	if c[n-1] != ']' || p.ip.IsValid() || p.rdns != "" {
+		return false
+	}
+	i := 0
+	for i < n && (isAlpha(c[i]) || isDigit(c[i]) || c[i] == '.' || c[i] == '-' || c[i] == '_') {
+		i++
+	}
+	if i < 6 || i+3 > n || c[i] != ' ' || c[i+1] != '[' || isDigit(c[i-1]) {
+		return false
+	}
+	a, ok := parseAddr(c[i+2 : n-1])
+	if !ok || c[i+2] == ':' {
+		return false
+	}
+	name := c[:i]
+	if p.marker(name) {
+		p.ip = a
+		return true
+	}
+	p.ip, p.rdns = a, strings.TrimSuffix(name, ".")
+	return true
 }
 
 // settle decides what a comment's plain words were: a name counts as rDNS when

@@ -168,6 +168,9 @@ func (h *Hop) tlsRemark(c string) {
 // "AES256-GCM-SHA384 encrypted SMTP".
 func (h *Hop) wordTLS(c *clause, i int) {
 	w := c.p[i].text
+	if i+1 == c.n && len(w) < 10 { // a lone protocol
+		return
+	}
 	next := ""
 	if i+1 < c.n && !c.p[i+1].comment {
 		next = c.p[i+1].text

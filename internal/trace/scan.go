@@ -102,12 +102,26 @@ func (l *line) scan(s string) {
 			i++
 		case c == '(':
 			end, next := l.comment(i)
-			l.clauses[cur].add(trimSpace(s[i+1:end]), true)
+			text := s[i+1 : end]
+			if text != "" && (isSpace(text[0]) || isSpace(text[len(text)-1])) {
+				text = trimSpace(text)
+			}
+			l.clauses[cur].add(text, true)
 			i = next
 		case c == ';':
 			i = l.semicolon(i)
 		default:
-			end := l.word(i)
+			end := i + 1
+			if classes[c]&(classBracket|classOuter) != 0 {
+				end = l.word(i)
+			} else {
+				for end < len(s) && classes[s[end]]&(classWordEnd|classBracket) == 0 {
+					end++
+				}
+				if end < len(s) && s[end] == '[' {
+					end = wordRest(s, end)
+				}
+			}
 			cur = l.take(cur, i, end)
 			i = end
 		}

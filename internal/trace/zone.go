@@ -70,6 +70,32 @@ func obsoleteZone(name string) (int, bool) {
 // contradicts tells whether name is a zone's, and none of its zones has the
 // offset, which is in seconds.
 func contradicts(name string, offset int) bool {
+	switch name { // the pairs that are met most need no look-up
+	case "UTC", "GMT":
+		if offset == 0 {
+			return false
+		}
+	case "CEST":
+		if offset == 7200 {
+			return false
+		}
+	case "CET":
+		if offset == 3600 {
+			return false
+		}
+	case "PDT":
+		if offset == -25200 {
+			return false
+		}
+	case "PST":
+		if offset == -28800 {
+			return false
+		}
+	case "CST":
+		if offset == 28800 {
+			return false
+		}
+	}
 	if len(name) > 3 && (hasFoldPrefix(name, "gmt") || hasFoldPrefix(name, "utc")) && (name[3] == '+' || name[3] == '-') {
 		r := dateReader{s: name[3:]}
 		if _, ok := r.offset(0); ok {

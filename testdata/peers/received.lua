@@ -23,9 +23,9 @@ end
 
 local function best(msg)
   local least
-  for _ = 1, 15 do
+  for _ = 1, 300 do
     local start = os.clock()
-    local n = 20
+    local n = 1
     for _ = 1, n do
       local ok, task = rspamd_task.load_from_string(msg, rspamd_config)
       if not ok then error("cannot load the message") end
