@@ -235,7 +235,7 @@ func looksLikeVersion(s string, i int, b [4]byte) bool {
 	}
 	before := strings.ToLower(strings.TrimRight(s[max(0, i-12):i], " :="))
 	for _, w := range [...]string{"version", "ver.", "ver", " v", "release", "build", "revision"} {
-		if strings.HasSuffix(before, w) {
+		if rest, ok := strings.CutSuffix(before, w); ok && (rest == "" || w[0] == ' ' || !isAlpha(rest[len(rest)-1])) {
 			return true
 		}
 	}

@@ -68,9 +68,16 @@ func readAround(text string, hits []hit, k int) reading {
 	if k > 0 && r.is == from && r.word == "by" && !strings.Contains(before, "ed by") && !strings.Contains(before, "sent by") {
 		return reading{is: target, weight: 70, word: "by"} // from a by b
 	}
-	if r.is == neutral || r.is == generic && !r.label {
-		if v, ok := verbAfter(after); ok && v.weight > r.weight {
-			return v
+	if r.is == neutral || r.is == generic && !r.label || r.is == from {
+		if v, ok := verbAfter(after); ok {
+			switch {
+			case r.is == from && v.is == target && !r.label:
+				return v
+			case r.is == from && v.is == source:
+				r.weight += 8 // "your host x has attacked"
+			case r.is != from && v.weight > r.weight:
+				return v
+			}
 		}
 	}
 	if h.inURL && r.weight < weightURL {
@@ -279,6 +286,9 @@ func decided(is bearing, w, key, before string, at int, label bool, skipped int,
 		if prev, _, _ := lastWord(before, at); w == "by" && isReceiving(prev) {
 			return reading{is: target, weight: 70, word: prev + " by"}, skipped < 3
 		}
+		if prev, _, _ := lastWord(before, at); isPerson(w) && bearingOf(prev) == target {
+			return reading{is: target, weight: 78, word: prev + " " + w}, skipped < 4
+		}
 		weight := weightProse - 4*skipped
 		if plain {
 			weight += 6
@@ -305,6 +315,15 @@ func decided(is bearing, w, key, before string, at int, label bool, skipped int,
 		return reading{is: reference, weight: 80 - 5*skipped, word: w, label: label}, skipped < 4
 	}
 	return reading{}, false
+}
+
+// isPerson tells words for somebody, who is on the side of the word before.
+func isPerson(w string) bool {
+	switch w {
+	case "customer", "customers", "customer's", "client", "client's", "user", "user's", "users", "subscriber", "kunde", "kunden", "cliente", "klant":
+		return true
+	}
+	return false
 }
 
 // actsOn tells participles whose object is the victim ("attacking x").

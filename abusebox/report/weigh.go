@@ -131,14 +131,23 @@ func (w *weighing) body() {
 			if k > 0 && r.weight < prev.weight && onlySeparators(l.text[l.hits[k-1].full:h.start]) {
 				r = prev
 			}
+			if k > 0 && r.is == neutral && prev.is == target && isEnumeration(l.text[l.hits[k-1].full:h.start]) {
+				r = reading{is: target, weight: prev.weight - 10, word: prev.word}
+			}
 			if (r.is == source || r.is == from) && !r.label && !r.log && stamped(l.text) {
 				r.log, r.weight = true, max(r.weight, weightLog-5)
 			}
 			w.add(h, i, r)
 			prev = r
 		}
-		ctx.after(l)
+		ctx.after()
 	}
+}
+
+// isEnumeration tells whether two addresses are parted like items of a list.
+func isEnumeration(between string) bool {
+	t := strings.TrimSpace(strings.TrimLeft(between, ")] "))
+	return len(t) < 24 && (strings.HasPrefix(t, ",") || strings.HasPrefix(t, "and ") || strings.HasPrefix(t, "und ") || strings.HasPrefix(t, ";"))
 }
 
 // stamped tells whether a line begins like one of a log.
@@ -182,18 +191,19 @@ type lineContext struct {
 	columns []bearing
 	intro   reading
 	quiet   int // lines without an address since the head
+	age     int // lines since the sentence
 }
 
-func (x *lineContext) blank() { x.quiet++ }
+func (x *lineContext) blank() { x.quiet++; x.age++ }
 
 // plain takes a line without addresses.
 func (x *lineContext) plain(text string) {
-	x.quiet++
 	t := strings.TrimSpace(text)
 	if t == "" || strings.Trim(t, "-=+*_|~# .") == "" {
-		x.quiet--
 		return
 	}
+	x.quiet++
+	x.age = 0
 	if cols := columnBearings(t); len(cols) > 0 {
 		x.columns, x.quiet = cols, 0
 	} else if x.quiet > 3 {
@@ -245,7 +255,7 @@ func announces(t string) bool {
 	return false
 }
 
-func (x *lineContext) after(l *line) { x.quiet = 0 }
+func (x *lineContext) after() { x.quiet, x.age = 0, 0 }
 
 // apply corrects what the line itself says by what stood before it.
 func (x *lineContext) apply(l *line, k int, r reading) reading {
@@ -262,7 +272,7 @@ func (x *lineContext) apply(l *line, k int, r reading) reading {
 			return reading{is: generic, weight: weightPlain - 2, word: "column"}
 		}
 	}
-	if r.weight == weightBare && k == 0 && x.quiet <= 2 && x.intro.is != neutral {
+	if r.weight == weightBare && k == 0 && x.age <= 2 && x.intro.is != neutral {
 		in := x.intro
 		switch in.is {
 		case target, reference:

@@ -46,12 +46,12 @@ var bearings = wordTable(map[bearing]string{
 		z od wasz twój państwa`,
 	generic: `ip ips ip's ipv4 ipv6 address addresses addr adresse adressen adres adresses adress ip-address ip-addresses ipaddress ip-adresse ip-adressen ip-adres ip-addr ip_address ip_addr
 		host hosts hostname machine machines system systems device devices server servers computer node nodes numbers number
-		resolver resolvers dns ntp gateway proxy network networks subnet netblock prefix range router website site netz netzwerk réseau red rede
+		internal resolver resolvers dns ntp gateway proxy network networks subnet netblock prefix range router website site netz netzwerk réseau red rede
 		rechner maschine adresse-ip dirección direccion direcciones endereço endereco indirizzo indirizzi
 		адрес адреса адресу адресом ip-адрес ip-адреса ip-адресу ip-адресом ip-адресов хост хоста сервер сервера сервером узел machine's adresu`,
 	target: `destination destinations dst dest daddr target targets targeted targeting victim victims victim's our ours my mine local lip honeypot honeypots honeynet sensor
 		to against towards toward attacked recipient reporter complainant monitored into dip dstip targetip destip destinationip destaddr victimip d-ip s-ip
-		sinkhole receiving laddr local_ip localip server_ip serverip listener resp_h id.resp_h connect get post previous usual legitimate genuine dnat internal defended protected probed-host reporter's reported-by reporting
+		sinkhole receiving laddr local_ip localip server_ip serverip listener resp_h id.resp_h connect get post previous usual legitimate genuine dnat defended protected probed-host reporter's reported-by reporting
 		cc c2 c&c cnc mx
 		ziel ziel-ip zieladresse zielserver zielsystem zielrechner ziele geschädigter opfer unser unsere unserer unseren unserem mein meine meinen meinem gegen empfänger lokale
 		cible cibles victime notre nos mon vers contre destinataire
