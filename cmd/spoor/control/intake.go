@@ -6,8 +6,13 @@ import (
 	"io"
 	"net/http"
 
+	"golang.org/x/sync/semaphore"
+
 	"spoor/abusebox/intake"
 )
+
+// inFlight is how many mails of the largest size may be in memory at a time; the others wait.
+const inFlight = 4
 
 // IntakeKept is the answer to a mail that is on disk.
 type IntakeKept struct {
@@ -16,7 +21,16 @@ type IntakeKept struct {
 
 // Intake registers the way in for `spoor file` and `spoor import`: a mail as the body, its envelope in the query.
 func Intake(mux *http.ServeMux, spool intake.Keeper, maxSize int64) {
+	room := semaphore.NewWeighted(inFlight * maxSize)
 	mux.HandleFunc("POST /intake/mail", func(w http.ResponseWriter, r *http.Request) {
+		size := maxSize
+		if r.ContentLength >= 0 {
+			size = min(size, r.ContentLength)
+		}
+		if err := room.Acquire(r.Context(), size); err != nil {
+			return // the client has left
+		}
+		defer room.Release(size)
 		raw, err := readMail(r, maxSize)
 		if err != nil {
 			Fail(w, err)
