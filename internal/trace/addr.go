@@ -8,6 +8,9 @@ import (
 // parseAddr reads an address as headers write it: with or without "IPv6:",
 // brackets, a scope, or IPv4 mapped into IPv6, which is unmapped.
 func parseAddr(s string) (netip.Addr, bool) {
+	if s == "" || classes[s[0]]&classAddr == 0 {
+		return netip.Addr{}, false
+	}
 	if n := len(s); n >= 2 && s[0] == '[' && s[n-1] == ']' {
 		s = s[1 : n-1]
 	}
@@ -52,12 +55,13 @@ func parseIPv4(s string) (netip.Addr, bool) {
 // parseIPv6 lets netip read s only when its bytes can be an IPv6 address, since
 // its errors cost an allocation.
 func parseIPv6(s string) (netip.Addr, bool) {
-	if i := strings.IndexByte(s, '%'); i >= 0 {
-		s = s[:i]
-	}
 	colons := 0
 	for i := 0; i < len(s); i++ {
 		c := s[i]
+		if c == '%' {
+			s = s[:i]
+			break
+		}
 		switch {
 		case c == ':':
 			colons++
@@ -150,11 +154,15 @@ const (
 	classBracket
 	classOuter
 	classComment
+	classAddr // may begin an address
 )
 
 var classes = [256]byte{
 	0: classSpace | classWordEnd, ' ': classSpace | classWordEnd, '\t': classSpace | classWordEnd, '\r': classSpace | classWordEnd, '\n': classSpace | classWordEnd,
-	'(': classWordEnd | classComment, ')': classWordEnd | classComment, ';': classWordEnd, '[': classBracket | classOuter,
+	'0': classAddr, '1': classAddr, '2': classAddr, '3': classAddr, '4': classAddr, '5': classAddr, '6': classAddr, '7': classAddr, '8': classAddr, '9': classAddr,
+	'a': classAddr, 'b': classAddr, 'c': classAddr, 'd': classAddr, 'e': classAddr, 'f': classAddr, 'i': classAddr, 'I': classAddr,
+	'A': classAddr, 'B': classAddr, 'C': classAddr, 'D': classAddr, 'E': classAddr, 'F': classAddr, ':': classAddr,
+	'(': classWordEnd | classComment, ')': classWordEnd | classComment, ';': classWordEnd, '[': classBracket | classOuter | classAddr,
 	']': classOuter, '<': classOuter, '>': classOuter, ',': classOuter, '"': classOuter, '\\': classComment,
 }
 

@@ -49,7 +49,7 @@ func (p *peer) read(pieces []piece) {
 // setName takes the word behind "from": a name, a literal, or a name with the
 // address glued to it.
 func (p *peer) setName(w string) {
-	if i := strings.IndexByte(w, '['); i > 0 { // name[192.0.2.1]
+	if i := gluedAddress(w); i > 0 { // name[192.0.2.1]
 		p.name = w[:i]
 		p.bracket(w[i:])
 		return
@@ -73,6 +73,8 @@ func (p *peer) setName(w string) {
 	p.name = trimOuter(w)
 	if a, ok := parseAddr(p.name); ok {
 		p.nameIP = a
+	} else if p.name == "" || !isDigit(p.name[0]) {
+		return
 	} else if a, port, ok := addrPort(p.name); ok {
 		p.nameIP, p.port = a, port
 	}

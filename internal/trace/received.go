@@ -82,7 +82,7 @@ func (h *Hop) readBy(l *line) {
 
 // setBy takes the word behind "by".
 func (h *Hop) setBy(w string) {
-	if i := strings.IndexByte(w, '['); i > 0 { // name[192.0.2.1]
+	if i := gluedAddress(w); i > 0 { // name[192.0.2.1]
 		if a, _, ok := tokenAddr(strings.Trim(w[i:], "[]")); ok {
 			h.ByIP = a
 		}
@@ -95,10 +95,25 @@ func (h *Hop) setBy(w string) {
 	}
 }
 
+// gluedAddress returns where the brackets of "name[192.0.2.1]" open, 0 if there
+// are none.
+func gluedAddress(w string) int {
+	if w == "" || w[len(w)-1] != ']' || w[0] == '[' {
+		return 0
+	}
+	return strings.IndexByte(w, '[')
+}
+
 // byAddr reads a comment that is nothing but the writing host's own address,
 // bare, in brackets, or behind its name.
 func byAddr(c string) (netip.Addr, bool) {
 	c = trimSpace(c)
+	if c == "" {
+		return netip.Addr{}, false
+	}
+	if k := c[len(c)-1]; k != ']' && !isHex(k) { // no address ends so
+		return netip.Addr{}, false
+	}
 	if i := strings.IndexByte(c, '['); i >= 0 {
 		if end := strings.IndexByte(c[i:], ']'); end > 0 && !strings.ContainsAny(c[:i], " /,") || i > 0 && c[i-1] == ' ' && end > 0 && strings.IndexByte(c[:i-1], ' ') < 0 {
 			a, _, ok := tokenAddr(c[i+1 : i+end])
@@ -227,9 +242,7 @@ func (h *Hop) settle(p *peer) {
 		h.Ident = p.name
 	}
 	h.HELO = strings.TrimSuffix(h.HELO, ".")
-	if h.HELO != "" && (isDigit(h.HELO[0]) || strings.IndexByte(h.HELO, ':') >= 0) {
-		h.literal, _ = parseAddr(h.HELO)
-	}
+	h.literal, _ = parseAddr(h.HELO)
 }
 
 // nameAsRDNS reads the name where the HELO stands apart: it is the peer's rDNS,

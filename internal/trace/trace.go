@@ -65,30 +65,38 @@ func (t *Tracer) TraceMessage(m *message.Message) Result {
 	return r
 }
 
-// read fills the hops.
+// read fills the hops. The bytes of all lines are copied at once, because a
+// Result outlives the mail.
 func (r *Result) read(h message.Header, conn *Connection) {
-	n := 0
+	n, size := 0, 0
 	for i := range h.Fields {
-		if equalFold(h.Fields[i].Name, "received") {
+		if equalFold(h.Fields[i].Name, "received") && n < MaxHops {
 			n++
+			size += len(h.Fields[i].Raw)
 		}
 	}
-	r.Hops = make([]Hop, 0, min(n, MaxHops)+1)
+	r.Hops = make([]Hop, 0, n+1)
 	if conn != nil {
 		r.Hops = append(r.Hops, conn.hop())
 	}
-	var reader lineReader
+	var raws strings.Builder
+	raws.Grow(size)
 	for i := range h.Fields {
-		if len(r.Hops) >= MaxHops {
-			break
-		}
-		if f := &h.Fields[i]; equalFold(f.Name, "received") {
-			r.Hops = append(r.Hops, Hop{})
-			reader.read(&r.Hops[len(r.Hops)-1], string(f.Raw))
+		if f := &h.Fields[i]; equalFold(f.Name, "received") && len(r.Hops) < MaxHops {
+			raws.Write(f.Raw)
+			r.Hops = append(r.Hops, Hop{Index: len(raws.String())})
 		}
 	}
+	var reader lineReader
+	all, from := raws.String(), 0
 	for i := range r.Hops {
-		r.Hops[i].Index = i
+		hop := &r.Hops[i]
+		if hop.Dialect != "connection" {
+			to := hop.Index
+			reader.read(hop, all[from:to])
+			from = to
+		}
+		hop.Index = i
 	}
 }
 
