@@ -19,6 +19,7 @@ type Config struct {
 	ReviewEvery  unit.Duration `toml:"review_every"`  // how often digests, deadlines and quiet are looked at
 	ListingEvery unit.Duration `toml:"listing_every"` // how often our own lists are read for proactive notices
 	Proactive    bool          `toml:"proactive"`     // tell contacts before anybody complains
+	Education    bool          `toml:"education"`     // once a month tell contacts what was reported, without names, and what stops it
 	KeepEvidence unit.Duration `toml:"keep_evidence"` // evidence and composed mails
 	KeepPersonal unit.Duration `toml:"keep_personal"` // who complained
 	KeepClosed   unit.Duration `toml:"keep_closed"`   // closed incidents

@@ -26,6 +26,8 @@ type Spool interface {
 	Get(id intake.ID) (intake.Mail, error)
 	Scan(ctx context.Context, from intake.ID, fn func(intake.ID, intake.Mail) error) (intake.ID, error)
 	Changed() <-chan struct{}
+	// Expire deletes mails of days before a time, but none from keep on.
+	Expire(before time.Time, keep intake.ID) (int, error)
 }
 
 // A Read turns a mail into what it alleges.
@@ -79,8 +81,9 @@ type Deps struct {
 	Composer   *notify.Composer
 	Transport  notify.Transport // nil: nothing is sent, whatever Notify.Send says
 	Signer     *notify.Signer
-	Instance   string   // our own mark
-	Recipients []string // our addresses, for deciding whether a mail was sent to us
+	KeepMail   time.Duration // age at which raw mails leave the spool; 0 keeps them
+	Instance   string        // our own mark
+	Recipients []string      // our addresses, for deciding whether a mail was sent to us
 	Logger     *slog.Logger
 	Registry   prometheus.Registerer // nil: metrics are kept, but nobody sees them
 	Now        func() time.Time      // nil: time.Now
@@ -91,6 +94,7 @@ type Desk struct {
 	d       Deps
 	metrics *metrics
 	wake    chan struct{} // somebody queued a task
+	lesson  patterns
 	now     func() time.Time
 	log     *slog.Logger
 }
@@ -125,6 +129,9 @@ func (d *Desk) Run(ctx context.Context) error {
 	group.Go(func() error { return d.deliver(ctx) })
 	group.Go(func() error { return d.every(ctx, d.d.Config.ReviewEvery.Std(), "review", d.Review) })
 	group.Go(func() error { return d.every(ctx, purgeEvery, "purge", d.purge) })
+	if d.d.Config.Education {
+		group.Go(func() error { return d.every(ctx, educateEvery, "education", d.educate) })
+	}
 	if d.d.Config.Proactive && d.d.Listings != nil {
 		group.Go(func() error { return d.every(ctx, d.d.Config.ListingEvery.Std(), "listings", d.Proact) })
 	}
@@ -170,6 +177,9 @@ func (d *Desk) purge(ctx context.Context) error {
 	c, now := d.d.Config, d.now()
 	purged, err := d.d.Store.Purge(ctx, Purge{Evidence: now.Add(-c.KeepEvidence.Std()), Personal: now.Add(-c.KeepPersonal.Std()),
 		Closed: now.Add(-c.KeepClosed.Std()), History: now.Add(-c.KeepHistory.Std())})
+	if err == nil && d.d.KeepMail > 0 {
+		err = d.expire(ctx, now.Add(-d.d.KeepMail))
+	}
 	if err == nil && purged != (Purged{}) {
 		d.log.Info("purged", "evidence", purged.Evidence, "mails", purged.Mails, "incidents", purged.Incidents, "history", purged.History)
 	}
@@ -178,6 +188,19 @@ func (d *Desk) purge(ctx context.Context) error {
 
 // Wake tells the outbox that somebody else queued a task.
 func (d *Desk) Wake() { d.poke() }
+
+// expire deletes raw mails that are done and older than they may be.
+func (d *Desk) expire(ctx context.Context, before time.Time) error {
+	keep, err := d.d.Store.Cursor(ctx)
+	if err != nil {
+		return err
+	}
+	n, err := d.d.Spool.Expire(before, keep)
+	if n > 0 {
+		d.log.Info("spool: segments expired", "segments", n, "before", before)
+	}
+	return err
+}
 
 // poke wakes the outbox.
 func (d *Desk) poke() {

@@ -186,6 +186,11 @@ func (d *Desk) notice(ctx context.Context, task incident.Task) (notify.Notice, e
 
 func (d *Desk) job(ctx context.Context, task incident.Task) (notify.Job, error) {
 	job := notify.Job{Task: task, Now: d.now().UTC()}
+	if task.Kind == incident.Education {
+		lessons, err := d.lessons(ctx, task.Why)
+		job.Incidents = lessons
+		return job, err
+	}
 	for _, id := range task.Incidents {
 		i, err := d.d.Store.Incident(ctx, id)
 		if errors.Is(err, ErrNotFound) {

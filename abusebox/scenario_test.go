@@ -2,6 +2,7 @@ package abusebox_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"spoor/abusebox"
 	"spoor/abusebox/incident"
+	"spoor/abusebox/intake"
 )
 
 // flows are a witness with a memory: which spans it covered, and what it saw of one address.
@@ -207,5 +209,61 @@ func TestCommentsAreNeverSent(t *testing.T) {
 	}
 	if chain, err := clerk.Verify(context.Background()); err != nil || chain.Broken != "" || chain.Entries < 3 {
 		t.Errorf("%+v, %v", chain, err)
+	}
+}
+
+// TestReleasedToOneOfTwo: what a person decided once holds for the reports that follow.
+func TestReleasedToOneOfTwo(t *testing.T) {
+	w := newWorld(t, func(d *abusebox.Deps) { d.Holders = customers{"*": {customer("c1"), customer("c2")}} })
+	w.put(arf("192.0.2.25", w.clock.now(), 1))
+	w.settled()
+	if _, err := w.desk.Clerk().Apply(context.Background(), 1, incident.Command{Do: "release", Who: "ann", To: "c2"}); err != nil {
+		t.Fatal(err)
+	}
+	w.put(arf("192.0.2.25", w.clock.now(), 2))
+	w.settled()
+	all := w.incidents()
+	if len(all) != 1 || all[0].Reports != 2 || all[0].State != incident.Notified || w.sink.count() != 1 || w.sink.rcpt[0][0] != "noc@c2.example" {
+		t.Errorf("%d incidents, %d reports, %v", len(all), all[0].Reports, w.subjects())
+	}
+}
+
+func TestEducationOncePerMonth(t *testing.T) {
+	w := newWorld(t, func(d *abusebox.Deps) {
+		d.Config.Education = true
+		d.Holders = customers{"192.0.2.25": {customer("c1")}, "192.0.2.26": {customer("c2", func(c *incident.Contact) { c.OptOut = []string{"education"} })}}
+	})
+	w.put(arf("192.0.2.25", w.clock.now(), 1))
+	w.put(arf("192.0.2.26", w.clock.now(), 2))
+	w.settled()
+	w.clock.add(20 * 24 * time.Hour) // October
+	for range 2 {
+		w.close()
+		w.open(func(d *abusebox.Deps) { d.Config.Education = true })
+		w.until(func() bool { return w.sink.count() >= 3 })
+		w.settled()
+	}
+	if w.sink.count() != 3 || w.sink.rcpt[2][0] != "noc@c1.example" {
+		t.Fatalf("%v", w.subjects())
+	}
+	if text := w.sink.mail(2).Children[0].Text(); !strings.Contains(text, "Spam: 2 report(s)") || strings.Contains(text, "192.0.2") {
+		t.Errorf("%s", text)
+	}
+}
+
+func TestRawMailsExpireOnceTheyAreDone(t *testing.T) {
+	w := newWorld(t, func(d *abusebox.Deps) { d.KeepMail = 30 * 24 * time.Hour })
+	old := w.put(arf("192.0.2.25", w.clock.now(), 1))
+	w.settled()
+	w.clock.add(40 * 24 * time.Hour)
+	fresh := w.put(arf("192.0.2.25", w.clock.now(), 2))
+	w.settled()
+	w.put(arf("192.0.2.25", w.clock.now(), 3)) // its begin moves the cursor past what is done
+	w.settled()
+	w.close()
+	w.open(func(d *abusebox.Deps) { d.KeepMail = 30 * 24 * time.Hour })
+	w.until(func() bool { _, err := w.spool.Get(old); return errors.Is(err, intake.ErrNotFound) })
+	if _, err := w.spool.Get(fresh); err != nil {
+		t.Errorf("a fresh mail went with it: %v", err)
 	}
 }

@@ -71,6 +71,7 @@ func (p Policy) release(c Command, i *Incident) ([]Task, error) {
 		if at < 0 {
 			return nil, fmt.Errorf("%w: %q is none of the holders that fit (%s)", ErrInput, c.To, holderNames(i.Rivals))
 		}
+		i.Was = i.Key
 		i.Holder, i.Key.Holder = i.Rivals[at], i.Rivals[at].ID
 	}
 	if i.Holder.Contact.Key() == "" {

@@ -35,7 +35,7 @@ func firstOf(lists ...[]string) string {
 func find(all []Incident, key Key, event Span, window time.Duration) int {
 	best := -1
 	for n, i := range all {
-		if i.Key != key || !(Span{i.First, i.Last}).widen(window).Overlaps(event) {
+		if i.Key != key && (i.Was != key || i.Was == Key{}) || !(Span{i.First, i.Last}).widen(window).Overlaps(event) {
 			continue
 		}
 		if best < 0 || nearer(i, all[best], event) {

@@ -144,7 +144,8 @@ func Verdicts() []Verdict { return []Verdict{Confirmed, False, WrongHolder, Cann
 type Incident struct {
 	ID       ID           `json:"id"`
 	Key      Key          `json:"key"`
-	Category string       `json:"category"` // XARF v4 category, "messaging"
+	Was      Key          `json:"was,omitzero"` // its key before a person said who of several holders it is
+	Category string       `json:"category"`     // XARF v4 category, "messaging"
 	State    State        `json:"state"`
 	Why      []string     `json:"why,omitempty"` // reasons of the state, newest last, bounded
 	Holder   Holder       `json:"holder"`

@@ -100,7 +100,7 @@ func (c *Composer) header(n Notice, job Job) []field {
 	for _, mark := range via(job.Incidents) {
 		head = append(head, field{ViaField, mark})
 	}
-	if len(job.Incidents) > 0 {
+	if len(job.Incidents) > 0 && job.Task.Kind != incident.Education {
 		first := job.Incidents[0].ID
 		head = append(head,
 			field{"Reply-To", "<" + c.signer.Address(Tag{Incident: first, Task: n.Task}) + ">"},

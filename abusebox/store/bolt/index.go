@@ -25,8 +25,10 @@ func addrKey(i incident.Incident) []byte {
 
 // index enters an incident where it is looked up by key, address and time.
 func index(tx *bbolt.Tx, i incident.Incident) error {
-	if err := tx.Bucket(bucketByKey).Put(append(keyHash(i.Key), number(i.ID)...), nil); err != nil {
-		return err
+	for _, key := range keysOf(i) {
+		if err := tx.Bucket(bucketByKey).Put(append(keyHash(key), number(i.ID)...), nil); err != nil {
+			return err
+		}
 	}
 	if key := addrKey(i); key != nil {
 		if err := tx.Bucket(bucketByAddr).Put(key, nil); err != nil {
@@ -39,6 +41,14 @@ func index(tx *bbolt.Tx, i incident.Incident) error {
 	return nil
 }
 
+// keysOf are the keys that lead to an incident: its own, and the one it had before a person named its holder.
+func keysOf(i incident.Incident) []incident.Key {
+	if i.Was == (incident.Key{}) {
+		return []incident.Key{i.Key}
+	}
+	return []incident.Key{i.Key, i.Was}
+}
+
 // nextKey is where an incident waits for its time; nil if it waits for none.
 func nextKey(i incident.Incident) []byte {
 	if i.Next.IsZero() || i.State.Closed() {
@@ -49,7 +59,7 @@ func nextKey(i incident.Incident) []byte {
 
 // reindex moves an incident from what its old version is found under; most times nothing of that changed.
 func reindex(tx *bbolt.Tx, old, i incident.Incident) error {
-	if old.Key == i.Key && bytes.Equal(nextKey(old), nextKey(i)) {
+	if old.Key == i.Key && old.Was == i.Was && bytes.Equal(nextKey(old), nextKey(i)) {
 		return nil
 	}
 	if err := unindex(tx, old); err != nil {
@@ -60,8 +70,10 @@ func reindex(tx *bbolt.Tx, old, i incident.Incident) error {
 
 // unindex takes out what an incident is found under.
 func unindex(tx *bbolt.Tx, old incident.Incident) error {
-	if err := tx.Bucket(bucketByKey).Delete(append(keyHash(old.Key), number(old.ID)...)); err != nil {
-		return err
+	for _, key := range keysOf(old) {
+		if err := tx.Bucket(bucketByKey).Delete(append(keyHash(key), number(old.ID)...)); err != nil {
+			return err
+		}
 	}
 	if key := addrKey(old); key != nil {
 		if err := tx.Bucket(bucketByAddr).Delete(key); err != nil {
