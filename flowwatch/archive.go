@@ -27,13 +27,14 @@ type Archive struct {
 	store     *history.Store
 	profiles  []activity.Profile
 	delegated int
+	judge     anomaly.Config
 	now       func() time.Time
 	live      *Watcher // nil where no collector runs in this process
 }
 
 // NewArchive opens the questions on a history without a Watcher.
 func NewArchive(store *history.Store, c Config, now func() time.Time) *Archive {
-	return &Archive{store: store, profiles: c.AllProfiles(), delegated: c.Delegated, now: now}
+	return &Archive{store: store, profiles: c.AllProfiles(), delegated: c.Delegated, judge: c.judge(), now: now}
 }
 
 // A Row is one host's Activity over a time, as commands and the API show it.
@@ -321,11 +322,27 @@ func (x *Archive) Show(ctx context.Context, host netip.Prefix, q Scope) (Show, e
 	return s, err
 }
 
-func (x *Archive) serverOf(host netip.Prefix) anomaly.Server {
-	if x.live == nil {
-		return ""
+// KnownServers are the hosts that count as mail servers, configured or learnt: of now, or as the last collector left them.
+func (x *Archive) KnownServers() ([]anomaly.MailServer, error) {
+	if x.live != nil {
+		return x.live.MailServers(), nil
 	}
-	for _, m := range x.live.MailServers() {
+	if x.store == nil {
+		return nil, ErrNoHistory
+	}
+	judge := anomaly.NewJudge(x.judge, x.profiles)
+	if err := x.store.Pasts(judge.Load); err != nil {
+		return nil, fmt.Errorf("read the mail servers: %w", err)
+	}
+	return judge.MailServers(), nil
+}
+
+func (x *Archive) serverOf(host netip.Prefix) anomaly.Server {
+	list, err := x.KnownServers()
+	if err != nil {
+		return "" // the figures are told all the same
+	}
+	for _, m := range list {
 		if m.Host.Contains(host.Addr()) {
 			return m.How
 		}

@@ -72,7 +72,7 @@ func New(ctx context.Context, d Deps) (*Watcher, error) {
 		config: d.Config, log: d.Log, decoder: netflow.NewDecoder(d.Config.decoder()),
 		judge: anomaly.NewJudge(d.Config.judge(), profiles), lost: make(map[netip.Addr]uint64), since: d.Now().UTC(),
 	}
-	w.Archive = &Archive{store: d.Store, profiles: profiles, delegated: d.Config.Delegated, now: d.Now, live: w}
+	w.Archive = &Archive{store: d.Store, profiles: profiles, delegated: d.Config.Delegated, judge: d.Config.judge(), now: d.Now, live: w}
 	seed := activity.Seed{0x5eed, 0x5eed}
 	if d.Store != nil {
 		var err error

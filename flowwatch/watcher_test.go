@@ -260,6 +260,36 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// TestCrash takes the file as it lies on disk the moment an interval is closed, as after kill -9, while another one is open.
+func TestCrash(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "flows.db")
+	f := newFeed(t, openStore(t, path))
+	f.interval(bot("192.0.2.7", 60))
+	for _, b := range f.x.Encode(bot("192.0.2.7", 60), f.c.Now()) {
+		_ = f.w.Receive(b, router, f.c.Now())
+	}
+	left, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(t.TempDir(), "flows.db")
+	if err := os.WriteFile(path, left, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	store := openStore(t, path)
+	w := newWatcher(t, config(), store, f.c.Now)
+	if _, listed := w.Listed(netip.MustParseAddr("192.0.2.7")); !listed {
+		t.Error("the list is lost")
+	}
+	top, err := w.Top(context.Background(), flowwatch.Ranking{Scope: flowwatch.Scope{Profile: "smtp", From: noon, To: noon.Add(time.Hour)}, By: "flows"})
+	if err != nil || len(top.Rows) != 1 || top.Rows[0].Out.Flows != 60 {
+		t.Errorf("top %+v, error %v; want the closed interval's 60 flows", top, err)
+	}
+	if broken := store.Check(context.Background()); len(broken) > 0 {
+		t.Errorf("broken: %v", broken)
+	}
+}
+
 // TestStoreDown checks that intervals wait for a store that fails, and are stored once it works.
 func TestStoreDown(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "flows.db")

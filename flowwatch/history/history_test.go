@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -317,40 +316,6 @@ func TestValues(t *testing.T) {
 	if _, err := json.Marshal(history.Span{}); err != nil {
 		t.Error(err)
 	}
-}
-
-// FuzzBlock reads blocks that are not what Append wrote.
-func FuzzBlock(f *testing.F) {
-	dir, err := os.MkdirTemp("", "spoor-fuzz")
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Cleanup(func() { _ = os.RemoveAll(dir) })
-	s, err := history.Open(filepath.Join(dir, "flows.db"), history.DefaultKeep())
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Cleanup(func() { _ = s.Close() })
-	f.Add([]byte{1, 2, 3}, []byte{0})
-	var sketch activity.Sketch
-	for i := range 30 {
-		sketch.Add(uint32(i) << 20)
-	}
-	f.Add(sketch.Append(nil), []byte{255})
-	f.Fuzz(func(t *testing.T, a, b []byte) {
-		var x, y activity.Sketch
-		if x.Read(a) == nil || y.Read(b) == nil {
-			return
-		}
-		x.Merge(&y)
-		if n := x.Count(); n < 0 {
-			t.Fatalf("%d peers", n)
-		}
-		var back activity.Sketch
-		if back.Read(x.Append(nil)) == nil || back != x {
-			t.Fatal("what is written is not what is read")
-		}
-	})
 }
 
 // BenchmarkTopOverADay reads a day of twenty thousand hosts, as `flows top` does.

@@ -1,0 +1,5 @@
+//go:build !race
+
+package flowwatch_test
+
+const underRace = false
