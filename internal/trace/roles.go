@@ -81,11 +81,22 @@ func (r *Result) senderHop(o *Origin, from int) int {
 		if h.Skip != SkipNone || !h.IP.IsValid() || h.IP == o.IP || h.IP.IsLoopback() {
 			continue
 		}
-		if public(h.IP) {
+		if public(h.IP) && !r.innerHop(j) {
 			return j
 		}
 	}
 	return -1
+}
+
+// innerHop tells whether line j's peer is one more server of the organisation
+// that wrote the line: then the one who gave it the mail stands further down.
+func (r *Result) innerHop(j int) bool {
+	h := &r.Hops[j]
+	if !sameOrg(h.By, h.RDNS) && !sameOrg(h.By, h.HELO) {
+		return false
+	}
+	next := r.below(j)
+	return next >= 0 && sameOrg(r.Hops[next].By, h.By) && r.relayed(j, next)
 }
 
 // isList tells whether the origin is a mailing list's host.

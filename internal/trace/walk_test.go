@@ -209,6 +209,18 @@ func TestWalk(t *testing.T) {
 	}
 }
 
+// The sender stands behind a list's own hosts.
+func TestSenderBehindInnerHosts(t *testing.T) {
+	r := NewTracer(Options{Hosts: []string{"example.net"}}).Trace(header(t, `
+		Received: from out.lists.example.org (out.lists.example.org [198.51.100.20]) by mx.example.net (Postfix) with ESMTPS id A4; Mon, 5 Oct 2026 10:11:18 +0200
+		Received: from in.lists.example.org (in.lists.example.org [198.51.100.21]) by out.lists.example.org (Postfix) with ESMTP id A3; Mon, 5 Oct 2026 10:11:16 +0200
+		Received: from mail.example.com (mail.example.com [192.0.2.10]) by in.lists.example.org (Postfix) with ESMTP id A2; Mon, 5 Oct 2026 10:11:14 +0200
+		List-Id: <talk.lists.example.org>`))
+	if len(r.Sources) != 2 || r.Sources[0].Role != SourceList || r.Sources[1].IP.String() != "192.0.2.10" || r.Sources[1].Proven {
+		t.Errorf("%+v", r.Sources)
+	}
+}
+
 // What a complainant's line says is never proven by it, whoever wrote the lines below.
 func TestConfidence(t *testing.T) {
 	const text = `
