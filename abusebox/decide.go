@@ -57,7 +57,7 @@ func (d *Desk) decide(ctx context.Context, id intake.ID, mail intake.Mail, poiso
 	case slices.Contains(r.marks, d.d.Instance):
 		return d.commit(ctx, r, record(incident.Looped, "it bears our own mark"))
 	}
-	r.result = d.d.Read(ctx, r.msg, mail)
+	r.result = d.read(ctx, r.msg, mail)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -73,6 +73,18 @@ func (d *Desk) decide(ctx context.Context, id intake.ID, mail intake.Mail, poiso
 		d.acknowledge(r, known, &decision)
 		return decision, nil
 	})
+}
+
+// How long others may take to answer: name servers while a mail is read, and each witness.
+const (
+	readFor    = 30 * time.Second
+	testifyFor = 5 * time.Second
+)
+
+func (d *Desk) read(ctx context.Context, m *message.Message, mail intake.Mail) report.Result {
+	ctx, cancel := context.WithTimeout(ctx, readFor)
+	defer cancel()
+	return d.d.Read(ctx, m, mail)
 }
 
 // A deciding is what runs within the store's transaction; it is pure.
@@ -177,7 +189,7 @@ func (d *Desk) cases(ctx context.Context, r *reading) error {
 // ask collects what every witness says. One that fails says nothing, and that is no evidence of innocence.
 func (d *Desk) ask(ctx context.Context, q incident.Question) (all []incident.Testimony) {
 	for _, w := range d.d.Witnesses {
-		t, err := w.Testify(ctx, q)
+		t, err := testify(ctx, w, q)
 		if err != nil {
 			d.metrics.failures.WithLabelValues("witness").Inc()
 			d.log.Warn("desk: a witness failed", "addr", q.Addr, "err", err)
@@ -186,6 +198,12 @@ func (d *Desk) ask(ctx context.Context, q incident.Question) (all []incident.Tes
 		all = append(all, t)
 	}
 	return all
+}
+
+func testify(ctx context.Context, w Witness, q incident.Question) (incident.Testimony, error) {
+	ctx, cancel := context.WithTimeout(ctx, testifyFor)
+	defer cancel()
+	return w.Testify(ctx, q)
 }
 
 // evidence is a report in the words of incidents.

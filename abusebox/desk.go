@@ -141,6 +141,9 @@ func (d *Desk) Run(ctx context.Context) error {
 	return nil
 }
 
+// keepCounters is how long the counters of caps are kept; the longest counts a month.
+const keepCounters = 70 * 24 * time.Hour
+
 // purgeEvery is how often the ages of what is kept are looked at.
 const purgeEvery = time.Hour
 
@@ -176,7 +179,7 @@ func (d *Desk) every(ctx context.Context, period time.Duration, name string, do 
 func (d *Desk) purge(ctx context.Context) error {
 	c, now := d.d.Config, d.now()
 	purged, err := d.d.Store.Purge(ctx, Purge{Evidence: now.Add(-c.KeepEvidence.Std()), Personal: now.Add(-c.KeepPersonal.Std()),
-		Closed: now.Add(-c.KeepClosed.Std()), History: now.Add(-c.KeepHistory.Std())})
+		Closed: now.Add(-c.KeepClosed.Std()), History: now.Add(-c.KeepHistory.Std()), Counters: now.Add(-keepCounters)})
 	if err == nil && d.d.KeepMail > 0 {
 		err = d.expire(ctx, now.Add(-d.d.KeepMail))
 	}

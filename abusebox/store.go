@@ -188,6 +188,7 @@ type Purge struct {
 	Personal time.Time // reporters' names and mails' senders and subjects older than this
 	Closed   time.Time // closed incidents, their tasks and mail records older than this
 	History  time.Time // payloads of history older than this; the chain stays
+	Counters time.Time // counters of caps of days before this
 	Person   string    // everything that names this address or domain, whatever its age
 	Holder   string    // everything about this holder, whatever its age
 	DryRun   bool

@@ -36,7 +36,10 @@ func (s *Store) Purge(ctx context.Context, p abusebox.Purge) (abusebox.Purged, e
 	}
 	n, err := s.purgeIncidents(ctx, p)
 	out.Incidents = n
-	if err == nil && !p.DryRun {
+	if err == nil && !p.DryRun && !p.Closed.IsZero() {
+		_, err = s.sweep(ctx, bucketTasks, false, purgeTasks(p))
+	}
+	if err == nil && !p.DryRun && !p.Counters.IsZero() {
 		_, err = s.sweep(ctx, bucketCounts, false, purgeCounts(p))
 	}
 	return out, err
@@ -143,12 +146,26 @@ func purgeHistory(p abusebox.Purge) func(*bbolt.Tx, []byte, []byte) ([]byte, err
 	}
 }
 
-// purgeCounts forgets counters of days gone by.
+// purgeCounts forgets counters of days gone by; their names have the day behind the first slash.
 func purgeCounts(p abusebox.Purge) func(*bbolt.Tx, []byte, []byte) ([]byte, error) {
-	day := p.Closed.UTC().Format("20060102")
+	day := p.Counters.UTC().Format("20060102")
 	return func(_ *bbolt.Tx, k, v []byte) ([]byte, error) {
 		_, rest, _ := strings.Cut(string(k), "/")
-		if !p.Closed.IsZero() && len(rest) >= 8 && rest[:8] < day {
+		if len(rest) >= 8 && rest[:8] < day {
+			return nil, nil
+		}
+		return v, nil
+	}
+}
+
+// purgeTasks removes what was done about no incident, such as the month's mails.
+func purgeTasks(p abusebox.Purge) func(*bbolt.Tx, []byte, []byte) ([]byte, error) {
+	return func(_ *bbolt.Tx, _, v []byte) ([]byte, error) {
+		var t incident.Task
+		if err := json.Unmarshal(v, &t); err != nil {
+			return v, err
+		}
+		if t.Over() && len(t.Incidents) == 0 && older(t.Created, p.Closed) {
 			return nil, nil
 		}
 		return v, nil

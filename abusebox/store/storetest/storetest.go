@@ -539,7 +539,7 @@ func purgeByAge(t *testing.T, s abusebox.Store) {
 		t.Fatal(err)
 	}
 	limit := noon.AddDate(0, 0, 50)
-	all := abusebox.Purge{Evidence: limit, Personal: limit, Closed: limit, History: limit}
+	all := abusebox.Purge{Evidence: limit, Personal: limit, Closed: limit, History: limit, Counters: limit}
 	dry := all
 	dry.DryRun = true
 	would, err := s.Purge(ctx, dry)
@@ -558,6 +558,15 @@ func purgeByAge(t *testing.T, s abusebox.Store) {
 	}
 	if _, err := s.Incident(ctx, old); !errors.Is(err, abusebox.ErrNotFound) {
 		t.Errorf("the old one is still there: %v", err)
+	}
+	_, err = s.Decide(ctx, ask(9, complaint(9, late), noon), func(k incident.Known) (incident.Decision, error) {
+		if n := k.Counts[incident.Counter(complaint(1, noon).Evidence.Reporter, noon)]; n != 0 {
+			t.Errorf("an old counter still says %d", n)
+		}
+		return incident.Decision{Outcome: incident.Rejected}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	if i, err := s.Incident(ctx, fresh); err != nil || len(i.Reporters) != 1 {
 		t.Errorf("the fresh one suffered: %+v, %v", i.Reporters, err)
