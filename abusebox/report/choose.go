@@ -228,6 +228,9 @@ func (w *weighing) clearest(all []*weighed) []*weighed {
 	}
 	logged := keep(all, func(c *weighed) bool { return c.logged })
 	if named := keep(all, func(c *weighed) bool { return c.named && c.forIt.weight >= weightPlain-10 }); len(named) > 0 {
+		if sure := keep(named, func(c *weighed) bool { return c.forIt.is != generic || !isServerWord(c.forIt.word) }); len(sure) > 0 {
+			named = sure
+		}
 		if len(logged) == 0 || anyOf(named, func(c *weighed) bool { return c.logged }) || !onlyServers(named) {
 			return named
 		}
@@ -260,9 +263,11 @@ func (w *weighing) inProse(c *weighed) bool {
 // onlyServers tells whether all are labelled as a server or host, which may be
 // the complainant's.
 func onlyServers(list []*weighed) bool {
-	return !anyOf(list, func(c *weighed) bool {
-		return !strings.HasPrefix(c.forIt.word, "server") && !strings.HasPrefix(c.forIt.word, "host")
-	})
+	return !anyOf(list, func(c *weighed) bool { return !isServerWord(c.forIt.word) })
+}
+
+func isServerWord(w string) bool {
+	return strings.HasPrefix(w, "server") || strings.HasPrefix(w, "host")
 }
 
 func anyOf(list []*weighed, ok func(*weighed) bool) bool {

@@ -296,7 +296,7 @@ func decided(is bearing, w, key, before string, at int, label bool, skipped int,
 		if label && skipped == 0 {
 			weight = weightPlain
 		}
-		return reading{is: from, weight: weight, word: w}, skipped < 5
+		return reading{is: from, weight: weight, word: w, label: label && skipped == 0}, skipped < 5
 	case target:
 		if shortTo(w) {
 			if skipped > 1 {

@@ -105,7 +105,7 @@ func (d *document) kind() (category, typ string) {
 var complaintWords = []string{
 	"abuse", "attack", "spam", "complain", "infring", "report", "malicious", "phish", "malware", "virus", "scan", "brute", "unauthor",
 	"intrusion", "hack", "incident", "violation", "security", "blacklist", "blocklist", "ddos", "flood", "fraud", "suspicious", "botnet", "infected", "compromised", "takedown", "copyright",
-	"exploit", "vulnerab", "unsolicited", "failed password", "denied", "probe", "alert", "notice", "breach", "open resolver", "open relay", "ban ", "banned", "blocked",
+	"exploit", "vulnerab", "unsolicited", "open port", "open proxy", "open service", "exposed", "insecure", "misconfig", "failed password", "denied", "probe", "alert", "notice", "breach", "open resolver", "open relay", "ban ", "banned", "blocked",
 	"missbrauch", "angriff", "beschwerde", "vorfall", "meldung", "signalement", "plainte", "attaque", "abus", "ataque", "queja", "denuncia", "abuso", "misbruik", "aanval", "klacht", "ataque", "reclam",
 	"жалоб", "атак", "злоупотреб", "взлом", "攻击", "攻擊", "投诉", "投訴", "检举", "檢舉", "举报", "舉報", "滥用", "濫用", "垃圾", "攻撃", "不正", "迷惑", "違反", "侵权", "侵權", "通報", "通报", "nadużyc", "saldırı",
 }
