@@ -128,6 +128,10 @@ func TestCorpusPaths(t *testing.T) {
 		}
 		h, _, _ := message.ReadHeader([]byte(c.Headers), message.DefaultLimits())
 		r := NewTracer(Options{TrustHosts: c.Config.Suffix}).Trace(h)
+		exact := NewTracer(Options{TrustHosts: append(c.Config.Exact, c.Config.Suffix...)}).Trace(h)
+		if r.Origin != nil && (exact.Origin == nil || exact.Origin.IP != r.Origin.IP) {
+			t.Errorf("%s: with the exact names the origin is %+v", c.ID, exact.Origin)
+		}
 		n++
 		got := ""
 		if r.Origin != nil {
