@@ -81,14 +81,15 @@ func (p *parseCmd) prepare() error {
 	}
 	dir := p.formats
 	if dir == "" && cfg.Path != "" {
-		dir = filepath.Join(filepath.Dir(cfg.Path), report.DefaultConfig().Formats)
+		dir = filepath.Join(filepath.Dir(cfg.Path), cfg.Report.Formats)
 	}
 	if dir != "" {
 		if p.options.Formats, err = report.LoadFormats(dir); err != nil {
 			return exitWith(exitUsage, err)
 		}
 	}
-	p.options.Hosts = cfg.Site.Hosts
+	p.options.Hosts = append(append([]string{}, cfg.Site.Hosts...), cfg.Report.AuthservIDs...)
+	p.options.Habits = cfg.Report.Habits()
 	p.options.Domains = cfg.Site.Hosts
 	if nets := cfg.Site.Networks; len(nets) > 0 {
 		p.options.Ours = func(ip netip.Addr) bool {

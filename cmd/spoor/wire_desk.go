@@ -16,11 +16,9 @@ import (
 	"spoor/abusebox"
 	"spoor/abusebox/intake"
 	"spoor/abusebox/notify"
-	"spoor/abusebox/report"
 	"spoor/abusebox/store/bolt"
 	"spoor/cmd/spoor/config"
 	"spoor/cmd/spoor/control"
-	"spoor/internal/message"
 )
 
 // A deskRoom is the abuse desk with all that belongs to it.
@@ -89,30 +87,31 @@ func (d *daemon) newDesk(room *deskRoom, secret []byte) (*abusebox.Desk, error) 
 	if err != nil {
 		return nil, err
 	}
+	read, err := d.reader(room, instanceOf(secret))
+	if err != nil {
+		return nil, err
+	}
 	deps := abusebox.Deps{
 		Config: d.cfg.Desk, Notify: cfg,
 		Policy: d.cfg.Incident.Policy(cfg.Delivery == "digest", cfg.Acknowledge, cfg.Expire.Std()),
-		Store:  room.store, Spool: room.spool, Read: d.reader(instanceOf(secret)), Holders: holders{d.registry.Registry},
+		Store:  room.store, Spool: room.spool, Read: read, Holders: holders{d.registry.Registry},
 		Composer: composer, Transport: transport, Signer: signer, Instance: instanceOf(secret),
 		Recipients: append([]string{cfg.From}, d.cfg.Abusebox.Recipients...),
-		Logger:     d.log, Registry: d.metrics, Witnesses: []abusebox.Witness{d.sightings},
+		Logger:     d.log, Registry: d.metrics, Witnesses: []abusebox.Witness{d.sightings}, Brakes: brakes{d.openStats(room.store)},
+	}
+	if d.cfg.Has("maillog") {
+		witness, run, err := openMaillog(d.cfg.Maillog, d.log, d.metrics)
+		if err != nil {
+			return nil, exitWith(exitUsage, err)
+		}
+		deps.Witnesses = append(deps.Witnesses, witness)
+		d.add("maillog", run)
 	}
 	if d.flows != nil {
 		deps.Witnesses = append(deps.Witnesses, flowWitness{d.flows})
 		deps.Listings = flowListings{d.flows}
 	}
 	return abusebox.New(deps)
-}
-
-// reader reads complaints with what the configuration and the registry know of us.
-func (d *daemon) reader(instance string) abusebox.Read {
-	options := report.Options{Ours: d.ours, Domains: d.cfg.Site.Hosts, Hosts: d.cfg.Site.Hosts, Instance: instance}
-	return func(ctx context.Context, m *message.Message, mail intake.Mail) report.Result {
-		o := options
-		o.Arrived = mail.Arrived
-		o.Envelope = report.Envelope{Peer: mail.Peer, Helo: mail.Helo, From: mail.From, To: mail.Recipients}
-		return report.Parse(ctx, m, o)
-	}
 }
 
 // newComposer loads the templates and keys that notices are made with.

@@ -11,6 +11,7 @@ import (
 	"spoor/abusebox/intake"
 	"spoor/abusebox/maillog"
 	"spoor/abusebox/notify"
+	"spoor/abusebox/report"
 	"spoor/abusebox/stats"
 	"spoor/flowwatch"
 	"spoor/internal/unit"
@@ -28,14 +29,15 @@ type Config struct {
 	Metrics Metrics `toml:"metrics"`
 
 	Abusebox  intake.Config           `toml:"abusebox"`
+	Report    report.Config           `toml:"report"`
+	Maillog   maillog.Config          `toml:"maillog"`
+	Stats     stats.Config            `toml:"stats"`
 	Desk      abusebox.Config         `toml:"desk"`
 	Incident  abusebox.IncidentConfig `toml:"incident"`
 	Notify    notify.Config           `toml:"notify"`
-	Maillog   maillog.Config          `toml:"maillog"`
 	Milter    milter.Config           `toml:"milter"`
 	Flowwatch flowwatch.Config        `toml:"flowwatch"`
 	Registry  registry.Config         `toml:"registry"`
-	Stats     stats.Config            `toml:"stats"`
 
 	// Path is the file that this was read from, empty where there was none.
 	Path string `toml:"-"`
@@ -77,13 +79,14 @@ func Default() Config {
 		Store:     Store{Dir: "/var/lib/spoor", MinFree: 1 << 30, SpoolConfig: intake.DefaultSpoolConfig()},
 		Abusebox:  intake.DefaultConfig(),
 		Desk:      abusebox.DefaultConfig(),
+		Report:    report.DefaultConfig(),
+		Maillog:   maillog.DefaultConfig(),
+		Stats:     stats.DefaultConfig(),
 		Incident:  abusebox.DefaultIncidentConfig(),
 		Notify:    notify.DefaultConfig(),
-		Maillog:   maillog.DefaultConfig(),
 		Milter:    milter.DefaultConfig(),
 		Flowwatch: flowwatch.DefaultConfig(),
 		Registry:  registry.DefaultConfig(),
-		Stats:     stats.DefaultConfig(),
 	}
 }
 
@@ -107,10 +110,12 @@ func (c Config) validate(bad func(key, problem, write string)) {
 	c.Store.validate(in("store"))
 	c.Metrics.validate(in("metrics"))
 	c.Abusebox.Validate(in("abusebox"))
+	c.Report.Validate(in("report"))
+	c.Maillog.Validate(in("maillog"))
+	c.Stats.Validate(in("stats"))
 	c.Desk.Validate(in("desk"))
 	c.Incident.Validate(in("incident"))
 	c.Notify.Validate(in("notify"))
-	c.Maillog.Validate(in("maillog"))
 	if c.Has("milter") {
 		c.Milter.Validate(in("milter"))
 	}
@@ -118,7 +123,6 @@ func (c Config) validate(bad func(key, problem, write string)) {
 		c.Flowwatch.Validate(in("flowwatch"))
 	}
 	c.Registry.Validate(in("registry"))
-	c.Stats.Validate(in("stats"))
 }
 
 func (s Site) validate(bad func(key, problem, write string)) {
