@@ -21,6 +21,7 @@ type session struct {
 	conn   *wire.Conn
 	lmtp   bool
 	tries  int // at AUTH
+	wrong  int // recipients that are not ours
 
 	mu   sync.Mutex
 	user string
@@ -28,16 +29,20 @@ type session struct {
 	to   []string
 }
 
+// maxWrong is how many recipients that are not ours a client may name on one connection.
+const maxWrong = 50
+
 // Replies. Whatever may pass by itself is a 4xx.
 var (
-	replyUnknown = smtpError(550, smtp.EnhancedCode{5, 1, 1}, "No such recipient here")
-	replyLarge   = smtpError(552, smtp.EnhancedCode{5, 3, 4}, "The mail is larger than we take")
-	replyLoop    = smtpError(554, smtp.EnhancedCode{5, 4, 6}, "The mail goes round in a loop: "+tooManyHops)
-	replyRate    = smtpError(451, smtp.EnhancedCode{4, 7, 1}, "Too many mails from your address in a minute, try again later")
-	replyBusy    = smtpError(452, smtp.EnhancedCode{4, 3, 1}, "Too much mail is being received, try again later")
-	replyFull    = smtpError(452, smtp.EnhancedCode{4, 3, 1}, "The disk is full, try again later")
-	replyStorage = smtpError(451, smtp.EnhancedCode{4, 3, 0}, "The mail could not be stored, try again later")
-	replyCut     = smtpError(451, smtp.EnhancedCode{4, 4, 2}, "The mail was cut off and is not kept")
+	replyUnknown  = smtpError(550, smtp.EnhancedCode{5, 1, 1}, "No such recipient here")
+	replyGuessing = smtpError(421, smtp.EnhancedCode{4, 7, 0}, "Too many recipients that are not here, closing the connection")
+	replyLarge    = smtpError(552, smtp.EnhancedCode{5, 3, 4}, "The mail is larger than we take")
+	replyLoop     = smtpError(554, smtp.EnhancedCode{5, 4, 6}, "The mail goes round in a loop: "+tooManyHops)
+	replyRate     = smtpError(451, smtp.EnhancedCode{4, 7, 1}, "Too many mails from your address in a minute, try again later")
+	replyBusy     = smtpError(452, smtp.EnhancedCode{4, 3, 1}, "Too much mail is being received, try again later")
+	replyFull     = smtpError(452, smtp.EnhancedCode{4, 3, 1}, "The disk is full, try again later")
+	replyStorage  = smtpError(451, smtp.EnhancedCode{4, 3, 0}, "The mail could not be stored, try again later")
+	replyCut      = smtpError(451, smtp.EnhancedCode{4, 4, 2}, "The mail was cut off and is not kept")
 )
 
 func smtpError(code int, enhanced smtp.EnhancedCode, text string) *smtp.SMTPError {
@@ -69,6 +74,10 @@ func (s *session) client() netip.Addr {
 // Rcpt adds a recipient.
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	if !s.server.recipients.take(to) {
+		if s.wrong++; s.wrong >= maxWrong {
+			s.conn.Finish()
+			return s.refuse("recipient", replyGuessing)
+		}
 		return s.refuse("recipient", replyUnknown)
 	}
 	s.mu.Lock()

@@ -382,6 +382,31 @@ func TestBDATAndReset(t *testing.T) {
 	})
 }
 
+// A mail that is refused in the midst of its chunks is passed over to its end, or to the reset, and costs nothing else.
+func TestBDATRefusedAndReset(t *testing.T) {
+	eachTransport(t, func(c *Config) { c.MaxSize = 64 << 10 }, func(t *testing.T, i *instance, overTLS bool) {
+		k := i.greet(t, overTLS)
+		chunk := "BDAT 70000\r\n" + strings.Repeat("x", 70000)
+		for range 6 {
+			k.envelope()
+			k.raw(chunk)
+			k.want("250 2.0.0 Continue")
+			k.say("RSET")
+			k.want("250 2.0.0 Session reset")
+			k.envelope()
+			k.raw(chunk + "BDAT 0 LAST\r\n")
+			k.want("250 2.0.0 Continue")
+			k.want("552 5.3.4")
+		}
+		k.envelope()
+		k.raw("BDAT 2 LAST\r\nok")
+		k.want("250")
+		if d := cmp.Diff([]string{"ok"}, i.texts(t)); d != "" {
+			t.Errorf("(-want +got):\n%s", d)
+		}
+	})
+}
+
 // Beyond the notes: go-smtp does not see the end of a body whose last line ends in CR CR LF.
 func TestBareCRBeforeTheEnd(t *testing.T) {
 	eachTransport(t, asIs, func(t *testing.T, i *instance, overTLS bool) {
@@ -592,6 +617,20 @@ func TestMaxRecipients(t *testing.T) {
 		k.say("RCPT TO:<abuse+%d@example.net>", n)
 		k.want([]string{"250", "250", "250", "452"}[n])
 	}
+}
+
+// Who tries names is cut off, and can come again.
+func TestGuessingOfRecipients(t *testing.T) {
+	i := start(t, testConfig())
+	k := i.greet(t, false)
+	k.say("MAIL FROM:<a@example.org>")
+	k.want("250")
+	for n := range maxWrong {
+		k.say("RCPT TO:<user%d@example.net>", n)
+		k.want(map[bool]string{false: "550 5.1.1", true: "421 4.7.0"}[n == maxWrong-1])
+	}
+	k.wantEnd()
+	i.greet(t, false)
 }
 
 func TestLoops(t *testing.T) {

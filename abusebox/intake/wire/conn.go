@@ -62,6 +62,7 @@ type Conn struct {
 	mute     bool   // what go-smtp says until its next read is not for the client
 	dead     error  // once set, nothing is read or written any more
 	moved    bool   // the transport goes on in another Conn
+	finished bool   // the reply that is being written is the last
 	draining bool
 }
 
@@ -164,7 +165,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 	switch c.current() {
 	case body: // go-smtp skips what the session did not read
-		if _, err := io.Copy(io.Discard, c.bodyReader()); err != nil {
+		if _, err := io.Copy(io.Discard, c.bodyReader()); err != nil && !errors.Is(err, ErrReset) {
 			return 0, io.ErrUnexpectedEOF
 		}
 		fallthrough
@@ -183,11 +184,18 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// Finish ends the connection after the reply that go-smtp is about to write.
+func (c *Conn) Finish() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.finished = true
+}
+
 // ended says that nothing is to be read any more.
 func (c *Conn) ended() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.dead != nil || c.moved {
+	if c.dead != nil || c.moved || c.finished {
 		return io.EOF
 	}
 	return nil
