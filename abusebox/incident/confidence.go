@@ -28,7 +28,7 @@ type Ground string
 
 // The grounds that `[incident] auto` may name.
 const (
-	Authenticated Ground = "authenticated" // the reporter's domain is proven by DKIM or SPF
+	Authenticated Ground = "authenticated" // the reporter's domain is proven by DKIM or SPF, and it states the address
 	Structured    Ground = "structured"    // a format read by its structure, about an address of ours
 	OwnEvidence   Ground = "evidence"      // what our own network saw agrees
 )
@@ -76,7 +76,7 @@ const (
 func Assess(e Evidence, testimonies []Testimony, earlier []Incident) Confidence {
 	var c Confidence
 	c.add(reporterPart(e))
-	if e.Reporter.Proven() && !e.Claimed {
+	if e.Reporter.Proven() && !e.Claimed && e.Level.AtLeast(Medium) { // whom we only guess, no signature accuses
 		c.Grounds = append(c.Grounds, Authenticated)
 	}
 	c.add(formatPart(e))

@@ -1,6 +1,8 @@
 package incident
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/netip"
 	"slices"
 	"strings"
@@ -64,10 +66,22 @@ func (s Subject) Key() string {
 		{"account", s.Account}, {"hash", s.Hash}, {"file", s.File}, {"site", s.Site},
 	} {
 		if v := strings.TrimSpace(part.value); v != "" {
-			return part.name + ":" + strings.ToLower(v)
+			return part.name + ":" + short(strings.ToLower(v))
 		}
 	}
 	return ""
+}
+
+// maxName bounds a name that comes from outside and becomes part of a key.
+const maxName = 200
+
+// short cuts a long name but keeps it apart from others that begin alike.
+func short(s string) string {
+	if len(s) <= maxName {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	return strings.ToValidUTF8(s[:maxName-20], "") + "…" + hex.EncodeToString(sum[:8])
 }
 
 // Evidence is one thing that speaks for or against an incident.
@@ -131,9 +145,10 @@ const (
 	maxLineLength = 1000
 	maxHeader     = 16 << 10
 	maxURLs       = 20
+	maxCount      = 1_000_000_000
 )
 
-// Bounded returns e with its text cut to what an incident may carry.
+// Bounded returns e with its text cut to what an incident may carry. Keys are made of bounded evidence only.
 func (e Evidence) Bounded() Evidence {
 	if len(e.Lines) > maxLines {
 		e.Lines = slices.Clone(e.Lines[:maxLines])
@@ -146,6 +161,11 @@ func (e Evidence) Bounded() Evidence {
 	}
 	if len(e.Header) > maxHeader {
 		e.Header = e.Header[:strings.LastIndex(e.Header[:maxHeader], "\n")+1]
+	}
+	e.Count = min(max(e.Count, 0), maxCount)
+	for _, name := range []*string{&e.Reporter.Address, &e.Reporter.Domain, &e.Source, &e.Type, &e.Category, &e.ReportID, &e.Format, &e.Protocol, &e.Destination,
+		&e.Subject.Account, &e.Subject.Site, &e.Subject.File, &e.Subject.Title, &e.Subject.Hash} {
+		*name = short(*name)
 	}
 	e.URLs, e.Domains, e.Redact, e.Via = bound(e.URLs), bound(e.Domains), bound(e.Redact), bound(e.Via)
 	return e

@@ -11,12 +11,13 @@ const Window = 24 * time.Hour
 
 // KeyOf is the key under which c is filed.
 func KeyOf(c Case, v6Bits int) Key {
-	key := Key{Net: NetOf(c.Evidence.Addr, v6Bits), Type: c.Evidence.Type, Subject: c.Evidence.Subject.Key()}
+	c.Evidence = c.Evidence.Bounded()
+	key := Key{Net: NetOf(c.Evidence.Addr, v6Bits), Type: short(c.Evidence.Type), Subject: c.Evidence.Subject.Key()}
 	if len(c.Holders) == 1 {
 		key.Holder = c.Holders[0].ID
 	}
 	if !key.Net.IsValid() && key.Subject == "" { // a complaint that names only a URL or a domain
-		key.Subject = firstOf([]string{c.Evidence.Source}, c.Evidence.URLs, c.Evidence.Domains)
+		key.Subject = short(firstOf([]string{c.Evidence.Source}, c.Evidence.URLs, c.Evidence.Domains))
 	}
 	return key
 }

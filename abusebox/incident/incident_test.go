@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"encoding/json"
 	"net/netip"
 	"strings"
 	"testing"
@@ -82,6 +83,7 @@ func TestWhoIsToldByItself(t *testing.T) {
 		why    string
 	}{
 		{"authenticated", strict, complaint(noon), Notified, []TaskKind{Notice}, "authenticated"},
+		{"authenticated, but only guessed whom it means", strict, complaint(noon, func(c *Case) { c.Evidence.Step, c.Evidence.Level = "fallback", Low }), Held, nil, "no ground"},
 		{"unproven below a strict floor", strict, complaint(noon, unproven), Held, nil, "below the confidence floor"},
 		{"structured above the default floor", DefaultPolicy(), complaint(noon, unproven), Notified, []TaskKind{Notice}, "structured"},
 		{"read by weighing only", DefaultPolicy(), complaint(noon, unproven, func(c *Case) { c.Evidence.Step = "fallback" }), Held, nil, "no ground"},
@@ -311,5 +313,27 @@ func TestIncidentStaysBounded(t *testing.T) {
 		if len(s.Header) > sampleHeader || len(s.Lines) > 0 && len(s.Lines[0]) > sampleLineLength+4 {
 			t.Errorf("a sample of %d and %d bytes", len(s.Header), len(s.Lines[0]))
 		}
+	}
+}
+
+func TestHostileSizes(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	c := complaint(noon, func(c *Case) {
+		c.Evidence.Count = 1 << 62
+		c.Evidence.Subject.Account, c.Evidence.Type, c.Evidence.Reporter.Address, c.Evidence.Source = long, long, long, long
+		c.Evidence.Redact = []string{long}
+	})
+	d := DefaultPolicy().Decide(Known{}, []Case{c, c, c}, noon)
+	i := d.Changes[0].Incident
+	if len(d.Changes) != 1 || i.Events < 0 || len(i.Key.String()) > 1000 {
+		t.Errorf("%d incidents, %d events, a key of %d bytes", len(d.Changes), i.Events, len(i.Key.String()))
+	}
+	data, err := json.Marshal(i)
+	if err != nil || len(data) > 64<<10 {
+		t.Errorf("an incident of %d bytes, %v", len(data), err)
+	}
+	other := complaint(noon, func(c *Case) { c.Evidence.Subject.Account = long + "y" })
+	if KeyOf(c, 128).Subject == KeyOf(other, 128).Subject {
+		t.Error("two long names became one")
 	}
 }

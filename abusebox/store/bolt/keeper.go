@@ -96,62 +96,78 @@ func checkTasks(tx *bbolt.Tx, bad func(where, problem, mend string)) {
 // pruneBatch bounds what one transaction of a purge removes, so that decisions never wait long for it.
 const pruneBatch = 500
 
-// sweep walks a bucket in batches: visit says what becomes of each record. nil data erases it, changed data
-// replaces it, and the same data leaves it.
-func (s *Store) sweep(ctx context.Context, bucket []byte, dry bool, visit func(tx *bbolt.Tx, k, v []byte) ([]byte, error)) (n int, err error) {
-	next := []byte{}
-	for next != nil {
-		var done int
-		var after []byte
-		step := func(tx *bbolt.Tx) error {
-			done, after = 0, nil
-			b := tx.Bucket(bucket)
-			type edit struct{ k, v []byte }
-			var edits []edit
-			seen := 0
-			c := b.Cursor()
-			for k, v := c.Seek(next); k != nil; k, v = c.Next() {
-				if seen++; seen > 4*pruneBatch || len(edits) >= pruneBatch {
-					after = bytes.Clone(k)
-					break
-				}
-				changed, err := visit(tx, k, v)
-				if err != nil {
-					return err
-				}
-				if changed == nil || !bytes.Equal(changed, v) {
-					edits = append(edits, edit{bytes.Clone(k), bytes.Clone(changed)})
-				}
-			}
-			done = len(edits)
-			if dry {
-				return nil
-			}
-			for _, e := range edits {
-				if e.v == nil {
-					if err := b.Delete(e.k); err != nil {
-						return err
-					}
-				} else if err := b.Put(e.k, e.v); err != nil {
-					return err
-				}
-			}
-			return nil
+// A visitor says what becomes of a record: nil erases it, changed data replaces it, the same data leaves it.
+type visitor func(tx *bbolt.Tx, k, v []byte) ([]byte, error)
+
+// sweep walks a bucket in batches and counts what changes. Each batch is looked at first: most hold nothing to
+// change, and then need no commit.
+func (s *Store) sweep(ctx context.Context, bucket []byte, dry bool, visit visitor) (n int, err error) {
+	for next := []byte{}; next != nil; {
+		var b batch
+		look := func(tx *bbolt.Tx) (err error) {
+			b, err = visitBatch(tx.Bucket(bucket), tx, next, visit)
+			return err
 		}
-		looking := dry
-		dry = true
-		err = s.view(step)
-		if dry = looking; err == nil && done > 0 && !dry { // most batches hold nothing to change, and need no commit
-			err = s.update(ctx, step)
+		if err = s.view(look); err == nil && len(b.edits) > 0 && !dry {
+			err = s.update(ctx, func(tx *bbolt.Tx) error {
+				if err := look(tx); err != nil { // again: it may have changed since
+					return err
+				}
+				return b.apply(tx.Bucket(bucket))
+			})
 		}
 		if err != nil {
 			return n, err
 		}
-		n += done
-		next = after
+		n += len(b.edits)
+		next = b.next
 		if err := ctx.Err(); err != nil {
 			return n, err
 		}
 	}
 	return n, nil
+}
+
+// An edit is what becomes of one record; nil data erases it.
+type edit struct{ key, data []byte }
+
+// A batch is what a stretch of a bucket needs.
+type batch struct {
+	edits []edit
+	next  []byte // where the next batch begins; nil at the end
+}
+
+func visitBatch(b *bbolt.Bucket, tx *bbolt.Tx, from []byte, visit visitor) (batch, error) {
+	var out batch
+	seen := 0
+	c := b.Cursor()
+	for k, v := c.Seek(from); k != nil; k, v = c.Next() {
+		if seen++; seen > 4*pruneBatch || len(out.edits) >= pruneBatch {
+			out.next = bytes.Clone(k)
+			break
+		}
+		changed, err := visit(tx, k, v)
+		if err != nil {
+			return out, err
+		}
+		if changed == nil || !bytes.Equal(changed, v) {
+			out.edits = append(out.edits, edit{bytes.Clone(k), bytes.Clone(changed)})
+		}
+	}
+	return out, nil
+}
+
+func (b batch) apply(bucket *bbolt.Bucket) error {
+	for _, e := range b.edits {
+		var err error
+		if e.data == nil {
+			err = bucket.Delete(e.key)
+		} else {
+			err = bucket.Put(e.key, e.data)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

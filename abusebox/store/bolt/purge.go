@@ -19,7 +19,7 @@ func (s *Store) Purge(ctx context.Context, p abusebox.Purge) (abusebox.Purged, e
 	steps := []struct {
 		bucket []byte
 		n      *int
-		visit  func(tx *bbolt.Tx, k, v []byte) ([]byte, error)
+		visit  visitor
 	}{
 		{bucketEvidence, &out.Evidence, purgeEvidence(p)},
 		{bucketComposed, &out.Notices, purgeComposed(p)},
@@ -55,7 +55,7 @@ func names(data []byte, person string) bool {
 	return bytes.Contains(bytes.ToLower(data), []byte(strings.ToLower(person)))
 }
 
-func purgeEvidence(p abusebox.Purge) func(*bbolt.Tx, []byte, []byte) ([]byte, error) {
+func purgeEvidence(p abusebox.Purge) visitor {
 	return func(tx *bbolt.Tx, k, v []byte) ([]byte, error) {
 		var e incident.Evidence
 		if err := json.Unmarshal(v, &e); err != nil {
@@ -79,7 +79,7 @@ func holderOf(tx *bbolt.Tx, id incident.ID) string {
 	return i.Key.Holder
 }
 
-func purgeComposed(p abusebox.Purge) func(*bbolt.Tx, []byte, []byte) ([]byte, error) {
+func purgeComposed(p abusebox.Purge) visitor {
 	return func(tx *bbolt.Tx, k, v []byte) ([]byte, error) {
 		t, err := getTask(tx, fromNumber[uint64](k))
 		if err != nil || older(t.Created, p.Evidence) && t.Over() || names(v, p.Person) && t.Over() {
@@ -92,7 +92,7 @@ func purgeComposed(p abusebox.Purge) func(*bbolt.Tx, []byte, []byte) ([]byte, er
 	}
 }
 
-func purgeMail(p abusebox.Purge) func(*bbolt.Tx, []byte, []byte) ([]byte, error) {
+func purgeMail(p abusebox.Purge) visitor {
 	return func(_ *bbolt.Tx, _, v []byte) ([]byte, error) {
 		var r abusebox.MailRecord
 		if err := json.Unmarshal(v, &r); err != nil {
@@ -111,7 +111,7 @@ func purgeMail(p abusebox.Purge) func(*bbolt.Tx, []byte, []byte) ([]byte, error)
 }
 
 // purgePersons takes reporters and old samples out of incidents; what they are counted as stays.
-func purgePersons(p abusebox.Purge) func(*bbolt.Tx, []byte, []byte) ([]byte, error) {
+func purgePersons(p abusebox.Purge) visitor {
 	return func(_ *bbolt.Tx, _, v []byte) ([]byte, error) {
 		var i incident.Incident
 		if err := json.Unmarshal(v, &i); err != nil {
@@ -129,7 +129,7 @@ func purgePersons(p abusebox.Purge) func(*bbolt.Tx, []byte, []byte) ([]byte, err
 	}
 }
 
-func purgeHistory(p abusebox.Purge) func(*bbolt.Tx, []byte, []byte) ([]byte, error) {
+func purgeHistory(p abusebox.Purge) visitor {
 	return func(tx *bbolt.Tx, _, v []byte) ([]byte, error) {
 		var sealed incident.Sealed
 		if err := json.Unmarshal(v, &sealed); err != nil {
@@ -147,7 +147,7 @@ func purgeHistory(p abusebox.Purge) func(*bbolt.Tx, []byte, []byte) ([]byte, err
 }
 
 // purgeCounts forgets counters of days gone by; their names have the day behind the first slash.
-func purgeCounts(p abusebox.Purge) func(*bbolt.Tx, []byte, []byte) ([]byte, error) {
+func purgeCounts(p abusebox.Purge) visitor {
 	day := p.Counters.UTC().Format("20060102")
 	return func(_ *bbolt.Tx, k, v []byte) ([]byte, error) {
 		_, rest, _ := strings.Cut(string(k), "/")
@@ -159,7 +159,7 @@ func purgeCounts(p abusebox.Purge) func(*bbolt.Tx, []byte, []byte) ([]byte, erro
 }
 
 // purgeTasks removes what was done about no incident, such as the month's mails.
-func purgeTasks(p abusebox.Purge) func(*bbolt.Tx, []byte, []byte) ([]byte, error) {
+func purgeTasks(p abusebox.Purge) visitor {
 	return func(_ *bbolt.Tx, _, v []byte) ([]byte, error) {
 		var t incident.Task
 		if err := json.Unmarshal(v, &t); err != nil {
