@@ -40,19 +40,26 @@ func RoutesOf(routes []Route) iter.Seq2[Route, error] {
 
 // builder holds what is needed only while a Table is built.
 type builder struct {
-	t         *Table
-	ways      map[path]uint32
-	upstreams map[netip.Addr]bool
-	defaults  map[hop]bool // next hops of default routes
-	routers   map[netip.Addr]bool
-	prefer    map[string]int
-	byHop     map[netip.Addr][]*Contact
-	byIface   map[sourceKey][]*Contact // router and interface
-	byPrefix  map[netip.Prefix][]*Contact
-	extra     []netip.Prefix // prefixes that must have a group though no route has them
-	stack     []int32
-	merged    map[mergeKey]int32
-	contact   []int32 // by group: into Table.resolved, 0 none, undecided several
+	t          *Table
+	ways       map[path]uint32
+	upstreams  map[netip.Addr]bool
+	defaults   map[hop]bool // next hops of default routes
+	routers    map[netip.Addr]bool
+	prefer     map[string]int
+	byHop      map[netip.Addr][]*Contact
+	byIface    map[sourceKey][]*Contact // router and interface
+	byPrefix   map[netip.Prefix][]*Contact
+	extra      []netip.Prefix // prefixes that must have a group though no route has them
+	stack      []int32
+	claimed    []claim // by way
+	claims     map[[2]*Contact]uint32
+	mergedWays map[uint64]int32 // by contact above and claim
+	best       []uint32
+	lastPath   path
+	lastWay    uint32
+	merged     map[mergeKey]int32
+	interned   map[sameContact]int32
+	contact    []int32 // by group: into Table.resolved, 0 none, undecided several
 }
 
 // hop is a next hop as one router sees it: link-local addresses mean something on one
@@ -69,10 +76,30 @@ func hopOf(p path) hop {
 	return hop{p.router, "", p.nextHop}
 }
 
+// claim is who claims the interface and the next hop of a way now, and a number for the
+// pair: 0 for nobody.
+type claim struct {
+	iface, hop *Contact
+	id         uint32
+}
+
+func (b *builder) claimOf(w *way) claim {
+	var l level
+	l.addWay(w, b.t.now())
+	if l.iface == nil && l.hop == nil {
+		return claim{}
+	}
+	pair := [2]*Contact{l.iface, l.hop}
+	if b.claims[pair] == 0 {
+		b.claims[pair] = uint32(len(b.claims)) + 1
+	}
+	return claim{l.iface, l.hop, b.claims[pair]}
+}
+
+// mergeKey is what a group's contact is merged from.
 type mergeKey struct {
-	above int32 // the contact of the enclosing prefix
-	own   *Contact
-	way   uint32
+	above           int32 // the contact of the enclosing prefix
+	own, iface, hop *Contact
 }
 
 // Build makes a Table. It fails when reading the routes fails, when they are out of
@@ -89,7 +116,7 @@ func Build(in Input) (*Table, error) {
 
 func newBuilder(in Input) *builder {
 	t := &Table{
-		lpm: new(bart.Table[slot]), claims: map[int32][]*Contact{}, orgs: map[string][]*Contact{},
+		lpm: new(bart.Table[int32]), claims: map[int32][]*Contact{}, orgs: map[string][]*Contact{},
 		resolved: []*Contact{nil}, contacts: slices.Clone(in.Contacts), sources: map[sourceKey]Source{},
 		networks: new(bart.Lite), leases: in.Leases, now: in.Now, stale: in.Stale,
 		groups: make([]group, 0, in.SizeHint), recs: make([]rec, 0, in.SizeHint),
@@ -99,7 +126,8 @@ func newBuilder(in Input) *builder {
 	}
 	b := &builder{t: t, ways: map[path]uint32{}, upstreams: map[netip.Addr]bool{}, defaults: map[hop]bool{}, routers: map[netip.Addr]bool{},
 		prefer: in.Prefer, byHop: map[netip.Addr][]*Contact{}, byIface: map[sourceKey][]*Contact{},
-		byPrefix: map[netip.Prefix][]*Contact{}, merged: map[mergeKey]int32{}}
+		byPrefix: map[netip.Prefix][]*Contact{}, merged: map[mergeKey]int32{}, interned: map[sameContact]int32{},
+		claims: map[[2]*Contact]uint32{}, mergedWays: map[uint64]int32{}}
 	for _, a := range in.Upstreams {
 		b.upstreams[a] = true
 	}
@@ -207,12 +235,16 @@ func (b *builder) wayOf(r Route) uint32 {
 	if r.Prefix.Bits() == 0 && r.Leads() && r.NextHop.IsValid() && !b.routers[r.NextHop] {
 		b.defaults[hopOf(p)] = true
 	}
-	if i, ok := b.ways[p]; ok {
-		return i
+	if len(b.t.paths) > 0 && p == b.lastPath { // neighbours often go the same way
+		return b.lastWay
 	}
-	i := uint32(len(b.t.paths))
-	b.ways[p] = i
-	b.t.paths = append(b.t.paths, way{path: p})
+	i, ok := b.ways[p]
+	if !ok {
+		i = uint32(len(b.t.paths))
+		b.ways[p] = i
+		b.t.paths = append(b.t.paths, way{path: p})
+	}
+	b.lastPath, b.lastWay = p, i
 	return i
 }
 
@@ -229,5 +261,6 @@ func (b *builder) finishWays() {
 			w.interfaces = nil
 		}
 		w.nextHops = b.byHop[w.nextHop]
+		b.claimed = append(b.claimed, b.claimOf(w))
 	}
 }

@@ -139,8 +139,8 @@ func (c *checker) routed(p netip.Prefix) bool {
 	if slices.ContainsFunc(c.t.enclosing(p), current) {
 		return true
 	}
-	for _, s := range c.t.lpm.Subnets(p) {
-		if current(s.group) {
+	for below := range c.t.lpm.Subnets(p) {
+		if current(c.t.find(below)) {
 			return true
 		}
 	}

@@ -61,19 +61,6 @@ func (t *Table) AllNetworks(at time.Time) iter.Seq[Network] {
 
 func encloses(a, b netip.Prefix) bool { return a.Bits() <= b.Bits() && a.Contains(b.Addr()) }
 
-// enclosing returns the groups that contain a whole prefix, the most specific first.
-func (t *Table) enclosing(p netip.Prefix) []int32 {
-	_, s, ok := t.lpm.LookupPrefixLPM(p)
-	if !ok {
-		return nil
-	}
-	var c []int32
-	for g := s.group; g >= 0; g = t.groups[g].parent {
-		c = append(c, g)
-	}
-	return c
-}
-
 // network shows one group; ok is false when there is nothing to show at that time: no
 // record, no route inwards, no configured network.
 func (t *Table) network(g int32, at time.Time) (n Network, ok bool) {
@@ -162,8 +149,46 @@ func (t *Table) Sources() []Source {
 	return all
 }
 
-// IsOurs reports whether a configured network contains the address or a contact or an
-// inward route claims it, now.
+// IsOurs reports whether an address is ours now: in a configured network, claimed by a
+// contact, or routed inwards. It gives the same answer as Holder, faster.
 func (t *Table) IsOurs(addr netip.Addr) bool {
-	return t.Holder(Query{Addr: addr}).Ours
+	addr = addr.Unmap().WithZone("")
+	if unanswerable(addr) != "" {
+		return false
+	}
+	longest, _, ok := t.lpm.LookupPrefixLPM(netip.PrefixFrom(addr, addr.BitLen()))
+	if !ok {
+		return false
+	}
+	first := t.find(longest)
+	if t.groups[first].ours {
+		return true
+	}
+	for g := first; g >= 0; g = t.groups[g].parent {
+		leads, inward := t.leads(g)
+		if leads {
+			return inward
+		}
+	}
+	return false
+}
+
+// leads reports whether a group has a current route, and whether a preferred one of them
+// leads inwards.
+func (t *Table) leads(g int32) (leads, inward bool) {
+	rank := 0
+	for _, r := range t.recsOf(g) {
+		w := &t.paths[r.way]
+		if r.notAfter != 0 || !(Route{Type: w.routeType}).Leads() {
+			continue
+		}
+		if !leads || w.rank > rank {
+			inward, rank = false, w.rank
+		}
+		if w.rank == rank {
+			inward = inward || !w.outward && t.groups[g].bits > 0
+		}
+		leads = true
+	}
+	return leads, inward
 }

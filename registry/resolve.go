@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+	"unsafe"
 )
 
 // undecided marks a group whose address alone does not name one contact.
@@ -24,18 +25,21 @@ func (b *builder) resolve() {
 		}
 		b.contact[i] = b.contactOf(int32(i), above, now)
 		b.markGroup(int32(i), now)
-		s := slot{group: int32(i)}
+		id := int32(0)
 		if c := b.contact[i]; c > 0 && g.assign.assignment() != AssignDynamic &&
 			g.assign.assignment() != AssignShared && len(t.resolved[c].Mails()) > 0 {
-			s.contact = c
+			id = c
 		}
-		t.lpm.Insert(g.prefix(), s)
+		t.lpm.Insert(g.prefix(), id)
 	}
 }
 
 func (b *builder) markGroup(i int32, now time.Time) {
 	t := b.t
 	g := &t.groups[i]
+	if len(t.claims) == 0 && t.networks.Size() == 0 {
+		return
+	}
 	for _, c := range t.claims[i] {
 		if !c.holdsAt(now, now) {
 			continue
@@ -53,54 +57,63 @@ func (b *builder) markGroup(i int32, now time.Time) {
 // contactOf merges the claims on one group, as of now, with what holds above it.
 func (b *builder) contactOf(i, above int32, now time.Time) int32 {
 	t := b.t
-	ways := b.bestWays(i)
-	own := validAt(t.claims[i], now)
-	if own == nil && !b.claimed(ways, now) {
-		return above
+	var own *Contact
+	if len(t.claims) > 0 {
+		own = validAt(t.claims[i], now)
 	}
-	result := int32(0)
-	for n, w := range ways {
-		id := b.merge(own, w, above, now)
+	best := b.bestWays(i)
+	result := above
+	for n, w := range best {
+		id := b.mergeWay(above, own, w, now)
 		if n > 0 && id != result {
 			return undecided
 		}
 		result = id
 	}
-	if len(ways) == 0 {
-		result = b.merge(own, noWay, above, now)
+	if len(best) == 0 {
+		result = b.merge(mergeKey{above, own, nil, nil}, now)
 	}
 	return result
 }
 
-const noWay = ^uint32(0)
-
-func (b *builder) claimed(ways []uint32, now time.Time) bool {
-	for _, w := range ways {
-		if validAt(b.t.paths[w].interfaces, now) != nil || validAt(b.t.paths[w].nextHops, now) != nil {
-			return true
-		}
+// mergeWay is merge for a route. Where no record names the prefix itself, as for most of
+// a million routes, a short key finds the result.
+func (b *builder) mergeWay(above int32, own *Contact, w uint32, now time.Time) int32 {
+	claim := b.claimed[w]
+	k := mergeKey{above, own, claim.iface, claim.hop}
+	if own != nil || claim.id == 0 {
+		return b.merge(k, now)
 	}
-	return false
+	short := uint64(uint32(above))<<32 | uint64(claim.id)
+	id, ok := b.mergedWays[short]
+	if !ok {
+		id = b.merge(k, now)
+		b.mergedWays[short] = id
+	}
+	return id
 }
 
-// bestWays returns the ways of the group's current, preferred, inward routes.
+// bestWays returns the ways of the group's current, preferred, inward routes. The slice
+// is used again by the next call.
 func (b *builder) bestWays(i int32) []uint32 {
+	best := b.best[:0]
 	if b.t.groups[i].bits == 0 {
-		return nil
+		return best
 	}
-	var best []uint32
+	rank := 0
 	for _, r := range b.t.recsOf(i) {
 		w := &b.t.paths[r.way]
 		if r.notAfter != 0 || !(Route{Type: w.routeType}).Leads() {
 			continue
 		}
-		if len(best) > 0 && w.rank > b.t.paths[best[0]].rank {
+		if len(best) > 0 && w.rank > rank {
 			best = best[:0]
 		}
-		if len(best) == 0 || w.rank == b.t.paths[best[0]].rank {
-			best = append(best, r.way)
+		if len(best) == 0 || w.rank == rank {
+			best, rank = append(best, r.way), w.rank
 		}
 	}
+	b.best = best
 	return slices.DeleteFunc(best, func(w uint32) bool { return b.t.paths[w].outward })
 }
 
@@ -114,32 +127,50 @@ func validAt(records []*Contact, at time.Time) *Contact {
 	return nil
 }
 
-func (b *builder) merge(own *Contact, wayIndex uint32, above int32, now time.Time) int32 {
-	t := b.t
-	if wayIndex != noWay && validAt(t.paths[wayIndex].interfaces, now) == nil && validAt(t.paths[wayIndex].nextHops, now) == nil {
-		wayIndex = noWay
+// merge folds what one group claims and what holds above it, once for each combination.
+func (b *builder) merge(k mergeKey, now time.Time) int32 {
+	if k.own == nil && k.iface == nil && k.hop == nil {
+		return k.above
 	}
-	if own == nil && wayIndex == noWay {
-		return above
-	}
-	k := mergeKey{above, own, wayIndex}
 	if id, ok := b.merged[k]; ok {
 		return id
 	}
-	l := level{own: own}
-	if wayIndex != noWay {
-		l.addWay(&t.paths[wayIndex], now)
-	}
-	m := t.newMerger(now)
-	m.add(l)
-	if above > 0 {
-		m.inherit(t.resolved[above], netip.Prefix{})
+	m := b.t.newMerger(now)
+	m.add(level{own: k.own, iface: k.iface, hop: k.hop})
+	if k.above > 0 {
+		m.inherit(b.t.resolved[k.above], netip.Prefix{})
 	}
 	id := int32(undecided)
-	if above != undecided || len(m.contact.Mails()) > 0 {
-		id = int32(len(t.resolved))
-		t.resolved = append(t.resolved, &m.contact)
+	if k.above != undecided || len(m.contact.Mails()) > 0 {
+		id = b.intern(&m.contact)
 	}
 	b.merged[k] = id
+	return id
+}
+
+// sameContact tells merged contacts apart by what they were merged from: their lists are
+// those of the records, so that the place in memory names them.
+type sameContact struct {
+	key                              Key
+	admin, tech, abuse               *Mailbox
+	org, address, city, country, tel string
+	language, updatedBy, source      string
+	digest, xarf                     *bool
+	optOut                           *string
+	updated, created, since, until   time.Time
+	assignment                       Assignment
+}
+
+// intern keeps each distinct contact once: a million routes lead to few.
+func (b *builder) intern(c *Contact) int32 {
+	k := sameContact{c.Key, unsafe.SliceData(c.Admin), unsafe.SliceData(c.Tech), unsafe.SliceData(c.Abuse),
+		c.Org, c.Address, c.City, c.Country, c.Tel, c.Language, c.UpdatedBy, c.Source, c.Prefer.Digest, c.Prefer.XARF,
+		unsafe.SliceData(c.Prefer.OptOut), c.Updated, c.Created, c.Since, c.Until, c.Assignment}
+	if id, ok := b.interned[k]; ok {
+		return id
+	}
+	id := int32(len(b.t.resolved))
+	b.t.resolved = append(b.t.resolved, c)
+	b.interned[k] = id
 	return id
 }

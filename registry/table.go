@@ -1,7 +1,9 @@
 package registry
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/gaissmai/bart"
@@ -10,10 +12,10 @@ import (
 // A Table is one immutable view of routes, contacts and leases. Any number of readers
 // may use it at once.
 type Table struct {
-	lpm      *bart.Table[slot]
-	groups   []group // sorted by prefix, each before the prefixes that it encloses
-	recs     []rec   // of the groups, in order
-	paths    []way   // what recs point to
+	lpm      *bart.Table[int32] // to the contact that answers at this moment, in resolved; 0 if the address alone does not decide
+	groups   []group            // sorted by prefix, each before the prefixes that it encloses
+	recs     []rec              // of the groups, in order
+	paths    []way              // what recs point to
 	claims   map[int32][]*Contact
 	orgs     map[string][]*Contact
 	resolved []*Contact // the merged contacts of this moment; 0 is none
@@ -23,13 +25,6 @@ type Table struct {
 	leases   Leases
 	now      func() time.Time
 	stale    time.Duration
-}
-
-// slot is what the longest-prefix table holds: where the chain begins, and the contact
-// that answers at this moment if the address alone decides.
-type slot struct {
-	group   int32
-	contact int32
 }
 
 // group is all that is known of one prefix.
@@ -138,15 +133,39 @@ func (t *Table) recsOf(i int32) []rec {
 
 // chain returns the groups that enclose an address, the most specific first.
 func (t *Table) chain(addr netip.Addr) []int32 {
-	s, ok := t.lpm.Lookup(addr)
+	return t.enclosing(netip.PrefixFrom(addr, addr.BitLen()))
+}
+
+// enclosing returns the groups that contain a whole prefix, the most specific first.
+func (t *Table) enclosing(p netip.Prefix) []int32 {
+	longest, _, ok := t.lpm.LookupPrefixLPM(p)
 	if !ok {
 		return nil
 	}
 	var c []int32
-	for g := s.group; g >= 0; g = t.groups[g].parent {
+	for g := t.find(longest); g >= 0; g = t.groups[g].parent {
 		c = append(c, g)
 	}
 	return c
+}
+
+// find returns the group of a prefix that has one. The longest-prefix table leads to the
+// contact alone, which most look-ups want, and so is as small as it can be.
+func (t *Table) find(p netip.Prefix) int32 {
+	want := groupOf(p)
+	i, ok := slices.BinarySearchFunc(t.groups, want, func(a, b group) int {
+		if a.is4 != b.is4 {
+			if a.is4 {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(a.hi, b.hi), cmp.Compare(a.lo, b.lo), cmp.Compare(a.bits, b.bits))
+	})
+	if !ok {
+		return -1
+	}
+	return int32(i)
 }
 
 func (t *Table) route(p netip.Prefix, r rec) Route {
@@ -180,11 +199,11 @@ func toSeconds(t time.Time) uint32 {
 // fit) and when nobody answers: then ask Holder. It costs little more than the bare
 // longest-prefix match.
 func (t *Table) Lookup(addr netip.Addr) (c *Contact, ok bool) {
-	s, ok := t.lpm.Lookup(addr)
-	if !ok || s.contact == 0 {
+	id, ok := t.lpm.Lookup(addr)
+	if !ok || id == 0 {
 		return nil, false
 	}
-	return t.resolved[s.contact], true
+	return t.resolved[id], true
 }
 
 // Size returns how many prefixes and how many routes, past ones included, the table has.

@@ -117,6 +117,9 @@ func TestHolder(t *testing.T) {
 			if a.Status != tt.status || a.Ours != tt.ours {
 				t.Errorf("status %s ours %v, want %s %v\n%+v", a.Status, a.Ours, tt.status, tt.ours, a)
 			}
+			if ours := table.IsOurs(ip(tt.addr)); ours != tt.ours {
+				t.Errorf("IsOurs says %v", ours)
+			}
 			if (a.Holder != nil) != (tt.status == StatusHeld) {
 				t.Fatalf("holder %v with status %s", a.Holder, a.Status)
 			}
@@ -275,6 +278,9 @@ func TestSlowGold(t *testing.T) {
 			}
 			current := slowHop(routes, addr, time.Time{})
 			c, ok := table.Lookup(addr)
+			if now := table.Holder(Query{Addr: addr}); table.IsOurs(addr) != now.Ours {
+				t.Fatalf("seed %d: IsOurs(%s) is not %v", seed, addr, now.Ours)
+			}
 			if ok != (current != "") || ok && c.ID() != current {
 				t.Fatalf("seed %d: Lookup(%s) = %v %v, want %q", seed, addr, c, ok, current)
 			}

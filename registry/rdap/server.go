@@ -27,7 +27,10 @@ type Deps struct {
 }
 
 // A Server answers RDAP clients.
-type Server struct{ deps Deps }
+type Server struct {
+	deps    Deps
+	answers registry.Answers
+}
 
 // NewServer returns a Server that does not listen yet; Handler serves it elsewhere.
 func NewServer(deps Deps) *Server {
@@ -37,7 +40,7 @@ func NewServer(deps Deps) *Server {
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{deps}
+	return &Server{deps: deps}
 }
 
 // Serve answers on an address until ctx ends.
@@ -97,13 +100,28 @@ func (s *Server) ip(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, http.StatusBadRequest, err.Error(), "ask for /ip/192.0.2.1 or /ip/192.0.2.0/24")
 		return
 	}
-	networks := s.deps.Table().Networks(p, time.Time{})
-	if len(networks) == 0 {
+	t, base, personal := s.deps.Table(), s.base(r), s.personal(r)
+	variant := base
+	if personal {
+		variant += " personal"
+	}
+	text, _ := s.answers.Get(t, p, variant, func() []byte { return s.network(t, p, base, personal) })
+	if len(text) == 0 {
 		s.foreign(w, p)
 		return
 	}
 	s.deps.Count("found")
-	s.write(w, http.StatusOK, networkAnswer(networks[0], s.base(r), s.personal(r)))
+	s.writeText(w, http.StatusOK, text)
+}
+
+// network writes the most specific network that encloses a prefix; nothing where none of
+// ours does.
+func (s *Server) network(t *registry.Table, p netip.Prefix, base string, personal bool) []byte {
+	networks := t.Networks(p, time.Time{})
+	if len(networks) == 0 {
+		return nil
+	}
+	return s.marshal(networkAnswer(networks[0], base, personal))
 }
 
 // foreign refers space that is not ours elsewhere, if there is an elsewhere.
@@ -174,15 +192,22 @@ func (s *Server) fail(w http.ResponseWriter, status int, title, advice string) {
 }
 
 func (s *Server) write(w http.ResponseWriter, status int, v any) {
+	s.writeText(w, status, s.marshal(v))
+}
+
+func (s *Server) marshal(v any) []byte {
 	body, err := json.Marshal(v)
-	if err != nil {
+	if err != nil { // the types are our own, so that this is a mistake of the program
 		s.deps.Log.Error("rdap answer not written", "error", err)
-		status, body = http.StatusInternalServerError, nil
 	}
+	return body
+}
+
+func (s *Server) writeText(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	h["Content-Type"] = contentType
 	h["Access-Control-Allow-Origin"] = anyOrigin
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client may have gone
 }

@@ -1,7 +1,7 @@
 package rwhois
 
 import (
-	"fmt"
+	"io"
 	"net/netip"
 	"strings"
 	"time"
@@ -245,5 +245,15 @@ func (a attribute) line(class string) string {
 	if a.isID {
 		flag = ";I"
 	}
-	return fmt.Sprintf("%s:%s%s:%s\r\n", class, a.name, flag, a.value)
+	return class + ":" + a.name + flag + ":" + a.value + "\r\n"
+}
+
+// write writes what a client may see of an object, and an empty line.
+func (o *object) write(w io.StringWriter, personal bool) {
+	for _, a := range o.attrs {
+		if !a.personal || personal {
+			_, _ = w.WriteString(a.line(o.class)) // a buffer; its own error comes with Flush
+		}
+	}
+	_, _ = w.WriteString("\r\n")
 }

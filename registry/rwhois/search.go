@@ -1,8 +1,10 @@
 package rwhois
 
 import (
+	"bytes"
 	"context"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -64,24 +66,41 @@ func (n *session) network(p netip.Prefix) {
 			referred = true
 		}
 	}
-	networks := n.s.deps.Table().Networks(p, time.Time{})
-	if len(networks) == 0 && !referred {
-		if root := n.s.deps.Config.Root; root != "" {
-			n.w.WriteString("%referral " + root + "\r\n")
-			n.ok()
-			return
-		}
+	variant := strconv.Itoa(n.limit)
+	if n.personal {
+		variant += " personal"
+	}
+	t := n.s.deps.Table()
+	text, _ := n.s.answers.Get(t, p, variant, func() []byte { return n.networks(t, p) })
+	switch {
+	case len(text) > 0:
+		n.w.Write(text)
+	case referred:
+		n.ok()
+	case n.s.deps.Config.Root != "":
+		n.w.WriteString("%referral " + n.s.deps.Config.Root + "\r\n")
+		n.ok()
+	default:
 		n.fail(fail(230, ""))
-		return
 	}
-	for i, net := range networks {
+}
+
+// networks writes the networks that enclose a prefix and how the answer ends; nothing
+// where none of ours does.
+func (n *session) networks(t *registry.Table, p netip.Prefix) []byte {
+	var b bytes.Buffer
+	for i, net := range t.Networks(p, time.Time{}) {
 		if i == n.limit {
-			n.fail(fail(330, ""))
-			return
+			b.WriteString(fail(330, "").line())
+			return b.Bytes()
 		}
-		n.put(networkObject(net, n.s.area))
+		o := networkObject(net, n.s.area)
+		o.write(&b, n.personal)
 	}
-	n.ok()
+	if b.Len() > 0 {
+		b.WriteString("%ok\r\n")
+	}
+	return b.Bytes()
 }
 
 // matches reports whether an object fulfils one of the alternatives. What a client may

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -31,11 +32,13 @@ type Deps struct {
 
 // A Server answers RWhois clients.
 type Server struct {
-	deps  Deps
-	area  areas
-	scans chan struct{} // look-ups by text, which read every record, under way
-	mu    sync.Mutex
-	text  *textIndex
+	deps     Deps
+	area     areas
+	scans    chan struct{} // look-ups by text, which read every record, under way
+	mu       sync.Mutex
+	text     *textIndex
+	answers  registry.Answers
+	greeting string
 }
 
 // maxScans bounds how many look-ups by text run at a time.
@@ -55,7 +58,9 @@ func NewServer(deps Deps) *Server {
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{deps: deps, area: areas{deps.Config.AuthArea}, scans: make(chan struct{}, maxScans)}
+	s := &Server{deps: deps, area: areas{deps.Config.AuthArea}, scans: make(chan struct{}, maxScans)}
+	s.greeting = s.banner()
+	return s
 }
 
 // Serve answers on an address until ctx ends.
@@ -97,8 +102,7 @@ func (s *Server) handle(ctx context.Context, c net.Conn) {
 	peer := listen.Peer(c)
 	n := &session{s: s, client: peer, w: bufio.NewWriter(c), limit: min(defaultLimit, s.deps.Config.MaxAnswers),
 		personal: within(s.deps.Config.Personal, peer), transfer: within(s.deps.Config.Transfer, peer)}
-	n.w.WriteString(s.banner())
-	if n.w.Flush() != nil {
+	if _, err := io.WriteString(c, s.greeting); err != nil {
 		return
 	}
 	r := bufio.NewReaderSize(c, maxLine+2)
@@ -170,11 +174,4 @@ func (n *session) fail(f *failure) { n.w.WriteString(f.line()) }
 
 func (n *session) ok() { n.w.WriteString("%ok\r\n") }
 
-func (n *session) put(o object) {
-	for _, a := range o.attrs {
-		if !a.personal || n.personal {
-			n.w.WriteString(a.line(o.class))
-		}
-	}
-	n.w.WriteString("\r\n")
-}
+func (n *session) put(o object) { o.write(n.w, n.personal) }

@@ -4,6 +4,7 @@ package whois
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,10 @@ type Deps struct {
 }
 
 // A Server answers whois clients.
-type Server struct{ deps Deps }
+type Server struct {
+	deps    Deps
+	answers registry.Answers
+}
 
 // NewServer returns a Server that does not listen yet.
 func NewServer(deps Deps) *Server {
@@ -39,7 +43,7 @@ func NewServer(deps Deps) *Server {
 	if deps.Count == nil {
 		deps.Count = func(string) {}
 	}
-	return &Server{deps}
+	return &Server{deps: deps}
 }
 
 // Serve answers on an address until ctx ends.
@@ -93,14 +97,14 @@ func (s *Server) answer(w io.Writer, line string, personal bool) {
 		io.WriteString(w, "% Error: ask for an IP address or network.\r\n")
 		return
 	}
-	found := false
-	for i, n := range s.deps.Table().Networks(p, time.Time{}) {
-		if i == s.deps.Config.MaxAnswers {
-			break
-		}
-		writeNetwork(w, n, personal)
-		found = true
+	variant := ""
+	if personal {
+		variant = "personal"
 	}
+	t := s.deps.Table()
+	text, _ := s.answers.Get(t, p, variant, func() []byte { return s.networks(t, p, personal) })
+	_, _ = w.Write(text) // a buffer; its own error comes with Flush
+	found := len(text) > 0
 	for _, d := range s.deps.Config.Delegated {
 		if d.Network.Bits() <= p.Bits() && d.Network.Contains(p.Addr()) {
 			fmt.Fprintf(w, "ReferralServer: %s\r\n\r\n", strings.TrimSuffix(d.Server, "/"))
@@ -113,6 +117,18 @@ func (s *Server) answer(w io.Writer, line string, personal bool) {
 		return
 	}
 	s.deps.Count("found")
+}
+
+// networks writes the networks that enclose a prefix, the most specific first.
+func (s *Server) networks(t *registry.Table, p netip.Prefix, personal bool) []byte {
+	var b bytes.Buffer
+	for i, n := range t.Networks(p, time.Time{}) {
+		if i == s.deps.Config.MaxAnswers {
+			break
+		}
+		writeNetwork(&b, n, personal)
+	}
+	return b.Bytes()
 }
 
 // target finds the address in a query, leaving out the flags that clients put before it
