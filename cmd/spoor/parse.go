@@ -61,7 +61,11 @@ func (p *parseCmd) run(ctx context.Context, paths []string) error {
 			fmt.Fprintf(p.app.errw, "spoor: %s: %v\n", o.mail.source, o.err)
 			return nil
 		}
-		if p.app.json {
+		defer o.spill.close()
+		switch {
+		case p.app.json && o.spill.n > 0:
+			return o.spill.writeJSON(p.app.out, o.result)
+		case p.app.json:
 			return p.app.emit(o.result)
 		}
 		p.print(o)
@@ -106,11 +110,11 @@ func (p *parseCmd) prepare() error {
 
 // A parseOutcome is one mail and what it says.
 type parseOutcome struct {
-	mail    parsedMail
-	result  report.Result
-	message *message.Message
-	steps   []string
-	err     error
+	mail   parsedMail
+	result report.Result
+	steps  []string
+	spill  *spill
+	err    error
 }
 
 // parseAll reads on several cores and calls take in the order of the input.
@@ -153,16 +157,16 @@ func (p *parseCmd) parseAll(ctx context.Context, paths []string, take func(parse
 
 // parse reads one mail.
 func (p *parseCmd) parse(ctx context.Context, m parsedMail) parseOutcome {
-	o := parseOutcome{mail: m, err: m.err}
+	o := parseOutcome{mail: m, spill: &spill{}, err: m.err}
 	if m.err != nil {
 		return o
 	}
 	opt := p.options
+	opt.Each = o.spill.add
 	if p.explain {
 		opt.Explain = func(step string) { o.steps = append(o.steps, step) }
 	}
-	o.message = message.Read(m.raw, message.DefaultLimits())
-	o.result = report.Parse(ctx, o.message, opt)
+	o.result = report.Parse(ctx, message.Read(m.raw, message.DefaultLimits()), opt)
 	o.result.Source, o.result.Message = m.source, m.number
 	return o
 }

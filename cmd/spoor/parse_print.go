@@ -12,19 +12,24 @@ import (
 // lines of the mail that say it, the accused marked.
 func (p *parseCmd) print(o parseOutcome) {
 	w, res := p.app.out, o.result
+	total := o.spill.n + len(res.Reports)
+	res.Reports = append(o.spill.head, res.Reports...)
 	fmt.Fprintf(w, "%s", o.mail.source)
 	if o.mail.number > 1 {
 		fmt.Fprintf(w, " (mail %d)", o.mail.number)
 	}
-	fmt.Fprintf(w, "\n  %s\n", parseVerdict(res))
+	fmt.Fprintf(w, "\n  %s\n", parseVerdict(res, total))
 	if a := res.Reporter; a.Address != "" {
 		fmt.Fprintf(w, "  from %s, authenticated: %s\n", a.Address, a.Authenticated)
 	}
 	for _, s := range o.steps {
 		fmt.Fprintf(w, "  . %s\n", s)
 	}
-	for i := range res.Reports {
+	for i := range res.Reports[:min(len(res.Reports), shown)] {
 		p.printReport(&res.Reports[i])
+	}
+	if total > shown {
+		fmt.Fprintf(w, "\n  and %d more; --json prints them all\n", total-shown)
 	}
 	if len(res.Candidates) > 0 {
 		fmt.Fprintln(w, "  not taken:")
@@ -39,16 +44,16 @@ func (p *parseCmd) print(o parseOutcome) {
 }
 
 // parseVerdict is the first line about a mail.
-func parseVerdict(res report.Result) string {
+func parseVerdict(res report.Result, total int) string {
 	switch {
 	case res.Rejected != "":
 		return "no complaint: " + res.Rejected
-	case len(res.Reports) == 0:
+	case total == 0:
 		return fmt.Sprintf("not understood: %d addresses in it, none stands out", len(res.Candidates))
-	case len(res.Reports) == 1:
+	case total == 1:
 		return "1 report, format " + res.Format
 	}
-	return fmt.Sprintf("%d reports, format %s", len(res.Reports), res.Format)
+	return fmt.Sprintf("%d reports, format %s", total, res.Format)
 }
 
 func (p *parseCmd) printReport(r *report.Report) {
