@@ -276,6 +276,9 @@ func decided(is bearing, w, key, before string, at int, label bool, skipped int,
 		}
 		if (label || assigned) && skipped <= 2 {
 			weight := weightLabel
+			if isVague(w) {
+				weight -= 9
+			}
 			if assigned && strings.HasSuffix(key, "=") {
 				weight = weightLog + 2
 			}
@@ -315,6 +318,15 @@ func decided(is bearing, w, key, before string, at int, label bool, skipped int,
 		return reading{is: reference, weight: 80 - 5*skipped, word: w, label: label}, skipped < 4
 	}
 	return reading{}, false
+}
+
+// isVague tells names that devices and reports also give to others than the source.
+func isVague(w string) bool {
+	switch w {
+	case "origin", "location", "located", "reported", "involved", "listed", "affected", "vulnerable":
+		return true
+	}
+	return false
 }
 
 // isPerson tells words for somebody, who is on the side of the word before.

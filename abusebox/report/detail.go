@@ -248,6 +248,9 @@ func (w *weighing) lineDetail(r *Report, l *line, ip addr) {
 			if rd := l.read()[k]; rd.is == target && r.Destination == "" {
 				r.Destination = h.ip.String()
 				r.DstPort = h.port
+				if h.port == 0 && h.bits >= 0 && r.Port != 0 {
+					r.DstPort = uint16(h.bits) // address/port on both sides of an arrow
+				}
 			}
 			continue
 		}

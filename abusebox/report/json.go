@@ -51,10 +51,21 @@ func (d *document) jsonValue(v any, out []Report, depth int) []Report {
 		}
 		sort.Strings(keys)
 		for _, k := range keys {
-			out = d.jsonValue(v[k], out, depth+1)
+			if !isObserver(strings.ToLower(k)) {
+				out = d.jsonValue(v[k], out, depth+1)
+			}
 		}
 	}
 	return out
+}
+
+// isObserver tells members that describe who saw or suffered the event.
+func isObserver(k string) bool {
+	switch k {
+	case "agent", "sensor", "observer", "reporter", "reporterinfo", "sender", "manager", "honeypot", "collector", "device", "server":
+		return true
+	}
+	return phraseBearing(k) == target
 }
 
 // jsonObject reads one object as a row whose columns are its members.
