@@ -25,6 +25,7 @@ type lookupCmd struct {
 	within string
 	port   uint16
 	proto  string
+	abroad bool
 	failed int
 }
 
@@ -47,6 +48,7 @@ an address, and after blanks the port and the time where they are known.`,
 	f.StringVar(&l.within, "within", "0s", "how uncertain that time is, either way")
 	f.Uint16Var(&l.port, "port", 0, "the source `port`, for addresses that many share")
 	f.StringVar(&l.proto, "proto", "", "its protocol: tcp or udp")
+	f.BoolVar(&l.abroad, "outside", false, "ask the sources of [registry.outside] about addresses that are not ours")
 	return cmd
 }
 
@@ -133,6 +135,9 @@ func (l *lookupCmd) ask(ctx context.Context, c *control.Client, ip, port, at str
 		return err
 	}
 	q := url.Values{"ip": {ip}, "port": {port}, "at": {at}, "within": {l.within}, "proto": {l.proto}}
+	if l.abroad {
+		q.Set("outside", "1")
+	}
 	return c.Get(ctx, "/registry/lookup", q, func(line json.RawMessage) error {
 		if l.app.json {
 			_, err := fmt.Fprintf(l.app.out, "%s\n", line)
@@ -156,6 +161,9 @@ func (l *lookupCmd) print(a control.Lookup) error {
 	}
 	for _, h := range a.Candidates {
 		fmt.Fprintf(w, "  candidate: %s\n", holderName(h))
+	}
+	if a.Outside != nil {
+		printOutside(w, *a.Outside)
 	}
 	if len(a.Chain) > 0 {
 		fmt.Fprintln(w, "  because")
@@ -209,6 +217,14 @@ func printHolder(w io.Writer, h control.RegistryHolder) {
 	if !c.Updated.IsZero() || c.UpdatedBy != "" {
 		fmt.Fprintf(w, "  record of %s\n", strings.Join(present(dayOf(c.Updated), c.UpdatedBy, bracket(c.Source)), ", "))
 	}
+}
+
+func printOutside(w io.Writer, o control.RegistryOutside) {
+	if o.Error != "" {
+		fmt.Fprintf(w, "  outside: %s\n", o.Error)
+		return
+	}
+	fmt.Fprintf(w, "  outside: %s\n", strings.Join(present(o.Prefix, o.Org, strings.Join(o.Abuse, ", "), bracket(o.Source)), "  "))
 }
 
 func dayOf(t time.Time) string {

@@ -27,7 +27,8 @@ func newRegistryCmd(a *app) *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	cmd.AddCommand(newRegistryImportCmd(a), newRegistryListCmd(a), newRegistryDiffCmd(a), newRegistryPollCmd(a), newRegistryCheckCmd(a))
+	cmd.AddCommand(newRegistryImportCmd(a), newRegistryListCmd(a), newRegistryDiffCmd(a), newRegistryPollCmd(a), newRegistryCheckCmd(a),
+		newRegistryTopologyCmd(a), newRegistryExportCmd(a))
 	return cmd
 }
 

@@ -78,12 +78,8 @@ func newRegistryPollCmd(a *app) *cobra.Command {
 		Use:   "poll [ROUTER…]",
 		Short: "walk the routers' routing tables now",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := a.config()
-			if err != nil {
+			if err := a.needRouters(); err != nil {
 				return err
-			}
-			if len(cfg.Registry.Routers) == 0 {
-				return usageError("no router is configured\nhint: add [[registry.router]] to spoor.toml")
 			}
 			return a.withRegistry(cmd.Context(), true, func(c *control.Client) error {
 				return pollRouters(cmd, a, c, args)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -18,20 +19,28 @@ import (
 	"spoor/cmd/spoor/control"
 	"spoor/registry"
 	"spoor/registry/history"
+	"spoor/registry/outside"
+	"spoor/registry/snmp"
 )
 
 // A registryRoom is the registry with its store on disk, as the daemon and the commands use it.
 type registryRoom struct {
 	*registry.Registry
-	store *history.Store // nil where nothing is stored and nothing may be
+	cfg     config.Config
+	store   *history.Store // nil where nothing is stored and nothing may be
+	poller  *snmp.Poller
+	outside *outside.Client // nil where no source is configured
+	served  *prometheus.CounterVec
+	log     *slog.Logger
 }
 
 // openRegistry puts the registry together. With make, the store is made where there is none; without, the registry then
 // lives on the configured files alone. Mistakes in files are returned beside a room that works without what they spoil.
 func openRegistry(ctx context.Context, cfg config.Config, log *slog.Logger, metrics prometheus.Registerer, makeStore bool) (*registryRoom, error) {
-	room := &registryRoom{}
+	room := &registryRoom{cfg: cfg, log: log, poller: snmp.NewPoller(snmp.Secrets{Dir: filepath.Dir(cfg.Path)}, log),
+		outside: newOutside(cfg, log, metrics), served: newServedMetric(metrics)}
 	deps := registry.Deps{Config: cfg.Registry, Dir: filepath.Dir(cfg.Path), Networks: cfg.Site.Networks, Log: log, Metrics: metrics,
-		Poller: registryPoller(cfg, log)}
+		Poller: room.poller}
 	path := filepath.Join(cfg.Store.Dir, "registry.db")
 	if _, err := os.Stat(path); err == nil || makeStore {
 		if err := os.MkdirAll(cfg.Store.Dir, 0o750); err != nil {
@@ -153,6 +162,15 @@ func (a *app) withRegistry(ctx context.Context, makeStore bool, use func(c *cont
 	}
 	defer done()
 	return use(client)
+}
+
+// Outside implements control.RegistryRoom.
+func (r *registryRoom) Outside(ctx context.Context, addr netip.Addr) (control.RegistryOutside, error) {
+	if r.outside == nil {
+		return control.RegistryOutside{}, hint(errors.New("no source outside is configured"), "name them in [registry.outside] sources")
+	}
+	found, err := r.outside.Lookup(ctx, addr)
+	return control.OutsideOf(found), err
 }
 
 // readWhole reads a file that a user named, "-" for standard input, within a bound.

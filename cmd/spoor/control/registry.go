@@ -19,6 +19,10 @@ type RegistryRoom interface {
 	Holder(q registry.Query) registry.Answer
 	Table() *registry.Table
 	Poll(ctx context.Context, names ...string) ([]registry.Polled, error)
+	Topology(ctx context.Context) (registry.Topology, error)
+	Serving() registry.ServeConfig
+	// Outside asks the sources outside about an address that is not ours.
+	Outside(ctx context.Context, addr netip.Addr) (RegistryOutside, error)
 }
 
 // A RegistryImporter takes files into the registry's store.
@@ -55,7 +59,15 @@ func Registry(mux *http.ServeMux, room RegistryRoom, importer RegistryImporter) 
 			Fail(w, err)
 			return
 		}
-		Reply(w, LookupOf(room.Holder(q)), nil)
+		answer := LookupOf(room.Holder(q))
+		if r.URL.Query().Get("outside") != "" && answer.Status == string(registry.StatusForeign) {
+			found, err := room.Outside(r.Context(), q.Addr)
+			if err != nil {
+				found.Error = err.Error()
+			}
+			answer.Outside = &found
+		}
+		Reply(w, answer, nil)
 	})
 	mux.HandleFunc("GET /registry/routes", func(w http.ResponseWriter, r *http.Request) {
 		at, err := queryTime(r, "at")
@@ -78,6 +90,11 @@ func Registry(mux *http.ServeMux, room RegistryRoom, importer RegistryImporter) 
 	})
 	mux.HandleFunc("GET /registry/check", func(w http.ResponseWriter, r *http.Request) {
 		Stream(w, mapped(registry.Check(room.Table()), ProblemOf))
+	})
+	registryExports(mux, room)
+	mux.HandleFunc("GET /registry/topology", func(w http.ResponseWriter, r *http.Request) {
+		t, err := room.Topology(r.Context())
+		Reply(w, TopologyOf(t), err)
 	})
 	mux.HandleFunc("POST /registry/poll", func(w http.ResponseWriter, r *http.Request) {
 		polled, _ := room.Poll(r.Context(), r.URL.Query()["router"]...) // what went wrong is told router by router

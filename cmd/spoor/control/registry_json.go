@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"spoor/registry"
+	"spoor/registry/outside"
 )
 
 // A Lookup is the answer of `spoor lookup --json`, as docs/json.md documents it.
@@ -21,6 +22,7 @@ type Lookup struct {
 	Holder       *RegistryHolder  `json:"holder"`
 	Candidates   []RegistryHolder `json:"candidates"`
 	Chain        []RegistryStep   `json:"chain"`
+	Outside      *RegistryOutside `json:"outside,omitempty"`
 }
 
 // A RegistryHolder is one who answers for an address.
@@ -113,6 +115,45 @@ type RegistryChange struct {
 	Kind   string          `json:"kind"`
 	Before []RegistryRoute `json:"before"`
 	After  []RegistryRoute `json:"after"`
+}
+
+// A RegistryOutside is what the sources outside say of an address that is not ours.
+type RegistryOutside struct {
+	Prefix string    `json:"prefix"`
+	Org    string    `json:"org"`
+	Abuse  []string  `json:"abuse"`
+	Source string    `json:"source"`
+	Asked  time.Time `json:"asked,omitzero"`
+	Stale  bool      `json:"stale"`
+	Error  string    `json:"error"`
+}
+
+// A RegistryTopology is routers and next hops, and what leads where.
+type RegistryTopology struct {
+	Nodes []RegistryNode `json:"nodes"`
+	Links []RegistryLink `json:"links"`
+}
+
+// A RegistryNode is a router or next hop.
+type RegistryNode struct {
+	ID        string       `json:"id"`
+	Name      string       `json:"name"`
+	Kind      string       `json:"kind"`
+	Depth     int          `json:"depth"`
+	Addresses []netip.Addr `json:"addresses"`
+	Routes    int          `json:"routes"`
+	Problem   string       `json:"problem"`
+}
+
+// A RegistryLink is the prefixes that a router hands to a next hop.
+type RegistryLink struct {
+	From      string `json:"from"`
+	To        string `json:"to"`
+	NextHop   string `json:"next_hop"`
+	Interface string `json:"interface"`
+	Prefixes  int    `json:"prefixes"`
+	Sample    string `json:"sample"`
+	Default   bool   `json:"default"`
 }
 
 // A RegistrySource is one router and instance.
@@ -231,6 +272,23 @@ func SourceOf(s registry.Source) RegistrySource {
 // ProblemOf writes a problem.
 func ProblemOf(p registry.Problem) RegistryProblem {
 	return RegistryProblem{string(p.Kind), p.Key, p.Text, p.Write, p.Source}
+}
+
+// OutsideOf writes what a source outside said.
+func OutsideOf(f outside.Finding) RegistryOutside {
+	return RegistryOutside{Prefix: prefixText(f.Prefix), Org: f.Org, Abuse: list(f.Abuse), Source: f.Source, Asked: f.Asked, Stale: f.Stale}
+}
+
+// TopologyOf writes a topology.
+func TopologyOf(t registry.Topology) RegistryTopology {
+	out := RegistryTopology{Nodes: []RegistryNode{}, Links: []RegistryLink{}}
+	for _, n := range t.Nodes {
+		out.Nodes = append(out.Nodes, RegistryNode{n.ID, n.Name, string(n.Kind), n.Depth, list(n.Addresses), n.Routes, n.Problem})
+	}
+	for _, l := range t.Links {
+		out.Links = append(out.Links, RegistryLink{l.From, l.To, l.NextHop.String(), l.Interface, l.Prefixes, prefixText(l.Sample), l.Default})
+	}
+	return out
 }
 
 // PolledOf writes the result of a poll.
