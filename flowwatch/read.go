@@ -280,7 +280,7 @@ func source(in *bufio.Reader) (nextPacket, error) {
 		return nil, fmt.Errorf("not a capture file: %w", err)
 	}
 	return func() ([]byte, gopacket.CaptureInfo, layers.LinkType, error) {
-		data, info, err := r.ReadPacketData()
+		data, info, err := r.ZeroCopyReadPacketData()
 		return data, info, r.LinkType(), err
 	}, nil
 }

@@ -49,7 +49,7 @@ func newFlowsCmd(a *app) *cobra.Command {
 	flags.StringVar(&f.last, "last", "24h", "the time before its end, where --from is not given")
 	flags.BoolVar(&f.csv, "csv", false, "print comma-separated values with a heading")
 	cmd.AddCommand(newFlowsTopCmd(f), newFlowsHistCmd(f), newFlowsAnomaliesCmd(f), newFlowsShowCmd(f),
-		newFlowsLiveCmd(f), newFlowsReadCmd(f), newFlowsExportersCmd(f))
+		newFlowsLiveCmd(f), newFlowsReadCmd(f), newFlowsExportersCmd(f), newFlowsServersCmd(f))
 	return cmd
 }
 

@@ -47,7 +47,7 @@ func flowStore(t *testing.T) (config string) {
 		t.Fatal(err)
 	}
 	config = filepath.Join(dir, "spoor.toml")
-	if err := os.WriteFile(config, []byte("[store]\ndir = \""+dir+"\"\n"), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte("[store]\ndir = \""+dir+"\"\n[flowwatch]\nmail_servers = [\"203.0.113.25/32\"]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return config
@@ -96,6 +96,8 @@ func TestFlowsFromTheHistory(t *testing.T) {
 		"evidence json":  {[]string{"show", "192.0.2.7", "--evidence", "--json"}, []string{`"visibility":"seen"`, `"proven":true`, `"listed":true,"listed_before":false`}},
 		"exporters":      {[]string{"exporters"}, []string{"192.0.2.254  2026-09-01 14:00:00  NetFlow v9  1:1 (assumed)"}},
 		"exporters json": {[]string{"exporters", "--json"}, []string{`"exporter":"192.0.2.254"`, `"lost":0`}},
+		"servers":        {[]string{"servers"}, []string{"203.0.113.25/32", "configured"}},
+		"servers json":   {[]string{"servers", "--json"}, []string{`{"host":"203.0.113.25/32","how":"configured"}`}},
 		"exporters csv":  {[]string{"exporters", "--csv"}, []string{"exporter,last_seen", "192.0.2.254,2026-09-01T14:00:00Z,NetFlow v9,"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -125,7 +127,7 @@ func TestFlowJSONIsDocumented(t *testing.T) {
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
 	config := flowStore(t)
-	for _, args := range [][]string{{"top"}, {"hist"}, {"anomalies"}, {"show", "192.0.2.7"}, {"show", "192.0.2.7", "--evidence"}, {"exporters"}} {
+	for _, args := range [][]string{{"top"}, {"hist"}, {"anomalies"}, {"show", "192.0.2.7"}, {"show", "192.0.2.7", "--evidence"}, {"exporters"}, {"servers"}} {
 		var out, errw bytes.Buffer
 		args = append([]string{"-c", config, "flows", "--json", "--from", "2026-09-01T12:00:00Z", "--to", "2026-09-01T14:00:00Z"}, args...)
 		if code := run(context.Background(), args, strings.NewReader(""), &out, &errw); code != exitDone || out.Len() == 0 {

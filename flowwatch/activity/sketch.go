@@ -17,6 +17,7 @@ const (
 	registers = 64
 	exactMax  = registers / 4
 	estimated = 0xff
+	maxRank   = 27 // of 26 bits of hash, all zero
 )
 
 // Add counts a peer by its hash.
@@ -122,9 +123,9 @@ func (s *Sketch) Read(b []byte) []byte {
 	}
 	s.n = b[0]
 	copy(s.data[:], b[1:1+size])
-	for i := range s.data {
-		if s.n == estimated {
-			s.data[i] = min(s.data[i], 27)
+	if s.n == estimated {
+		for i := range s.data {
+			s.data[i] = min(s.data[i], maxRank)
 		}
 	}
 	return b[1+size:]

@@ -22,6 +22,7 @@ type FlowRoom interface {
 	Anomalies(from, to time.Time, profile string) ([]anomaly.Anomaly, error)
 	Show(ctx context.Context, host netip.Prefix, q flowwatch.Scope) (flowwatch.Show, error)
 	Exporters() ([]netflow.Exporter, error)
+	KnownServers() ([]anomaly.MailServer, error)
 	Refused() (total uint64, named []netflow.Refusal)
 	Evidence(ctx context.Context, addr netip.Addr, from, to time.Time) (flowwatch.Evidence, error)
 }
@@ -90,6 +91,10 @@ func flowHosts(mux *http.ServeMux, room FlowRoom) {
 	mux.HandleFunc("GET /flows/exporters", func(w http.ResponseWriter, r *http.Request) {
 		list, err := room.Exporters()
 		Stream(w, unless(flowError(err), mapped(list, func(e netflow.Exporter) netflow.Exporter { return e })))
+	})
+	mux.HandleFunc("GET /flows/servers", func(w http.ResponseWriter, r *http.Request) {
+		list, err := room.KnownServers()
+		Stream(w, unless(flowError(err), mapped(list, func(m anomaly.MailServer) anomaly.MailServer { return m })))
 	})
 	mux.HandleFunc("GET /flows/refused", func(w http.ResponseWriter, r *http.Request) {
 		_, named := room.Refused()
