@@ -28,6 +28,7 @@ type daemon struct {
 	mux     *http.ServeMux
 
 	only      services
+	main      *control.Client // the daemon beside which this process is a satellite; nil where it is the daemon
 	registry  *registryRoom
 	flows     *flowwatch.Watcher // nil where [flowwatch] is off
 	flowStore *history.Store
@@ -52,6 +53,7 @@ func newDaemon(ctx context.Context, cfg config.Config, only services, log *slog.
 	if err := os.MkdirAll(cfg.Store.Dir, 0o750); err != nil {
 		return nil, fmt.Errorf("make the store's folder: %w", err)
 	}
+	d.joinDaemon()
 	for _, open := range []func(context.Context, services) error{d.openRegistry, d.openFlows, d.openDesk, d.openMilter, d.openMetrics} {
 		if err := open(ctx, only); err != nil {
 			return nil, errors.Join(err, d.close())
@@ -100,7 +102,7 @@ func (d *daemon) run(ctx context.Context, ready func()) error {
 	started := time.Now()
 	control.Daemon(d.mux, func(ctx context.Context) (control.Status, error) { return d.status(ctx, started) })
 	control.Check(d.mux, d.checkers)
-	listener, err := control.Listen(d.cfg.ControlPath())
+	listener, err := control.Listen(d.controlPath())
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"spoor/abusebox/incident"
+	"spoor/cmd/spoor/control"
 	"spoor/flowwatch"
 	"spoor/flowwatch/anomaly"
 	"spoor/flowwatch/history"
@@ -28,6 +29,7 @@ func (d *daemon) openFlows(ctx context.Context, only services) error {
 	if err != nil {
 		return err
 	}
+	control.Flows(d.mux, d.flows)
 	if err := d.flows.Bind(); err != nil {
 		return err
 	}

@@ -21,6 +21,11 @@ func (d *daemon) openMilter(context.Context, services) error {
 		lookups.Listed, lookups.MailServers = d.flows, servers
 		d.add("mail servers", servers.run)
 	}
+	if d.flows == nil && d.main != nil {
+		listed := &remoteListed{main: d.main}
+		lookups.Listed = listed
+		d.add("anomaly list", listed.run)
+	}
 	var desk milter.Desk
 	if d.desk != nil {
 		desk = milterDesk{d.desk.spool, d.sightings, d.cfg.Notify.From}

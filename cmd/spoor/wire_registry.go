@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -15,7 +16,11 @@ import (
 
 // openRegistry opens the registry. It is there for every other room; it polls only what the section names.
 func (d *daemon) openRegistry(ctx context.Context, only services) error {
-	room, err := openRegistry(ctx, d.cfg, d.log, d.metrics, true)
+	cfg := d.cfg
+	if d.main != nil { // its files are read, but its store is the daemon's
+		cfg.Store.Dir = filepath.Join(cfg.Store.Dir, "none")
+	}
+	room, err := openRegistry(ctx, cfg, d.log, d.metrics, d.main == nil)
 	if room == nil {
 		return err
 	}

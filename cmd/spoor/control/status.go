@@ -22,4 +22,8 @@ func Daemon(mux *http.ServeMux, status func(context.Context) (Status, error)) {
 		s, err := status(r.Context())
 		Reply(w, s, err)
 	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		Fail(w, &Error{Status: http.StatusNotFound, Message: "the daemon that runs does not have the service that answers " + r.URL.Path,
+			Hint: "turn its section on in the configuration, and restart the daemon"})
+	})
 }

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"spoor/cmd/spoor/control"
+	"spoor/flowwatch/anomaly"
+)
+
+// A satellite is a `serve --only …` process beside the daemon that owns the stores: it opens none of the daemon's
+// files, knows the registry from its files, and asks the daemon for the list of hosts that misbehave.
+
+// joinDaemon finds out whether this process is a satellite.
+func (d *daemon) joinDaemon() {
+	if len(d.only) == 0 {
+		return
+	}
+	if client, err := control.Dial(d.cfg.ControlPath()); err == nil {
+		d.main = client
+	}
+}
+
+// controlPath is where this process answers: a satellite beside the daemon's own socket.
+func (d *daemon) controlPath() string {
+	path := d.cfg.ControlPath()
+	if d.main == nil {
+		return path
+	}
+	return filepath.Join(filepath.Dir(path), "control-"+strings.Join(d.only, "-")+".sock")
+}
+
+// listedEvery is how often a satellite renews its copy of the daemon's list.
+const listedEvery = 30 * time.Second
+
+// remoteListed answers the milter from a copy of the daemon's list; mail never waits for the daemon.
+type remoteListed struct {
+	main  *control.Client
+	hosts atomic.Pointer[map[netip.Prefix]string]
+}
+
+// Listed implements milter.Listed.
+func (r *remoteListed) Listed(addr netip.Addr) (why string, listed bool) {
+	hosts := r.hosts.Load()
+	if hosts == nil {
+		return "", false
+	}
+	addr = addr.Unmap()
+	why, listed = (*hosts)[netip.PrefixFrom(addr, addr.BitLen())]
+	return why, listed
+}
+
+// run renews the copy until ctx ends. While the daemon is away the last copy stands.
+func (r *remoteListed) run(ctx context.Context) error {
+	tick := time.NewTicker(listedEvery)
+	defer tick.Stop()
+	for {
+		if hosts, err := r.fetch(ctx); err == nil {
+			r.hosts.Store(&hosts)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (r *remoteListed) fetch(ctx context.Context) (map[netip.Prefix]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, listedEvery)
+	defer cancel()
+	hosts := map[netip.Prefix]string{}
+	err := r.main.Get(ctx, "/flows/anomalies", nil, func(line json.RawMessage) error {
+		var a anomaly.Anomaly
+		if err := json.Unmarshal(line, &a); err != nil {
+			return err
+		}
+		host, err := parseHost(a.Name)
+		if err != nil || a.Allowed != "" || !a.Until.IsZero() || len(a.Reasons) == 0 {
+			return err
+		}
+		hosts[host] = a.Reasons[0].Text
+		return nil
+	})
+	return hosts, err
+}
+
+// parseHost reads an address or a prefix.
+func parseHost(s string) (netip.Prefix, error) {
+	if strings.Contains(s, "/") {
+		return netip.ParsePrefix(s)
+	}
+	addr, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	return netip.PrefixFrom(addr, addr.BitLen()), nil
+}
