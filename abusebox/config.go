@@ -33,6 +33,12 @@ func DefaultConfig() Config {
 		KeepEvidence: 90 * day, KeepPersonal: 90 * day, KeepClosed: 730 * day, KeepHistory: 730 * day}
 }
 
+// Purge is what the configured ages no longer allow.
+func (c Config) Purge(now time.Time, dryRun bool) Purge {
+	return Purge{Evidence: now.Add(-c.KeepEvidence.Std()), Personal: now.Add(-c.KeepPersonal.Std()), Closed: now.Add(-c.KeepClosed.Std()),
+		History: now.Add(-c.KeepHistory.Std()), Counters: now.Add(-keepCounters), DryRun: dryRun}
+}
+
 // Validate reports every mistake.
 func (c Config) Validate(bad func(key, problem, write string)) {
 	if c.Workers < 1 || c.Workers > 256 {

@@ -177,9 +177,8 @@ func (d *Desk) every(ctx context.Context, period time.Duration, name string, do 
 }
 
 func (d *Desk) purge(ctx context.Context) error {
-	c, now := d.d.Config, d.now()
-	purged, err := d.d.Store.Purge(ctx, Purge{Evidence: now.Add(-c.KeepEvidence.Std()), Personal: now.Add(-c.KeepPersonal.Std()),
-		Closed: now.Add(-c.KeepClosed.Std()), History: now.Add(-c.KeepHistory.Std()), Counters: now.Add(-keepCounters)})
+	now := d.now()
+	purged, err := d.d.Store.Purge(ctx, d.d.Config.Purge(now, false))
 	if err == nil && d.d.KeepMail > 0 {
 		err = d.expire(ctx, now.Add(-d.d.KeepMail))
 	}

@@ -445,3 +445,25 @@ func TestRestartGoesOn(t *testing.T) {
 }
 
 var _ notify.Transport = (*notify.Smarthost)(nil)
+
+func TestNoDeskMailbox(t *testing.T) {
+	w := newWorld(t, func(d *abusebox.Deps) {
+		d.Holders = customers{}
+		templates, err := notify.LoadTemplates("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Composer, err = notify.NewComposer(notify.Deps{Config: d.Notify, Site: "x", Instance: d.Instance, Templates: templates, Signer: d.Signer}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	w.put(arf("192.0.2.25", w.clock.now(), 1))
+	w.settled()
+	task, err := w.store.Task(context.Background(), 1)
+	if err != nil || task.State != incident.Failed || !strings.Contains(task.Last, "site.desk") {
+		t.Errorf("%+v, %v", task, err)
+	}
+	if i := w.incidents()[0]; i.State != incident.Unassigned {
+		t.Errorf("%s", i.State)
+	}
+}

@@ -198,7 +198,7 @@ func (f *feeder) worker(ctx context.Context) error {
 // process takes one mail to its decision. It returns only when the mail is decided, or when the Desk ends.
 func (d *Desk) process(ctx context.Context, t taken) error {
 	attempt := t.attempt
-	for {
+	for wait := 200 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		begin := d.now()
 		poison := attempt > d.d.Config.Attempts
 		err := guard(func() error { return d.decide(ctx, t.id, t.mail, poison) })
@@ -221,7 +221,7 @@ func (d *Desk) process(ctx context.Context, t taken) error {
 			}
 			attempt = again.Number
 		}
-		if err := sleep(ctx, 200*time.Millisecond); err != nil {
+		if err := sleep(ctx, wait); err != nil {
 			return err
 		}
 	}

@@ -146,6 +146,9 @@ func (d *Desk) attempt(ctx context.Context, task incident.Task) Result {
 // mail composes a task's mail once, keeps it, and sends the same bytes at every attempt.
 func (d *Desk) mail(ctx context.Context, task incident.Task) Result {
 	notice, err := d.notice(ctx, task)
+	if errors.Is(err, notify.ErrNobody) {
+		return Result{State: incident.Failed, Last: err.Error()}
+	}
 	if err != nil {
 		return d.again(task, err)
 	}

@@ -5,6 +5,7 @@ package notify
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -26,6 +27,9 @@ type Notice struct {
 	Raw       []byte    `json:"-"` // the whole mail, CRLF line ends
 }
 
+// ErrNobody means that a mail has no address that we could write to; trying again is of no use.
+var ErrNobody = errors.New("notify: nobody to write to")
+
 // A Job is a task with all that its mail is made of.
 type Job struct {
 	Task      incident.Task
@@ -35,6 +39,9 @@ type Job struct {
 
 // An Activity tells what our flows saw an address do, for the chart of a notice; nil where there are no flows.
 type Activity func(ctx context.Context, addr netip.Addr, typ string, from, to time.Time) []Point
+
+// Blocked says which restriction of an address is in force now, in a few words; "" is none.
+type Blocked func(addr netip.Addr) string
 
 // A Point is one bar of a chart.
 type Point struct {
@@ -51,6 +58,7 @@ type Deps struct {
 	Templates *Templates
 	Signer    *Signer
 	Activity  Activity // may be nil
+	Blocked   Blocked  // may be nil
 	DKIM      *DKIM    // may be nil
 }
 
@@ -63,6 +71,7 @@ type Composer struct {
 	templates *Templates
 	signer    *Signer
 	activity  Activity
+	blocked   Blocked
 	dkim      *DKIM
 	zone      *time.Location
 }
@@ -77,7 +86,7 @@ func NewComposer(d Deps) (*Composer, error) {
 		return nil, fmt.Errorf("composer: a name has more than one line")
 	}
 	return &Composer{config: d.Config, site: d.Site, desk: d.Desk, instance: d.Instance, templates: d.Templates, signer: d.Signer,
-		activity: d.Activity, dkim: d.DKIM, zone: zone}, nil
+		activity: d.Activity, blocked: d.Blocked, dkim: d.DKIM, zone: zone}, nil
 }
 
 // Compose writes the mail of one task.
@@ -121,7 +130,7 @@ func (c *Composer) addresses(t incident.Task) (to []string, envelope string, err
 		to = t.Contact.Addresses
 	}
 	if len(to) == 0 || to[0] == "" {
-		return nil, "", fmt.Errorf("task %d: %s", t.ID, "nobody to write to: set site.desk, or give the contact an address")
+		return nil, "", fmt.Errorf("task %d: %w: set site.desk, or give the contact an address", t.ID, ErrNobody)
 	}
 	for _, a := range to {
 		if err := plainAddress(a); err != nil {
@@ -139,7 +148,7 @@ func (c *Composer) addresses(t incident.Task) (to []string, envelope string, err
 func plainAddress(a string) error {
 	at := strings.LastIndexByte(a, '@')
 	if at < 1 || at == len(a)-1 || len(a) > 254 || strings.ContainsAny(a, "\r\n\t <>,;\"\x00") {
-		return fmt.Errorf("%q is no mail address that we write to", a)
+		return fmt.Errorf("%w: %q is no plain mail address", ErrNobody, a)
 	}
 	return nil
 }
@@ -154,6 +163,9 @@ func (c *Composer) view(ctx context.Context, job Job, r *Redactor, lang string, 
 	var charts []chart
 	var deadline time.Time
 	for _, i := range job.Incidents[:min(len(job.Incidents), maxCases)] {
+		if c.blocked != nil && i.Key.Net.IsValid() {
+			i.Blocked = cmp.Or(c.blocked(i.Key.Net.Addr()), i.Blocked)
+		}
 		one := c.viewCase(i, r, at, lang, desk)
 		if drawn, ok := c.chart(ctx, i, job.Now); ok && len(charts) < maxCharts {
 			one.Chart = drawn.text()

@@ -374,6 +374,19 @@ func TestChart(t *testing.T) {
 	}
 }
 
+func TestWhatIsBlockedIsSaid(t *testing.T) {
+	c := testComposer(t, func(d *Deps) {
+		d.Blocked = func(addr netip.Addr) string { return "port 25 of " + addr.String() + " until 15 Sep" }
+	})
+	i := spamCase(1)
+	if n, _ := compose(t, c, noticeTo(i), i); !strings.Contains(n.Text, "In force now: port 25 of 192.0.2.25 until 15 Sep.") {
+		t.Error(n.Text)
+	}
+	if n, _ := compose(t, testComposer(t), noticeTo(i), i); !strings.Contains(n.Text, "Nothing is blocked now.") {
+		t.Error(n.Text)
+	}
+}
+
 func TestTemplatesOfOnesOwn(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) {

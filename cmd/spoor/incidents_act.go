@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"os/user"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -139,15 +140,20 @@ func newPurgeCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "purge",
 		Short: "erase evidence, persons and closed incidents; spoor export shows them before",
-		Long: `Purge erases what the configured ages no longer allow, or with --person or --holder everything
-about one of them. The history keeps its chain: what was written in it is erased, not that
-something was.`,
-		Example: `  spoor purge --before 2026-01-01 --dry-run
+		Long: `Purge erases what the configured ages ([desk] keep_…) no longer allow, which the daemon does every
+hour as well; with --before everything older; with --person or --holder everything about one of
+them. The history keeps its chain: what was written in it is erased, not that something was.`,
+		Example: `  spoor purge --dry-run
+  spoor purge --before 2026-01-01 --dry-run
   spoor purge --person jane@example.org`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if before == "" && p.Person == "" && p.Holder == "" {
-				return usageError("spoor purge needs --before, --person or --holder\nhint: try it with --dry-run first")
+				cfg, err := a.config()
+				if err != nil {
+					return err
+				}
+				p = cfg.Desk.Purge(time.Now(), p.DryRun)
 			}
 			if before != "" {
 				at, err := momentOf(before)
