@@ -57,6 +57,7 @@ func (v *ladderView) measure() {
 			}
 		}
 	}
+	v.ip = min(v.ip, 24) // the longest addresses are shown whole by --explain
 	slices.Sort(days)
 	if len(slices.Compact(days)) > 1 {
 		v.days, v.clock = true, 11
@@ -225,7 +226,7 @@ func (v *ladderView) rung(h *trace.Hop) {
 		by = "???"
 	}
 	if h.IP.IsValid() {
-		ip = h.IP.String()
+		ip = cutMiddle(h.IP.String(), v.ip)
 	}
 	proof := v.proof(h)
 	room := max(4, ladderWidth-7-v.host-1-v.ip-1-v.clock-1-7-1)

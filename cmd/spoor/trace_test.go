@@ -180,3 +180,28 @@ func BenchmarkMailbox(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N*mails)/time.Since(start).Seconds(), "mails/s")
 }
+
+// Nothing that a header can hold makes the view wider than 80 columns.
+func TestTraceWidth(t *testing.T) {
+	const text = `Received: from a-host-with-a-name-that-goes-on-and-on.and-on.example.com (2001:db8:208:1234:cafe:babe:aaaa:1111) by another-host-with-a-long-name.eurprd01.prod.example.net with HTTPS; Mon, 5 Oct 2026 08:11:18 +0000
+Received: from x (unknown [2001:db8:208:1234:cafe:babe:aaaa:2222]) by 宽字体.example.net (Postfix) with ESMTP id A; Sun, 4 Oct 2026 08:11:18 +0000
+Received: from ` + "y" + ` uid 9369 Sun, 04 Oct 2026 07:55:59
+Subject: 大促销：宽字体也要对齐大促销：宽字体也要对齐大促销：宽字体也要对齐大促销：宽字体也要对齐
+Reply-To: someone-with-a-very-long-address-indeed-that-goes-on-and-on-and-on-and-on-and-on@example.org
+
+body
+`
+	for _, explain := range []bool{false, true} {
+		run := newTraceRun(strings.NewReader(text))
+		var out bytes.Buffer
+		run.app.out, run.app.json, run.explain = &out, false, explain
+		if err := run.runEach(t.Context(), []string{"-"}); err != nil {
+			t.Fatal(err)
+		}
+		for l := range strings.Lines(out.String()) {
+			if n := columns(strings.TrimRight(l, "\n")); n > ladderWidth {
+				t.Errorf("%d columns: %s", n, l)
+			}
+		}
+	}
+}

@@ -13,6 +13,8 @@ func (r *Result) roles(*facts) {
 			h.Role = RoleDelivery
 		case h.Skip == SkipFilter || isFilter(h.Dialect):
 			h.Role = RoleFilter
+		case isWebProtocol(h.With) && i == 0 && len(r.Hops) > 1: // Outlook and Yahoo hand mail to their stores so
+			h.Role = RoleDelivery
 		case h.authenticated || isWebProtocol(h.With) || h.Skip == SkipLocal && i == len(r.Hops)-1:
 			h.Role = RoleSubmission
 		case h.IP.IsLoopback() && h.IP.IsValid() && i > 0 && i+1 < len(r.Hops) && (sameHost(r.Hops[i+1].By, h.By) || sameHost(r.Hops[i+1].By, h.HELO)):

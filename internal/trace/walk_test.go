@@ -209,6 +209,23 @@ func TestWalk(t *testing.T) {
 	}
 }
 
+func TestRoles(t *testing.T) {
+	r := NewTracer(Options{}).Trace(header(t, `
+		Received: from AM0PR01MB1.eurprd01.prod.outlook.com (2603:10a6:208::1) by AM9PR01MB2.eurprd01.prod.outlook.com with HTTPS; Mon, 5 Oct 2026 08:11:18 +0000
+		Received: from mail.example.com (192.0.2.10) by DB5EUR03FT1.mail.protection.outlook.com (10.152.20.99) with Microsoft SMTP Server id 15.20.1 via Frontend Transport; Mon, 5 Oct 2026 08:11:14 +0000
+		Received: from localhost (localhost [127.0.0.1]) by mail.example.com (Postfix) with ESMTP id A2; Mon, 5 Oct 2026 10:11:12 +0200
+		Received: from mail.example.com ([127.0.0.1]) by localhost (mail.example.com [127.0.0.1]) (amavisd-new, port 10024) with ESMTP id 3; Mon, 5 Oct 2026 10:11:11 +0200
+		Received: from pc ([203.0.113.9]) by mail.example.com (Postfix) with ESMTPSA id A1; Mon, 5 Oct 2026 10:11:10 +0200
+		Received: from 192.168.1.7 ([192.168.1.7]) by webmail.example.com (Horde Framework) with HTTP; Mon, 05 Oct 2026 10:11:09 +0200`))
+	var got []string
+	for i := range r.Hops {
+		got = append(got, string(r.Hops[i].Role))
+	}
+	if want := "delivery relay filter filter submission submission"; strings.Join(got, " ") != want {
+		t.Errorf("%v, want %s", got, want)
+	}
+}
+
 // The sender stands behind a list's own hosts.
 func TestSenderBehindInnerHosts(t *testing.T) {
 	r := NewTracer(Options{Hosts: []string{"example.net"}}).Trace(header(t, `
