@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -55,17 +57,47 @@ func dotLock(path string) (func(), error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {
 	case err == nil:
-		_, err = fmt.Fprintf(f, "%d\n", os.Getpid())
+		_, err = f.WriteString(lockText(os.Getpid()))
 		return func() { os.Remove(path) }, errors.Join(err, f.Close())
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EROFS):
 		return func() {}, nil
 	case !errors.Is(err, fs.ErrExist):
 		return nil, err
 	}
-	if st, err := os.Lstat(path); err == nil && time.Since(st.ModTime()) > lockStale {
+	if abandoned(path) {
 		os.Remove(path) // the next attempt says whether that helped
 	}
 	return nil, ErrLocked
+}
+
+// lockText is what we write into a lock file: the process id, as others do, and that it is ours and of this machine.
+func lockText(pid int) string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%d\nspoor on %s\n", pid, host)
+}
+
+// abandoned says whether a lock file's owner has left it: it is old, or was a spoor of this machine that runs no more.
+func abandoned(path string) bool {
+	st, err := os.Lstat(path)
+	if err != nil || !st.Mode().IsRegular() {
+		return false
+	}
+	if time.Since(st.ModTime()) > lockStale {
+		return true
+	}
+	if st.Size() > 1<<10 {
+		return false
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(line)
+	return err == nil && pid > 0 && string(text) == lockText(pid) && errors.Is(unix.Kill(pid, 0), unix.ESRCH)
 }
 
 func fcntlLock(f *os.File) (func(), error) {

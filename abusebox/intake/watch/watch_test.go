@@ -231,6 +231,19 @@ func TestMboxLocks(t *testing.T) {
 	if _, err := lock(soon, path, f); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("with a dot lock of another: %v", err)
 	}
+	dead := exec.Command("true")
+	if err := dead.Run(); err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]bool{
+		lockText(dead.Process.Pid): true, lockText(os.Getpid()): false, fmt.Sprintf("%d\n", dead.Process.Pid): false,
+		fmt.Sprintf("%d\nspoor on another.example.org\n", dead.Process.Pid): false,
+	} {
+		replace(t, path+".lock", text)
+		if got := abandoned(path + ".lock"); got != want {
+			t.Errorf("a lock file with %q is taken for abandoned: %v", text, got)
+		}
+	}
 	old := time.Now().Add(-2 * lockStale)
 	if err := os.Chtimes(path+".lock", old, old); err != nil {
 		t.Fatal(err)
