@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -66,7 +67,9 @@ func (p Policy) release(c Command, i *Incident) ([]Task, error) {
 	if i.State != Held && i.State != Unassigned && i.State != Open {
 		return nil, fmt.Errorf("%w: only what is held can be released, and it is %s", ErrState, i.State)
 	}
-	if c.To != "" {
+	if strings.Contains(c.To, "@") { // a person knows whom to write to, and answers for it
+		i.Holder.Contact = Contact{Addresses: []string{c.To}, Why: "named by " + c.Who}
+	} else if c.To != "" {
 		at := slices.IndexFunc(i.Rivals, func(h Holder) bool { return h.ID == c.To })
 		if at < 0 {
 			return nil, fmt.Errorf("%w: %q is none of the holders that fit (%s)", ErrInput, c.To, holderNames(i.Rivals))
@@ -75,7 +78,7 @@ func (p Policy) release(c Command, i *Incident) ([]Task, error) {
 		i.Holder, i.Key.Holder = i.Rivals[at], i.Rivals[at].ID
 	}
 	if i.Holder.Contact.Key() == "" {
-		return nil, fmt.Errorf("%w: no contact is known; name the holder with --to, or give it a contact", ErrState)
+		return nil, fmt.Errorf("%w: no contact is known; name the holder or an address with --to", ErrState)
 	}
 	i.State = Notified
 	i.because("released by %s", c.Who)

@@ -257,6 +257,31 @@ func TestCommandsNeedWhoAndVerdict(t *testing.T) {
 	}
 }
 
+func TestReleaseToAnAddress(t *testing.T) {
+	unassigned := Incident{ID: 1, State: Unassigned}
+	d, err := DefaultPolicy().Apply(Command{Do: "release", Who: "ann", To: "noc@found.example", At: noon}, unassigned)
+	if err != nil || d.Tasks[0].Contact.Key() != "noc@found.example" || d.Changes[0].Incident.State != Notified {
+		t.Errorf("%+v, %v", d, err)
+	}
+}
+
+// TestBetterGroundLiftsWhatIsHeld: the second reporter is proven, so the contact is told, once.
+func TestBetterGroundLiftsWhatIsHeld(t *testing.T) {
+	p := DefaultPolicy()
+	first := p.Decide(Known{}, []Case{complaint(noon, func(c *Case) { c.Evidence.Step, c.Evidence.Level = "fallback", Low })}, noon)
+	if diff := cmp.Diff([]State{Held}, states(first)); diff != "" {
+		t.Fatal(diff)
+	}
+	second := p.Decide(known(first), []Case{complaint(noon.Add(time.Hour))}, noon.Add(time.Hour))
+	if diff := cmp.Diff([]State{Notified}, states(second)); diff != "" || len(second.Tasks) != 1 {
+		t.Errorf("%s %v", diff, kinds(second))
+	}
+	third := p.Decide(known(first, second), []Case{complaint(noon.Add(2 * time.Hour))}, noon.Add(2*time.Hour))
+	if len(third.Tasks) != 0 {
+		t.Errorf("told twice: %v", kinds(third))
+	}
+}
+
 func TestFutureTimesAreNotBelieved(t *testing.T) {
 	d := DefaultPolicy().Decide(Known{}, []Case{complaint(noon, func(c *Case) { c.Evidence.From = noon.AddDate(10, 0, 0) })}, noon)
 	i := d.Changes[0].Incident

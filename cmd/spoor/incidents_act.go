@@ -46,7 +46,7 @@ func newIncidentActs(a *app) []*cobra.Command {
 		case "close":
 			f.StringVar(&act.verdict, "verdict", "", "what was found: confirmed, false, wrong-holder or cannot-tell")
 		case "release":
-			f.StringVar(&act.command.To, "to", "", "which holder `ID`, where several fit")
+			f.StringVar(&act.command.To, "to", "", "which holder `ID`, where several fit, or the mail address of who is found")
 		case "assign":
 			f.StringVar(&act.command.To, "to", "", "whom")
 		}
