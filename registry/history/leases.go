@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -26,8 +27,9 @@ func leaseKey(l registry.Lease) []byte {
 	return append(key, l.Protocol+"\x00"+l.Subscriber...)
 }
 
-// AddLeases keeps leases. A lease that is stored already, from an earlier import of the
-// same log, is replaced: its end may be known by now.
+// AddLeases keeps leases, and forgets those that ended longer before the newest one than
+// history is kept. A lease that is stored already, from an earlier import of the same
+// log, is replaced: its end may be known by now.
 func (s *Store) AddLeases(ctx context.Context, leases []registry.Lease) error {
 	leases = slices.Clone(leases)
 	slices.SortFunc(leases, registry.CompareLeases)
@@ -47,12 +49,46 @@ func (s *Store) AddLeases(ctx context.Context, leases []registry.Lease) error {
 				return err
 			}
 		}
+		if err := s.forgetLeases(bucket, leases); err != nil {
+			return err
+		}
 		return bucket.Put(longestKey, binary.BigEndian.AppendUint64(nil, uint64(longest)))
 	})
 	if err != nil {
 		return fmt.Errorf("storing leases: %w", err)
 	}
 	return nil
+}
+
+func (s *Store) forgetLeases(bucket *bbolt.Bucket, added []registry.Lease) error {
+	var newest time.Time
+	for _, l := range added {
+		if l.From.After(newest) {
+			newest = l.From
+		}
+	}
+	if s.keep <= 0 || newest.IsZero() {
+		return nil
+	}
+	limit := newest.Add(-s.keep)
+	var old [][]byte
+	err := bucket.ForEach(func(k, v []byte) error {
+		if bytes.Equal(k, longestKey) {
+			return nil
+		}
+		var l registry.Lease
+		if err := json.Unmarshal(v, &l); err != nil {
+			return fmt.Errorf("lease %x: %w", k, err)
+		}
+		if l.From.Add(leaseLength(l)).Before(limit) {
+			old = append(old, bytes.Clone(k))
+		}
+		return nil
+	})
+	for _, k := range old {
+		err = errors.Join(err, bucket.Delete(k))
+	}
+	return err
 }
 
 func leaseLength(l registry.Lease) time.Duration {
