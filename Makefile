@@ -58,7 +58,7 @@ bench:
 
 # How well the watcher tells spamming hosts from others, on the labelled simulation (synthetic, and it says so).
 eval:
-	@$(GO) test -count=1 -run '^TestEvaluation$$' -v ./flowwatch
+	@$(GO) test -count=1 -run '^TestEvaluation' -v ./flowwatch
 
 soak:
 	SPOOR_SOAK=$(SOAKTIME) $(GO) test -count=1 -run '^TestSoak' -v -timeout 0 ./cmd/spoor ./abusebox/intake/...

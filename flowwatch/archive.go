@@ -60,6 +60,7 @@ type Row struct {
 	Tiny        uint64          `json:"tiny"`
 	Established uint64          `json:"established"`
 	Forged      uint64          `json:"forged"`
+	Packets     bool            `json:"packets_only"`
 	Sampling    uint32          `json:"sampling"`
 	Active      uint32          `json:"active"`
 }
@@ -72,7 +73,7 @@ func RowOf(a *activity.Activity, length time.Duration) Row {
 		Out: a.Series[activity.Out], Replies: a.Series[activity.Replies], In: a.Series[activity.In], Answers: a.Series[activity.Answers],
 		Peers: a.Peers.Count(), PeersExact: a.Peers.Exact(), Replied: a.Replied.Count(), Clients: a.Clients.Count(),
 		Relay: a.Relay, Failed: a.Failed, SYNOnly: a.SYNOnly, Tiny: a.Tiny, Established: a.Established,
-		Forged: a.Forged, Sampling: a.Sampling, Active: a.Active,
+		Forged: a.Forged, Packets: a.Packets, Sampling: a.Sampling, Active: a.Active,
 	}
 }
 

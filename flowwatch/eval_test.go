@@ -234,3 +234,25 @@ func check(t *testing.T, r row) {
 		}
 	}
 }
+
+// TestEvaluationSFlow plays the same traffic as sFlow: what a packet cannot tell is not looked at, so less is found
+// and later, but nobody is listed for it who ought not to be.
+func TestEvaluationSFlow(t *testing.T) {
+	if underRace {
+		t.Skip("the evaluation runs in one goroutine, where nothing can race, and takes minutes under the detector")
+	}
+	sim, first := simulated(t, 5, netflowtest.SFlow, evalLength, judges())
+	if testing.Verbose() {
+		fmt.Printf("\nSynthetic traffic, seed 5, %v in intervals of %v, as sFlow:\n", evalLength, sim.Interval)
+		print(os.Stdout, sim, first)
+	}
+	rows, precision := measure(sim, first["score"])
+	if precision < 0.98 {
+		t.Errorf("precision %.3f, want 0.98", precision)
+	}
+	for _, r := range rows {
+		if r.class == netflowtest.BotFast && r.within(2*time.Hour) < 0.95 {
+			t.Errorf("%.2f of the fast bots listed within two hours, want 0.95", r.within(2*time.Hour))
+		}
+	}
+}

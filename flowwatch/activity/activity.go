@@ -65,6 +65,7 @@ type Activity struct {
 	Replied Sketch // who of them answered
 	Clients Sketch // who held sessions with its server
 
+	Packets  bool   // its flows are single sampled packets (sFlow): failed and tiny are not told of them
 	Sampling uint32 // the coarsest that a flow of it was counted with
 	Active   uint32 // shorter intervals with outgoing flows that are rolled up in this one
 }
@@ -104,7 +105,7 @@ func (a *Activity) Merge(o *Activity) {
 	}
 	a.Relay, a.Failed, a.SYNOnly, a.Tiny = a.Relay+o.Relay, a.Failed+o.Failed, a.SYNOnly+o.SYNOnly, a.Tiny+o.Tiny
 	a.Established, a.Forged, a.Active = a.Established+o.Established, a.Forged+o.Forged, a.Active+o.Active
-	a.Sampling = max(a.Sampling, o.Sampling)
+	a.Sampling, a.Packets = max(a.Sampling, o.Sampling), a.Packets || o.Packets
 	a.Peers.Merge(&o.Peers)
 	a.Replied.Merge(&o.Replied)
 	a.Clients.Merge(&o.Clients)

@@ -257,6 +257,13 @@ func (h *host) outgoing(f *netflow.Flow, r rule) {
 	if f.DstPort == r.relay {
 		h.relay++
 	}
+	if f.Sees&netflow.SeesPacket != 0 {
+		h.packets = true
+		if f.Flags&netflow.FlagACK != 0 && f.Flags&netflow.FlagPSH != 0 {
+			h.established = saturate(h.established, 1)
+		}
+		return
+	}
 	flags, seen := f.Flags, f.Sees&netflow.SeesFlags != 0
 	if f.Proto == netflow.ProtoTCP {
 		switch {

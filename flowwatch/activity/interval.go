@@ -142,7 +142,7 @@ func (h *host) fill(a *Activity) {
 	}
 	a.Failed, a.SYNOnly, a.Tiny = uint64(h.failed), uint64(h.synOnly), uint64(h.tiny)
 	a.Established, a.Forged, a.Sampling = uint64(h.established), uint64(h.forged), h.sampling
-	a.Relay = uint64(h.relay)
+	a.Relay, a.Packets = uint64(h.relay), h.packets
 	a.Peers, a.Replied, a.Clients = Sketch{h.peersN, h.peers}, Sketch{h.repliedN, h.replied}, Sketch{h.clientsN, h.clients}
 	a.Active = 0
 	if h.out.flows > 0 {

@@ -67,6 +67,7 @@ type host struct {
 	repliedN    uint8
 	clientsN    uint8
 	routeFrom   uint16 // the number of the exporter for which routeIf was asked; 0 is none
+	packets     bool   // some of its flows were single sampled packets
 	first, last uint32 // Unix seconds
 	out         tally
 	relay       uint32

@@ -49,7 +49,11 @@ func featuresOf(a *activity.Activity, s *state, c activity.Coverage) features {
 		f.seesIn = false
 		f.blind = append(f.blind, "inbound mail: only one direction of the traffic is seen")
 	}
-	if max(a.Sampling, c.Sampling) > coarse {
+	switch {
+	case a.Packets:
+		f.seesFlow = false
+		f.blind = append(f.blind, "failures and sizes of single flows: sFlow tells of packets")
+	case max(a.Sampling, c.Sampling) > coarse:
 		f.seesFlow = false
 		f.blind = append(f.blind, fmt.Sprintf("failures and sizes of single flows: one packet in %d is sampled", max(a.Sampling, c.Sampling)))
 	}

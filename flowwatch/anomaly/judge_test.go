@@ -256,6 +256,13 @@ func TestBlind(t *testing.T) {
 		t.Errorf("sampled one in 1000: %+v", e)
 	}
 	r = newRun(t)
+	sampled := traffic{peers: 300, answered: true}.activity(me, "smtp", r.now)
+	sampled.Packets = true
+	r.play(sampled)
+	if e := r.listed(); e == nil || len(e.Blind) == 0 || !strings.Contains(e.Blind[0], "sFlow") {
+		t.Errorf("packets of sFlow: %+v", e)
+	}
+	r = newRun(t)
 	r.host(traffic{peers: 100, failed: 50, tiny: 80})
 	if e := r.listed(); e == nil || strings.Contains(codes(e), "no-inbound") || len(e.Blind) == 0 || !e.Proven {
 		t.Errorf("one direction: %+v", e)

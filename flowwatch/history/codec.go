@@ -50,7 +50,11 @@ func appendActivity(b []byte, a *activity.Activity) []byte {
 			b = binary.AppendUvarint(binary.AppendUvarint(b, s.Packets), s.Bytes)
 		}
 	}
-	for _, n := range [...]uint64{a.Relay, a.Failed, a.SYNOnly, a.Tiny, a.Established, a.Forged, uint64(a.Sampling), uint64(a.Active)} {
+	sampling := uint64(a.Sampling) << 1
+	if a.Packets {
+		sampling |= 1
+	}
+	for _, n := range [...]uint64{a.Relay, a.Failed, a.SYNOnly, a.Tiny, a.Established, a.Forged, sampling, uint64(a.Active)} {
 		b = binary.AppendUvarint(b, n)
 	}
 	b = a.Peers.Append(b)
@@ -89,7 +93,8 @@ func (r *reader) next(a *activity.Activity) bool {
 	}
 	a.Relay, a.Failed, a.SYNOnly, a.Tiny = r.number(), r.number(), r.number(), r.number()
 	a.Established, a.Forged = r.number(), r.number()
-	a.Sampling, a.Active = uint32(r.number()), uint32(r.number())
+	sampling := r.number()
+	a.Sampling, a.Packets, a.Active = uint32(sampling>>1), sampling&1 != 0, uint32(r.number())
 	r.sketch(&a.Peers)
 	r.sketch(&a.Replied)
 	r.sketch(&a.Clients)
