@@ -1,7 +1,10 @@
 package milter
 
 import (
+	"context"
+	"log/slog"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -75,7 +78,7 @@ func (c *session) conclude(v Verdict) reply {
 	outcome, r := "passed", reply{code: replyContinue}
 	if v.Undecided != "" {
 		outcome = "undecided"
-		c.s.log.Warn("message passes undecided", "queue_id", c.msg.queueID, "client", c.peer.Addr, "reason", v.Undecided)
+		c.s.undecided(c.msg.queueID, v.Undecided)
 	}
 	for _, match := range v.decision.along {
 		c.tell(match, stageEnd)
@@ -137,9 +140,11 @@ func (c *session) mark(v Verdict) {
 			insert(name, strings.TrimSpace(value))
 		}
 	}
-	id := c.s.id(c.by)
-	insert(fieldFindings, findingsValue(id, v))
-	insert(fieldOrigin, originValue(id, v))
+	if v.Undecided != "" || slices.Contains(c.s.cfg.Mark, v.Direction) {
+		id := c.s.id(c.by)
+		insert(fieldFindings, findingsValue(id, v))
+		insert(fieldOrigin, originValue(id, v))
+	}
 }
 
 // id is whose word our fields are: the configured one, or the MTA's own name.
@@ -198,7 +203,11 @@ func (c *session) report(match Match, v Verdict) {
 // tell logs and counts a rule that matched.
 func (c *session) tell(match Match, s stage) {
 	c.s.counters.actions.WithLabelValues(match.Rule, string(match.Action), strconv.FormatBool(c.s.dryRun)).Inc()
-	c.s.log.Info("rule matched", "rule", match.Rule, "action", match.Action, "dry_run", c.s.dryRun, "stage", s.String(),
+	level := slog.LevelInfo
+	if match.Action == ActionHeader {
+		level = slog.LevelDebug // it may match every message
+	}
+	c.s.log.Log(context.Background(), level, "rule matched", "rule", match.Rule, "action", match.Action, "dry_run", c.s.dryRun, "stage", s.String(),
 		"client", c.peer.Addr, "queue_id", c.msg.queueID, "from", c.msg.env.from, "why", match.Why)
 }
 

@@ -23,6 +23,8 @@ type Config struct {
 	SocketGroup string `toml:"socket_group"`
 	// AuthservID begins our header fields, as RFC 8601 §2.5 says; empty stands for the host's name.
 	AuthservID string `toml:"authserv_id"`
+	// Mark names the directions of messages that get our header fields.
+	Mark []Direction `toml:"mark"`
 	// Relays are the networks of our own mail servers that pass mail on to this MTA:
 	// their Received lines are believed, and the origin lies beyond them.
 	Relays []netip.Prefix `toml:"relays"`
@@ -62,6 +64,7 @@ func DefaultConfig() Config {
 	return Config{
 		Listen:         []string{"/run/spoor/milter.sock"},
 		SocketMode:     "0660",
+		Mark:           []Direction{DirectionIn, DirectionOut, DirectionSubmission},
 		DryRun:         true,
 		Deadline:       unit.Duration(200 * time.Millisecond),
 		IdleTimeout:    unit.Duration(2 * time.Hour),
@@ -93,6 +96,7 @@ func (c Config) Validate(bad func(key, problem, write string)) {
 	if !validID(c.AuthservID) {
 		bad("authserv_id", fmt.Sprintf("%q cannot stand in a header field", c.AuthservID), `a host name, such as "mail.example.net"`)
 	}
+	validateDirections("mark", c.Mark, bad)
 	for i, n := range c.Relays {
 		if n != n.Masked() {
 			bad(index("relays", i), fmt.Sprintf("%q has bits set behind its length", n), strconv.Quote(n.Masked().String()))

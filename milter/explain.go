@@ -1,6 +1,7 @@
 package milter
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -96,7 +97,7 @@ func (s *Server) Explain(c Case) Explanation {
 // explain writes down what is known at the message's end.
 func (s *Server) explain(m mail, v Verdict) Explanation {
 	e := Explanation{
-		Client: m.peer.Addr.String(), HELO: m.peer.HELO, Status: v.Traced.Status, Origin: v.Traced.Origin, Score: v.Score,
+		Client: m.peer.Addr.String(), HELO: m.peer.HELO, Direction: v.Direction, Status: v.Traced.Status, Origin: v.Traced.Origin, Score: v.Score,
 		Parts: []ExplainedPart{}, Findings: []ExplainedFound{}, Rules: []ExplainedRule{}, Headers: []string{},
 		Action: ActionNone, Stage: stageEnd.String(), DryRun: s.dryRun,
 	}
@@ -105,11 +106,6 @@ func (s *Server) explain(m mail, v Verdict) Explanation {
 		trusted: s.judge.tracer.Trusts(m.peer), traced: v.Traced,
 	}
 	e.Proven, _ = f.score(s.judge.policy.weights, true)
-	for _, d := range []Direction{DirectionSubmission, DirectionOut, DirectionIn} {
-		if f.direction(d) == yes {
-			e.Direction = d
-		}
-	}
 	for _, p := range v.Parts {
 		e.Parts = append(e.Parts, ExplainedPart(p))
 	}
@@ -139,8 +135,10 @@ func (e *Explanation) decide(v Verdict, at stage) {
 
 // headers are the fields that the message would get, from the top.
 func (s *Server) headers(m mail, v Verdict) []string {
-	id := s.id(m.by)
-	all := []string{fieldOrigin + ": " + originValue(id, v), fieldFindings + ": " + findingsValue(id, v)}
+	all := []string{}
+	if id := s.id(m.by); slices.Contains(s.cfg.Mark, v.Direction) {
+		all = append(all, fieldOrigin+": "+originValue(id, v), fieldFindings+": "+findingsValue(id, v))
+	}
 	for _, match := range v.decision.along {
 		if match.Action == ActionHeader && !s.dryRun {
 			all = append(all, match.Header)

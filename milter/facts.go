@@ -225,6 +225,16 @@ func (f *facts) direction(d Direction) answer {
 	return ours.not().and(submission.not())
 }
 
+// way returns the message's direction, at its end.
+func (f *facts) way() Direction {
+	for _, d := range []Direction{DirectionSubmission, DirectionOut} {
+		if f.direction(d) == yes {
+			return d
+		}
+	}
+	return DirectionIn
+}
+
 // submissionPort knows the ports of RFC 6409 and RFC 8314.
 func submissionPort(port uint16) bool { return port == 587 || port == 465 }
 

@@ -17,7 +17,9 @@ import (
 type Verdict struct {
 	Traced trace.Result
 	Score  float64
-	Parts  []Part
+	// Direction is the message's way; empty while it is not known.
+	Direction Direction
+	Parts     []Part
 	// Undecided says why there is no judgement; then the message passes.
 	Undecided string
 	decision  decision
@@ -99,6 +101,7 @@ func (j *judge) think(m mail, s stage, explain bool) Verdict {
 		f.traced = j.tracer.Trace(m.connection(), message.Header{Fields: m.fields})
 		v.Traced = f.traced
 		v.Score, v.Parts = f.score(j.policy.weights, false)
+		v.Direction = f.way()
 	}
 	v.decision = j.policy.decide(f, explain)
 	return v

@@ -55,8 +55,10 @@ type Server struct {
 	protocol   gomilter.OptProtocol
 	readers    sync.Pool // of *bufio.Reader
 
-	listeners []*listen.Listener
-	refused   atomic.Bool // a limit was logged since the last connection within it
+	listeners     []*listen.Listener
+	lastUndecided atomic.Int64 // second of the last log line about one
+
+	refused atomic.Bool // a limit was logged since the last connection within it
 }
 
 // New makes a Server of a valid configuration.
@@ -209,6 +211,14 @@ func (s *Server) warnOfDryRun() {
 	}
 	if s.dryRun && acting > 0 {
 		s.log.Warn("milter.dry_run is on: rules are logged and not carried out", "rules", acting)
+	}
+}
+
+// undecided logs a message that passes without a judgement: one a second, the metrics count the rest.
+func (s *Server) undecided(queueID, why string) {
+	second := time.Now().Unix()
+	if s.lastUndecided.Swap(second) != second {
+		s.log.Warn("messages pass undecided", "queue_id", queueID, "reason", why)
 	}
 }
 

@@ -99,7 +99,7 @@ func sendmailWith(action string) func(*testing.T, netip.AddrPort, *sink) netip.A
 
 func check(t *testing.T, action string, out *sink, accepted map[string]bool, refused int) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); len(out.all()) < len(accepted) && time.Now().Before(end); {
+	for end := time.Now().Add(3 * time.Minute); len(out.all()) < len(accepted) && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)
 	}
 	arrived := map[string]int{}

@@ -110,11 +110,7 @@ func (r RuleConfig) validateAction(bad func(key, problem, write string)) {
 }
 
 func (r RuleConfig) validateConditions(bad func(key, problem, write string)) {
-	for i, d := range r.Direction {
-		if d != DirectionIn && d != DirectionOut && d != DirectionSubmission {
-			bad(index("direction", i), fmt.Sprintf("%q is no direction", d), oneOf([]string{"in", "out", "submission"}))
-		}
-	}
+	validateDirections("direction", r.Direction, bad)
 	for i, word := range r.Is {
 		if !slices.Contains(isWords(), strings.TrimPrefix(word, "!")) {
 			bad(index("is", i), fmt.Sprintf("%q is unknown", word), oneOf(isWords())+`, with "!" in front for the contrary`)
@@ -129,6 +125,14 @@ func (r RuleConfig) validateConditions(bad func(key, problem, write string)) {
 	for i, text := range r.Body {
 		if text == "" || len(text) > maxNeedle {
 			bad(index("body", i), "nothing to look for, or too much", fmt.Sprintf("1 to %d bytes", maxNeedle))
+		}
+	}
+}
+
+func validateDirections(key string, directions []Direction, bad func(key, problem, write string)) {
+	for i, d := range directions {
+		if d != DirectionIn && d != DirectionOut && d != DirectionSubmission {
+			bad(index(key, i), fmt.Sprintf("%q is no direction", d), oneOf([]string{"in", "out", "submission"}))
 		}
 	}
 }

@@ -267,15 +267,18 @@ func (c *session) header(name, value []byte) {
 	}
 }
 
+// fieldCost is what a field takes beside its bytes: many small ones must not take more memory than the limit says.
+const fieldCost = 64
+
 func (l *letter) keep(name string, value []byte, leadingSpace bool, limit int) {
 	if isOurs(name) {
 		l.remember(name)
 	}
 	size := len(name) + len(value) + 2
-	if l.header+size > limit {
+	if l.header+size+fieldCost > limit {
 		return
 	}
-	l.header += size
+	l.header += size + fieldCost
 	raw := append(append(make([]byte, 0, size), name...), ':')
 	if !leadingSpace {
 		raw = append(raw, ' ') // the MTA took it away
@@ -292,14 +295,15 @@ func (c *session) Header(string, string, *gomilter.Modifier) (gomilter.Response,
 }
 
 func (l *letter) remember(name string) {
+	if len(l.forged) >= maxForged {
+		return
+	}
 	if l.ours == nil {
 		l.ours = map[string]int{}
 	}
 	key := strings.ToLower(name)
 	l.ours[key]++
-	if len(l.forged) < maxForged {
-		l.forged = append(l.forged, forgedField{name, l.ours[key]})
-	}
+	l.forged = append(l.forged, forgedField{name, l.ours[key]})
 }
 
 // Headers is the end of the header.
@@ -313,11 +317,12 @@ func (c *session) Headers(textproto.MIMEHeader, *gomilter.Modifier) (gomilter.Re
 // BodyChunk keeps the body's beginning, where a rule looks at it, and asks for no more.
 func (c *session) BodyChunk(chunk []byte, _ *gomilter.Modifier) (gomilter.Response, error) {
 	return c.guard(stageEnd, func() reply {
-		room := c.s.bodyLimit - len(c.msg.body)
-		if c.s.judge.policy.wantsBody() && room > 0 {
-			c.msg.body = append(c.msg.body, chunk[:min(room, len(chunk))]...)
+		room := 0
+		if c.s.judge.policy.wantsBody() {
+			room = c.s.bodyLimit - len(c.msg.body)
 		}
-		if len(c.msg.body) >= c.s.bodyLimit && c.terms.skip {
+		c.msg.body = append(c.msg.body, chunk[:min(room, len(chunk))]...)
+		if room <= len(chunk) && c.terms.skip {
 			return reply{code: replySkip}
 		}
 		return reply{code: replyContinue}

@@ -86,7 +86,7 @@ func (s *sink) all() []received {
 // bySubject returns the one message with that subject.
 func (s *sink) bySubject(t testing.TB, subject string) received {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		for _, r := range s.all() {
 			if strings.Contains(r.text, "\r\nSubject: "+subject+"\r\n") {
 				return r
@@ -141,7 +141,7 @@ func openSMTP(t testing.TB, addr netip.AddrPort) (*dialogue, error) {
 // reply reads one reply and returns its code.
 func (d *dialogue) reply() (code string, err error) {
 	for {
-		d.conn.SetReadDeadline(time.Now().Add(time.Minute))
+		d.conn.SetReadDeadline(time.Now().Add(3 * time.Minute))
 		line, err := d.in.ReadString('\n')
 		if err != nil {
 			return "", err
@@ -153,7 +153,7 @@ func (d *dialogue) reply() (code string, err error) {
 }
 
 func (d *dialogue) send(text string) error {
-	d.conn.SetWriteDeadline(time.Now().Add(time.Minute))
+	d.conn.SetWriteDeadline(time.Now().Add(3 * time.Minute))
 	_, err := io.WriteString(d.conn, text)
 	return err
 }

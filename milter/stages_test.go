@@ -159,3 +159,48 @@ func TestAbortedMailIsSighted(t *testing.T) {
 		t.Errorf("sightings %+v", d.sightings)
 	}
 }
+
+func TestMarkLeavesSubmissionsAlone(t *testing.T) {
+	cfg := testConfig()
+	cfg.Mark = []Direction{DirectionIn}
+	r := start(t, cfg, Deps{})
+	c := dial(t, r)
+	connect(t, c, "192.0.2.7")
+	m := letterTo(1)
+	m.Header = append(m.Header, [2]string{"X-Spoor-Origin", "forged"})
+	if _, changes := deliver(t, c, m); len(values(changes, fieldOrigin)) != 1 {
+		t.Errorf("incoming: %v", changes)
+	}
+	m.Auth = "alice"
+	if _, changes := deliver(t, c, m); len(changes) != 1 || changes[0].Code != 'm' {
+		t.Errorf("submission: %v", changes)
+	}
+}
+
+// Idle connections that begin a message while the milter stops may finish it.
+func TestDrainWaitsForAMessageThatJustBegan(t *testing.T) {
+	r := start(t, testConfig(), Deps{})
+	c := dial(t, r)
+	connect(t, c, "192.0.2.7")
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); r.stop() }()
+	waitFor(t, func() bool {
+		other, err := miltertest.Dial("unix", r.socket, 0, 0)
+		if err == nil {
+			other.Close()
+		}
+		return err != nil
+	})
+	must(t, c.Macros('M', "i", "1"))
+	_, err := c.Mail("a@example.org")
+	must(t, err)
+	_, err = c.Rcpt("b@example.com")
+	must(t, err)
+	time.Sleep(quiet + 200*time.Millisecond) // longer than an idle connection has
+	reply, changes, err := c.End()
+	must(t, err)
+	if reply.Code != 'c' || len(values(changes, fieldOrigin)) != 1 {
+		t.Errorf("reply %q, %v", reply.Code, changes)
+	}
+	<-stopped
+}

@@ -1,6 +1,10 @@
 package milter
 
-import gomilter "github.com/emersion/go-milter"
+import (
+	"encoding/binary"
+
+	gomilter "github.com/emersion/go-milter"
+)
 
 // A terms is what was agreed with one MTA: of what we would like, what it offers.
 type terms struct {
@@ -64,4 +68,46 @@ func wantedProtocol(p policy, dryRun bool) gomilter.OptProtocol {
 		}
 	}
 	return want
+}
+
+// An offer is what an MTA can do, as it says first.
+type offer struct {
+	version  uint32
+	actions  gomilter.OptAction
+	protocol gomilter.OptProtocol
+}
+
+// version is what we speak.
+const version = 6
+
+// negotiate reads the MTA's offer and answers it. go-milter, which has one answer for every MTA, never sees it.
+func (w *wire) negotiate() error {
+	packet, err := w.readPacket()
+	if err == nil && (packet[4] != codeNegotiate || len(packet) < 5+12) {
+		err = errOrder
+	}
+	if err != nil {
+		w.report(err)
+		return err
+	}
+	w.agree(w.to.offered(offer{
+		version:  binary.BigEndian.Uint32(packet[5:]),
+		actions:  gomilter.OptAction(binary.BigEndian.Uint32(packet[9:])),
+		protocol: gomilter.OptProtocol(binary.BigEndian.Uint32(packet[13:])),
+	}))
+	return nil
+}
+
+// agree answers an offer.
+func (w *wire) agree(t terms) {
+	at := len(w.replies)
+	w.replies = append(w.replies, 0, 0, 0, 0, codeNegotiate)
+	for _, n := range []uint32{t.version, uint32(t.actions), uint32(t.protocol)} {
+		w.replies = binary.BigEndian.AppendUint32(w.replies, n)
+	}
+	if t.macros != "" {
+		w.replies = binary.BigEndian.AppendUint32(w.replies, uint32(gomilter.StageConnect))
+		w.replies = append(append(w.replies, t.macros...), 0)
+	}
+	binary.BigEndian.PutUint32(w.replies[at:], uint32(len(w.replies)-at-4))
 }

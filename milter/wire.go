@@ -11,8 +11,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	gomilter "github.com/emersion/go-milter"
 )
 
 const (
@@ -86,7 +84,6 @@ type wire struct {
 
 	in      *bufio.Reader
 	inside  bool   // a packet has begun and is not complete
-	armed   bool   // a read deadline of ours is set
 	packet  []byte // memory for the packet in hand
 	rest    []byte // of the packet in hand, not yet read by go-milter
 	replies []byte
@@ -101,7 +98,7 @@ func newWire(conn net.Conn, in *bufio.Reader, fault func(string)) *wire {
 
 // takeOver returns a wire that goes on where w, which must not be used any more, is stuck: between two packets.
 func (w *wire) takeOver() *wire {
-	next := &wire{link: w.link, fault: w.fault, begun: true, armed: w.armed, replies: w.replies}
+	next := &wire{link: w.link, fault: w.fault, begun: true, replies: w.replies}
 	w.shared.Store(true)
 	buffered, _ := w.in.Peek(w.in.Buffered())
 	next.in = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(buffered)), socket{next}), readBuffer)
@@ -128,17 +125,16 @@ func (s socket) Read(p []byte) (int, error) {
 	return w.conn.Read(p)
 }
 
-// arm sets a read deadline while we stop and no message is on its way; the watch sees to all others.
+// arm sets a read deadline while we stop and no message is on its way, and takes it away when one comes. At all
+// other times the watch sees to waits that last too long.
 func (w *wire) arm() error {
 	switch {
-	case w.draining.Load() && !w.busy.Load():
-		w.armed = true
-		return w.conn.SetReadDeadline(time.Now().Add(quiet))
-	case w.armed:
-		w.armed = false
+	case !w.draining.Load():
+		return nil
+	case w.busy.Load():
 		return w.conn.SetReadDeadline(time.Time{})
 	}
-	return nil
+	return w.conn.SetReadDeadline(time.Now().Add(quiet))
 }
 
 // Read hands out mended packets. All faults look like the MTA's leaving:
@@ -269,7 +265,7 @@ func (w *wire) mend(packet []byte) ([]byte, error) {
 	case codeConnect:
 		return mendConnect(packet), nil
 	case codeUnknown:
-		w.reply(replyContinue, "")
+		w.reply(replyContinue)
 		return nil, nil
 	case codeNewPeer:
 		packet[4] = codeAbort // a new Connect overwrites the rest
@@ -413,45 +409,3 @@ func (w *wire) RemoteAddr() net.Addr               { return w.conn.RemoteAddr() 
 func (w *wire) SetDeadline(t time.Time) error      { return w.conn.SetDeadline(t) }
 func (w *wire) SetReadDeadline(t time.Time) error  { return w.conn.SetReadDeadline(t) }
 func (w *wire) SetWriteDeadline(t time.Time) error { return w.conn.SetWriteDeadline(t) }
-
-// An offer is what an MTA can do, as it says first.
-type offer struct {
-	version  uint32
-	actions  gomilter.OptAction
-	protocol gomilter.OptProtocol
-}
-
-// version is what we speak.
-const version = 6
-
-// negotiate reads the MTA's offer and answers it. go-milter, which has one answer for every MTA, never sees it.
-func (w *wire) negotiate() error {
-	packet, err := w.readPacket()
-	if err == nil && (packet[4] != codeNegotiate || len(packet) < 5+12) {
-		err = errOrder
-	}
-	if err != nil {
-		w.report(err)
-		return err
-	}
-	w.agree(w.to.offered(offer{
-		version:  binary.BigEndian.Uint32(packet[5:]),
-		actions:  gomilter.OptAction(binary.BigEndian.Uint32(packet[9:])),
-		protocol: gomilter.OptProtocol(binary.BigEndian.Uint32(packet[13:])),
-	}))
-	return nil
-}
-
-// agree answers an offer.
-func (w *wire) agree(t terms) {
-	at := len(w.replies)
-	w.replies = append(w.replies, 0, 0, 0, 0, codeNegotiate)
-	for _, n := range []uint32{t.version, uint32(t.actions), uint32(t.protocol)} {
-		w.replies = binary.BigEndian.AppendUint32(w.replies, n)
-	}
-	if t.macros != "" {
-		w.replies = binary.BigEndian.AppendUint32(w.replies, uint32(gomilter.StageConnect))
-		w.replies = append(append(w.replies, t.macros...), 0)
-	}
-	binary.BigEndian.PutUint32(w.replies[at:], uint32(len(w.replies)-at-4))
-}

@@ -145,6 +145,9 @@ func (s *Sendmail) mc(t testing.TB, opts SendmailOptions) string {
 		"define(`HELP_FILE', `')dnl",
 		"define(`ALIAS_FILE', `')dnl",
 		"define(`confTO_IDENT', `0')dnl",
+		// A busy machine makes sendmail queue large mail, and then refuse all.
+		"define(`confQUEUE_LA', `10000')dnl",
+		"define(`confREFUSE_LA', `10000')dnl",
 		"define(`confDEF_USER_ID', `mail:mail')dnl",
 		"FEATURE(`nocanonify')dnl",
 		"FEATURE(`accept_unresolvable_domains')dnl",
