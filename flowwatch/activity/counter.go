@@ -107,7 +107,9 @@ func (c *Counter) Add(f *netflow.Flow) {
 		c.unobserved++
 		return
 	}
-	src, dst := c.end(f.Src), c.end(f.Dst)
+	var src, dst end
+	c.prepare(&src, f.Src)
+	c.prepare(&dst, f.Dst)
 	for i := range c.tables {
 		switch bit := uint8(1) << i; {
 		case toServer&bit != 0:
@@ -127,9 +129,11 @@ type end struct {
 	addr netip.Addr
 }
 
-func (c *Counter) end(a netip.Addr) end {
-	k := keyOf(a)
-	return end{k, c.setup.Seed.hash(k.hi, k.lo^uint64(k.bits)), a}
+// prepare fills e in place: a copy of the whole would wait for its parts to be written.
+func (c *Counter) prepare(e *end, a netip.Addr) {
+	e.key = keyOf(a)
+	e.hash = c.setup.Seed.hash(e.hi, e.lo^uint64(e.bits))
+	e.addr = a
 }
 
 // match tells which profiles the flow is of, by the side on which their server stands.
