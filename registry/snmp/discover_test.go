@@ -57,7 +57,7 @@ func TestDiscover(t *testing.T) {
 			start(t, snmptest.Options{Records: records, Address: addr + ":161"})
 		}
 	})
-	seed := registry.RouterConfig{Name: "r1", Address: "192.0.2.1", CommunityEnv: "COMMUNITY", RequestTimeout: registry.Duration(300 * time.Millisecond)}
+	seed := registry.RouterConfig{Name: "r1", Address: "192.0.2.1", CommunityEnv: "COMMUNITY", RequestTimeout: registry.Duration(5 * time.Second)}
 	poller := testPoller()
 	poller.connect = func(g *gosnmp.GoSNMP) (err error) {
 		ns.Do(t, func() { err = g.Connect() })
