@@ -12,6 +12,8 @@ type columns struct {
 	utc  bool
 	head string
 	n    int
+	// kinds remembers what the words of the kind's column mean.
+	kinds map[string][2]string
 }
 
 // mapColumns finds the columns by the words of the head; sample is the first
@@ -211,10 +213,27 @@ func (c *columns) report(d *document, row []string) (Report, bool) {
 	}
 	c.times(d, &r, row)
 	if k := cell(row, c.kind); k != "" {
-		r.Category, r.Type = kindOfText(k)
+		r.Category, r.Type = c.kindOf(k)
 		r.Subject.Title = k
 	}
 	return r, true
+}
+
+// maxKinds bounds the words that a table's kinds are remembered by.
+const maxKinds = 1000
+
+func (c *columns) kindOf(word string) (category, typ string) {
+	if k, ok := c.kinds[word]; ok {
+		return k[0], k[1]
+	}
+	category, typ = kindOfText(word)
+	if c.kinds == nil {
+		c.kinds = map[string][2]string{}
+	}
+	if len(c.kinds) < maxKinds {
+		c.kinds[word] = [2]string{category, typ}
+	}
+	return category, typ
 }
 
 func (c *columns) times(d *document, r *Report, row []string) {

@@ -145,6 +145,7 @@ func (d *document) complete(reports []Report) {
 // handOn gives a batch of a long table to the caller.
 func (d *document) handOn(reports []Report) {
 	d.complete(reports)
+	d.markIdentities(&Result{Reports: reports, Reporter: Reporter{Address: d.from}})
 	d.handed += len(reports)
 	d.opt.Each(reports)
 }

@@ -62,29 +62,41 @@ func (d *document) isDeliveryReport(subject string) bool {
 	return false
 }
 
-// isAutoReply knows vacation notes and ticket receipts (RFC 3834) by what they say.
+// autoReplies are subjects of vacation notes, in the languages of complaints.
+var autoReplies = []string{"out of office", "out of the office", "automatic reply", "auto-reply", "autoreply", "auto reply", "automatische antwort", "abwesenheit", "réponse automatique", "respuesta automática", "automatisch antwoord", "resposta automática", "автоматический ответ", "自动回复", "自動回覆", "自動応答", "vacation", "autosvar", "risposta automatica"}
+
+// receipts are subjects by which ticket systems acknowledge a mail.
+var receipts = []string{"we have received your", "thank you for contacting", "your ticket has been", "ticket received", "your request has been received", "eingangsbestätigung", "we received your message", "accusé de réception"}
+
+// isAutoReply knows vacation notes and ticket receipts (RFC 3834) by what they
+// say; where the mail states whom it accuses, only both field and words count.
 func (d *document) isAutoReply(subject string) bool {
 	h := d.root.Header
 	auto := strings.HasPrefix(strings.ToLower(h.Get("Auto-Submitted")), "auto-replied") || h.Has("X-Autoreply") || h.Has("X-Autorespond") || strings.EqualFold(h.Get("Precedence"), "auto_reply")
-	for _, w := range [...]string{"out of office", "out of the office", "automatic reply", "auto-reply", "autoreply", "auto reply", "automatische antwort", "abwesenheit", "réponse automatique", "respuesta automática", "automatisch antwoord", "resposta automática", "автоматический ответ", "自动回复", "自動回覆", "自動応答", "vacation", "autosvar", "risposta automatica"} {
-		if strings.Contains(subject, w) {
-			return true
-		}
+	away := containsAnyFold(subject, autoReplies)
+	switch {
+	case auto && away:
+		return true
+	case d.statesPlainly():
+		return false // some reporters say auto-replied and mean auto-generated
+	case away, containsAnyFold(subject, receipts):
+		return true
 	}
-	if !auto {
-		for _, w := range [...]string{"we have received your", "thank you for contacting", "your ticket has been", "ticket received", "your request has been received", "has been received by", "eingangsbestätigung", "we received your message", "accusé de réception"} {
-			if strings.Contains(subject, w) {
-				return true
-			}
-		}
-		return false
+	return auto && (strings.HasPrefix(subject, "re:") || strings.HasPrefix(subject, "aw:") ||
+		len(d.mails) == 0 && !strings.Contains(subject, "abuse") && !strings.Contains(subject, "attack"))
+}
+
+// statesPlainly tells whether the subject, a label or a log line names the accused.
+func (d *document) statesPlainly() bool {
+	if len(findAddresses(refang(d.subject))) > 0 {
+		return true
 	}
 	for _, c := range d.weighing().chosen() {
 		if c.named && c.forIt.is == source || c.logged {
-			return false // some reporters say auto-replied and mean auto-generated
+			return true
 		}
 	}
-	return strings.HasPrefix(subject, "re:") || strings.HasPrefix(subject, "aw:") || len(d.mails) == 0 && len(findAddresses(d.subject)) == 0 && !strings.Contains(subject, "abuse") && !strings.Contains(subject, "attack")
+	return false
 }
 
 // isNewsletter knows mail to many that advertises: it can be unsubscribed from,
