@@ -65,15 +65,22 @@ func (b *builder) contactOf(i, above int32, now time.Time) int32 {
 	result := above
 	for n, w := range best {
 		id := b.mergeWay(above, own, w, now)
-		if n > 0 && id != result {
+		switch {
+		case n == 0:
+			result = id
+		case id != result && !b.oneHolder(id, result):
 			return undecided
 		}
-		result = id
 	}
 	if len(best) == 0 {
 		result = b.merge(mergeKey{above, own, nil, nil}, now)
 	}
 	return result
+}
+
+// oneHolder reports whether two contacts are of one holder.
+func (b *builder) oneHolder(x, y int32) bool {
+	return x > 0 && y > 0 && b.t.resolved[x].ID() == b.t.resolved[y].ID()
 }
 
 // mergeWay is merge for a route. Where no record names the prefix itself, as for most of
