@@ -1,0 +1,291 @@
+package report
+
+import "strings"
+
+// maxWords is how many words before an address are looked at.
+const maxWords = 9
+
+// A backward is a walk from an address back over the words before it.
+type backward struct {
+	before  string
+	end     int  // of what is still to be read
+	label   bool // the address stands right behind "label:"
+	seen    int
+	skipped int    // words passed that say nothing
+	plain   string // the general word ("IP") that was passed
+}
+
+// wordsBefore goes back from the address to the word that decides its part.
+func wordsBefore(before string) reading {
+	if r, ok := cjkBefore(before); ok {
+		return r
+	}
+	b := backward{before: before, end: len(before), label: labelled(before)}
+	for b.end > 0 && b.seen < maxWords {
+		w, at, stop := lastWord(before, b.end)
+		if w == "" {
+			break
+		}
+		b.end = at
+		b.seen++
+		if r, ok := b.step(w); ok {
+			return r
+		}
+		if stop {
+			break
+		}
+	}
+	return b.undecided()
+}
+
+// step takes one word; ok is true where it decides.
+func (b *backward) step(w string) (r reading, ok bool) {
+	switch is := bearingOf(w); is {
+	case passage:
+		return r, false
+	case generic:
+		if b.plain == "" {
+			b.plain = w
+		}
+		return r, false
+	case neutral:
+		r, ok = b.speaker(w)
+	default:
+		r, ok = b.decided(is, w)
+	}
+	if !ok {
+		b.skipped++
+	}
+	return r, ok
+}
+
+// speaker knows words that only together name the complainant.
+func (b *backward) speaker(w string) (reading, bool) {
+	if (w == "us" || w == "me") && b.seen == 1 && !b.label {
+		return reading{is: target, weight: 75, word: w}, true
+	}
+	if !isOwning(w) {
+		return reading{}, false
+	}
+	who := b.previous()
+	return reading{is: target, weight: 75, word: who + " " + w}, who == "i" || who == "we"
+}
+
+// previous returns the word before the one being read.
+func (b *backward) previous() string {
+	w, _, _ := lastWord(b.before, b.end)
+	return w
+}
+
+// undecided is what remains when no word tells.
+func (b *backward) undecided() reading {
+	switch {
+	case b.plain != "" && b.label && b.skipped <= 2:
+		return reading{is: generic, weight: weightPlain - 2*b.skipped, word: b.plain, label: true}
+	case b.plain != "":
+		return reading{is: generic, weight: weightProse - 6 - 4*b.skipped, word: b.plain}
+	case isBare(b.before):
+		return reading{is: neutral, weight: weightBare}
+	}
+	return reading{is: neutral, weight: weightMention}
+}
+
+// isBare tells whether nothing but a bullet, a number or a host name stands
+// before an address.
+func isBare(before string) bool {
+	t := strings.TrimSpace(strings.Trim(before, " \t-*•|\"'[(:"))
+	if t == "" {
+		return true
+	}
+	if strings.ContainsAny(t, " \t=") || len(t) > 80 {
+		return false
+	}
+	return strings.Contains(t, ".") || strings.Trim(t, "0123456789#.)") == ""
+}
+
+// decided turns a telling word into a reading; ok is false where it stands too
+// far away to count.
+func (b *backward) decided(is bearing, w string) (r reading, ok bool) {
+	switch is {
+	case source:
+		return b.source(w)
+	case from:
+		return b.from(w)
+	case target:
+		return b.target(w)
+	}
+	return reading{is: reference, weight: 80 - 5*b.skipped, word: w, label: b.label}, b.skipped < 4
+}
+
+// mark returns the byte behind a word: '=' and ':' and '[' assign.
+func (b *backward) mark(w string) byte {
+	if i := b.end + len(w); i < len(b.before) {
+		return b.before[i]
+	}
+	return 0
+}
+
+func (b *backward) source(w string) (reading, bool) {
+	mark := b.mark(w)
+	assigned := mark == '=' || mark == ':' || mark == '['
+	if !b.label && !assigned && b.plain == "" && actsOn(w) {
+		return reading{is: target, weight: 64 - 4*b.skipped, word: w}, b.skipped < 3
+	}
+	if !b.label && !assigned || b.skipped > 2 {
+		return reading{is: source, weight: weightProse + 8 - 5*b.skipped, word: w}, b.skipped < 6
+	}
+	weight := weightLabel
+	if isVague(w) {
+		weight -= 9
+	}
+	if mark == '=' {
+		weight = weightLog + 2
+	}
+	return reading{is: source, weight: weight - 2*b.skipped, word: w, label: b.label, log: assigned && !b.label}, true
+}
+
+func (b *backward) from(w string) (reading, bool) {
+	prev := b.previous()
+	if w == "by" && isReceiving(prev) {
+		return reading{is: target, weight: 70, word: prev + " by"}, b.skipped < 3
+	}
+	if isPerson(w) && bearingOf(prev) == target {
+		return reading{is: target, weight: 78, word: prev + " " + w}, b.skipped < 4
+	}
+	weight := weightProse - 4*b.skipped
+	if b.plain != "" {
+		weight += 6
+	}
+	label := b.label && b.skipped == 0
+	if label {
+		weight = weightPlain
+	}
+	return reading{is: from, weight: weight, word: w, label: label}, b.skipped < 5
+}
+
+func (b *backward) target(w string) (reading, bool) {
+	if shortTo(w) {
+		if b.skipped > 1 {
+			return reading{}, false
+		}
+		if prev := b.previous(); pointsTo(prev) {
+			return reading{is: source, weight: weightProse + 10, word: prev}, true
+		}
+	}
+	weight := 80 - 5*b.skipped
+	if mark := b.mark(w); b.label || mark == '=' || mark == ':' || mark == '[' {
+		weight = weightLabel - 2*b.skipped
+	}
+	return reading{is: target, weight: weight, word: w, label: b.label}, b.skipped < 5
+}
+
+// isVague tells names that devices and reports also give to others than the source.
+func isVague(w string) bool {
+	switch w {
+	case "origin", "location", "located", "reported", "involved", "listed", "affected", "vulnerable":
+		return true
+	}
+	return false
+}
+
+// isPerson tells words for somebody, who is on the side of the word before.
+func isPerson(w string) bool {
+	switch w {
+	case "customer", "customers", "customer's", "client", "client's", "user", "user's", "users", "subscriber", "kunde", "kunden", "cliente", "klant":
+		return true
+	}
+	return false
+}
+
+// actsOn tells participles whose object is the victim ("attacking x").
+func actsOn(w string) bool {
+	switch w {
+	case "attacking", "scanning", "probing", "exploiting", "abusing", "intruding", "targeting", "hitting", "flooding":
+		return true
+	}
+	return false
+}
+
+// isOwning tells verbs behind which the complainant names his own host.
+func isOwning(w string) bool {
+	switch w {
+	case "have", "run", "operate", "own", "manage", "administer", "use", "am":
+		return true
+	}
+	return false
+}
+
+// isReceiving tells participles behind which "by" names the complainant's host.
+func isReceiving(w string) bool {
+	switch w {
+	case "rejected", "received", "denied", "relayed", "logged", "recorded", "reported", "handled", "refused", "accepted", "seen", "observed", "detected", "monitored", "delivered", "stopped", "noticed":
+		return true
+	}
+	return false
+}
+
+// pointsTo tells verbs whose "to" names the host of a site, not a victim.
+func pointsTo(w string) bool {
+	switch w {
+	case "resolves", "resolve", "resolving", "resolved", "points", "pointing", "pointed", "mapped", "maps", "translates", "belongs", "belonging", "assigned", "allocated", "traced", "back", "leased", "zeigt", "due":
+		return true
+	}
+	return false
+}
+
+// shortTo tells words that only count right before the address.
+func shortTo(w string) bool {
+	switch w {
+	case "connect", "get", "post", "to", "на", "к", "mi", "my", "us", "we", "mx", "dns", "into", "para", "ons", "network", "example", "do", "z", "od", "su", "range", "reporting":
+		return true
+	}
+	return false
+}
+
+// labelled tells whether the address stands right behind "label:" or "label =".
+func labelled(before string) bool {
+	t := strings.TrimRight(before, " \t*\"'[(<_`|>")
+	if t == "" {
+		return false
+	}
+	if strings.HasSuffix(t, ":") || strings.HasSuffix(t, "=") || strings.HasSuffix(t, "：") || strings.HasSuffix(before, "\t") || strings.HasSuffix(t, "|") || strings.HasSuffix(t, "is:") {
+		return true
+	}
+	// "Source IP - 192.0.2.7" and "Source IP | 192.0.2.7", or a column of spaces behind a label.
+	if strings.HasSuffix(t, " -") || strings.HasSuffix(t, "–") || strings.HasSuffix(before, "   ") || strings.Contains(before[len(t):], "|") || strings.HasSuffix(t, "#") {
+		return len(t) < 48
+	}
+	return false
+}
+
+// lastWord returns the word that ends before end, in lower case, where it
+// starts, and whether a sentence ends before it.
+func lastWord(s string, end int) (w string, at int, stop bool) {
+	i := end
+	for i > 0 && isGap(s[i-1]) {
+		i--
+	}
+	j := i
+	for j > 0 && !isGap(s[j-1]) {
+		j--
+	}
+	if i == j {
+		return "", 0, true
+	}
+	w = strings.ToLower(strings.Trim(s[j:i], "*_-'`.!?•#~+"))
+	if w == "" {
+		w = "-"
+	}
+	if j >= 2 && s[j-1] == ' ' && (s[j-2] == '.' || s[j-2] == '!' || s[j-2] == '?') {
+		stop = true
+	}
+	return w, j, stop
+}
+
+func isGap(c byte) bool {
+	switch c {
+	case ' ', '\t', '=', '[', ']', '(', ')', ':', ',', ';', '"', '<', '>', '|', '/', '{', '}', '\'':
+		return true
+	}
+	return false
+}
