@@ -182,9 +182,10 @@ func (w *wire) next() error {
 }
 
 var (
-	errEmpty   = errors.New("milter: empty packet")
-	errTooLong = errors.New("milter: packet too long")
-	errOrder   = errors.New("milter: negotiation does not come first")
+	errEmpty     = errors.New("milter: empty packet")
+	errTooLong   = errors.New("milter: packet too long")
+	errOrder     = errors.New("milter: negotiation does not come first")
+	errMalformed = errors.New("milter: malformed packet")
 )
 
 // report tells of an end that is not the MTA's leaving, or ours.
@@ -263,6 +264,10 @@ func (w *wire) mend(packet []byte) ([]byte, error) {
 		w.macros(packet[5:])
 		return nil, nil
 	case codeConnect:
+		if !wholeConnect(packet[5:]) {
+			w.fault("malformed_connect")
+			return nil, errMalformed
+		}
 		return mendConnect(packet), nil
 	case codeUnknown:
 		w.reply(replyContinue)
@@ -306,6 +311,17 @@ func (w *wire) macros(data []byte) {
 		value, rest, _ = bytes.Cut(rest, []byte{0})
 		w.to.macro(command, name, value)
 	}
+}
+
+// wholeConnect says whether a Connect has all its parts: go-milter would answer one without a port by a temporary
+// failure of its own, and forget the session.
+func wholeConnect(data []byte) bool {
+	_, rest, found := bytes.Cut(data, []byte{0})
+	if !found || len(rest) == 0 {
+		return false
+	}
+	network := rest[0] == '4' || rest[0] == '6'
+	return !network || len(rest) >= 3
 }
 
 // mendConnect takes the prefix from sendmail's IPv6 addresses, with which go-milter reads none.

@@ -73,6 +73,8 @@ func TestBadPacketsEndTheConnectionAlone(t *testing.T) {
 		{"short negotiation", "no_negotiation", []byte{0, 0, 0, 5, 'O', 0, 0, 0, 6}},
 		{"cut off", "broken", []byte{0, 0, 0, 9, 'O', 1}},
 		{"unknown code", "unknown_command", append(negotiation(), 0, 0, 0, 1, '!')},
+		{"connect without a port", "malformed_connect", append(negotiation(), 0, 0, 0, 4, 'C', 'x', 0, '4')},
+		{"connect without a family", "malformed_connect", append(negotiation(), 0, 0, 0, 2, 'C', 'x')},
 		{"negotiation twice", "second_negotiation", append(negotiation(), negotiation()...)},
 	}
 	r := start(t, testConfig(), Deps{})
