@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,6 +34,7 @@ type taken struct {
 	mail    intake.Mail
 	weight  int64
 	attempt int
+	done    bool
 }
 
 // feed reads the spool from the first mail that may not be done, and waits for more.
@@ -127,19 +129,27 @@ func (f *feeder) flush(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	batch := f.batch
+	batch, suspects := f.batch, []taken(nil)
 	f.batch = nil
-	for n, t := range batch {
-		t.attempt = attempts[n].Number
-		switch {
-		case attempts[n].Done:
-			f.weight.Release(t.weight)
-		case attempts[n].Before:
-			err = f.alone(ctx, t)
-		default:
-			err = f.hand(ctx, t)
+	for n := range batch {
+		batch[n].attempt, batch[n].done = attempts[n].Number, attempts[n].Done
+		if attempts[n].Before && !attempts[n].Done {
+			suspects = append(suspects, batch[n])
+			batch[n].done = true
+			batch[n].weight = 0 // the suspect holds it now
 		}
-		if err != nil {
+	}
+	// Who was blamed least comes first, so that no innocent is met by one crash after another.
+	slices.SortStableFunc(suspects, func(a, b taken) int { return a.attempt - b.attempt })
+	for _, t := range suspects {
+		if err := f.alone(ctx, t); err != nil {
+			return err
+		}
+	}
+	for _, t := range batch {
+		if t.done {
+			f.weight.Release(t.weight)
+		} else if err := f.hand(ctx, t); err != nil {
 			return err
 		}
 	}
