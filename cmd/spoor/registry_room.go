@@ -131,7 +131,7 @@ func (r *registryRoom) importContacts(ctx context.Context, i control.RegistryImp
 		return err
 	}
 	done.Read, done.Added = len(contacts), len(contacts)
-	return r.store.RecordContacts(ctx, "import", contacts, i.At)
+	return r.store.RecordContacts(ctx, "import "+i.Name, contacts, i.At)
 }
 
 func (r *registryRoom) importLeases(ctx context.Context, i control.RegistryImport, file io.Reader, done *control.RegistryImported) error {
