@@ -29,7 +29,7 @@ type registryRoom struct {
 	cfg     config.Config
 	store   *history.Store // nil where nothing is stored and nothing may be
 	poller  *snmp.Poller
-	outside *outside.Client // nil where no source is configured
+	outside *outside.Client
 	served  *prometheus.CounterVec
 	log     *slog.Logger
 }
@@ -38,7 +38,7 @@ type registryRoom struct {
 // lives on the configured files alone. Mistakes in files are returned beside a room that works without what they spoil.
 func openRegistry(ctx context.Context, cfg config.Config, log *slog.Logger, metrics prometheus.Registerer, makeStore bool) (*registryRoom, error) {
 	room := &registryRoom{cfg: cfg, log: log, poller: snmp.NewPoller(snmp.Secrets{Dir: filepath.Dir(cfg.Path)}, log),
-		outside: newOutside(cfg, log, metrics), served: newServedMetric(metrics)}
+		outside: outside.New(outside.Deps{Config: cfg.Registry.Outside, Log: log, Metrics: metrics}), served: newServedMetric(metrics)}
 	deps := registry.Deps{Config: cfg.Registry, Dir: filepath.Dir(cfg.Path), Networks: cfg.Site.Networks, Log: log, Metrics: metrics,
 		Poller: room.poller}
 	path := filepath.Join(cfg.Store.Dir, "registry.db")
@@ -166,7 +166,7 @@ func (a *app) withRegistry(ctx context.Context, makeStore bool, use func(c *cont
 
 // Outside implements control.RegistryRoom.
 func (r *registryRoom) Outside(ctx context.Context, addr netip.Addr) (control.RegistryOutside, error) {
-	if r.outside == nil {
+	if len(r.cfg.Registry.Outside.Sources) == 0 {
 		return control.RegistryOutside{}, hint(errors.New("no source outside is configured"), "name them in [registry.outside] sources")
 	}
 	found, err := r.outside.Lookup(ctx, addr)

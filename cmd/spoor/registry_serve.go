@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
-	"spoor/cmd/spoor/config"
 	"spoor/registry"
-	"spoor/registry/outside"
 	"spoor/registry/rdap"
 	"spoor/registry/rwhois"
 	"spoor/registry/whois"
@@ -50,14 +47,6 @@ func newServedMetric(reg prometheus.Registerer) *prometheus.CounterVec {
 		reg.MustRegister(m)
 	}
 	return m
-}
-
-// newOutside returns the client of the sources outside, or nil where none is configured.
-func newOutside(cfg config.Config, log *slog.Logger, reg prometheus.Registerer) *outside.Client {
-	if len(cfg.Registry.Outside.Sources) == 0 {
-		return nil
-	}
-	return outside.New(outside.Deps{Config: cfg.Registry.Outside, Log: log, Metrics: reg})
 }
 
 // Topology implements control.RegistryRoom.
