@@ -35,6 +35,8 @@ recipients = ["abuse@example.net"]
 max_connections_client = 500
 connections_per_minute = 10000000
 mails_per_minute       = 10000000
+[report]
+authenticate = false
 [incident]
 per_reporter = 10000000
 per_unproven = 10000000
@@ -51,11 +53,16 @@ workers     = 8
 retry_first = "1s"
 `
 
-const crashContacts = `[[contact]]
-IP-Network    = "2001:db8::/32"
-Org-Name      = "Example University"
-Abuse-Contact = "abuse@university.example"
-`
+// crashContactCount spreads the notices, since no contact gets more than 10,000 in an hour.
+const crashContactCount = 64
+
+func crashContacts() string {
+	var b strings.Builder
+	for n := range crashContactCount {
+		fmt.Fprintf(&b, "[[contact]]\nIP-Network = \"2001:db8:0:%x::/64\"\nOrg-Name = \"Customer %[1]d\"\nAbuse-Contact = \"abuse@customer%[1]d.example\"\n", n)
+	}
+	return b.String()
+}
 
 // crashMail is a feedback report about an address of its own.
 func crashMail(ip netip.Addr) []byte {
@@ -69,6 +76,7 @@ func crashMail(ip netip.Addr) []byte {
 
 func crashAddress(n uint32) netip.Addr {
 	b := netip.MustParseAddr("2001:db8::").As16()
+	b[7] = byte(n % crashContactCount)
 	b[12], b[13], b[14], b[15] = byte(n>>24), byte(n>>16), byte(n>>8), byte(n)
 	return netip.AddrFrom16(b)
 }
@@ -76,6 +84,7 @@ func crashAddress(n uint32) netip.Addr {
 // A load is many senders that repeat each mail until it is answered 250.
 type load struct {
 	t      *testing.T
+	pause  time.Duration // between two mails of one sender
 	addr   atomic.Pointer[string]
 	next   atomic.Uint32
 	mu     sync.Mutex
@@ -84,14 +93,15 @@ type load struct {
 	wait   sync.WaitGroup
 }
 
-func startLoad(t *testing.T, senders int, addr string) *load {
+func startLoad(t *testing.T, senders int, pause time.Duration, addr string) *load {
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &load{t: t, acked: map[netip.Addr]bool{}, cancel: cancel}
+	l := &load{t: t, pause: pause, acked: map[netip.Addr]bool{}, cancel: cancel}
 	l.addr.Store(&addr)
 	for range senders {
 		l.wait.Go(func() {
 			for ctx.Err() == nil {
 				l.send(ctx)
+				time.Sleep(l.pause)
 			}
 		})
 	}
@@ -124,7 +134,7 @@ func TestCrash(t *testing.T) {
 	const rounds, senders = 5, 32
 	dir, out := crashSetup(t)
 	daemon := startServe(t, dir)
-	l := startLoad(t, senders, daemon.smtp())
+	l := startLoad(t, senders, 0, daemon.smtp())
 	for range rounds {
 		time.Sleep(300*time.Millisecond + rand.N(700*time.Millisecond))
 		daemon.kill()
@@ -165,7 +175,7 @@ func crashSetup(t *testing.T) (dir string, out *sink) {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		"spoor.toml": fmt.Sprintf(crashConfig, filepath.Join(dir, "store"), out.addr), "contacts.toml": crashContacts,
+		"spoor.toml": fmt.Sprintf(crashConfig, filepath.Join(dir, "store"), out.addr), "contacts.toml": crashContacts(),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -177,7 +187,15 @@ func crashSetup(t *testing.T) (dir string, out *sink) {
 // waitForAll waits until every mail that was answered is an incident and nothing waits, and counts incidents by address.
 func waitForAll(t *testing.T, daemon *process, acked map[netip.Addr]bool) (incidents map[netip.Addr]int) {
 	t.Helper()
+	defer func() {
+		if t.Failed() {
+			t.Logf("%d incidents of %d mails, %d tasks wait", len(incidents), len(acked), daemon.waiting())
+		}
+	}()
 	daemon.until("every answered mail is decided and told", func() bool {
+		if daemon.waiting() != 0 {
+			return false
+		}
 		incidents = map[netip.Addr]int{}
 		text, err := daemon.spoor(nil, "incidents", "list", "--json", "--limit", "10000000")
 		if err != nil {

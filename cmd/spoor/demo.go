@@ -119,6 +119,8 @@ min_free = "1MB"
 smtp       = ["127.0.0.1:0"]
 hostname   = "mx.example.net"
 recipients = ["abuse@example.net", "spam@example.net", "security@example.net", "postmaster@example.net"]
+[report]
+authenticate = false
 [registry]
 routes   = ["routes.txt"]
 contacts = ["contacts.toml"]

@@ -92,7 +92,8 @@ func (p *parseCmd) prepare() error {
 			return exitWith(exitUsage, err)
 		}
 	}
-	p.options.Hosts = append(append([]string{}, cfg.Site.Hosts...), cfg.Report.AuthservIDs...)
+	p.options.Hosts = cfg.Site.Hosts
+	p.options.AuthservIDs = cfg.Report.AuthservIDs
 	p.options.Habits = cfg.Report.Habits()
 	p.options.Domains = cfg.Site.Hosts
 	if nets := cfg.Site.Networks; len(nets) > 0 {

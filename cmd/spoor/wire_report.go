@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -31,11 +30,13 @@ func (d *daemon) reader(room *deskRoom, instance string) (abusebox.Read, error) 
 		return nil, err
 	}
 	options.Ours, options.Instance = d.ours, instance
+	options.Trace = report.ComplaintTracer(d.cfg.Site.Hosts, d.ours)
+	dns := newResolver(net.DefaultResolver, time.Now)
 	if d.cfg.Report.Authenticate {
-		options.Resolver = resolver{net.DefaultResolver}
+		options.Resolver = dns
 	}
 	if d.cfg.Report.ResolveSites {
-		options.Sites = resolver{net.DefaultResolver}.sites
+		options.Sites = dns.LookupAddr
 	}
 	drift, err := openDrift(filepath.Join(d.cfg.Store.Dir, "drift.json"), d.cfg.Report.DriftAfter, room.spool, d.cfg.Notify.From, d.log, d.metrics)
 	if err != nil {
@@ -56,7 +57,7 @@ func (d *daemon) reader(room *deskRoom, instance string) (abusebox.Read, error) 
 
 // reportOptions is what the configuration says about reading complaints.
 func reportOptions(cfg config.Config) (o report.Options, err error) {
-	o = report.Options{Domains: cfg.Site.Hosts, Hosts: append(append([]string{}, cfg.Site.Hosts...), cfg.Report.AuthservIDs...), Habits: cfg.Report.Habits()}
+	o = report.Options{Domains: cfg.Site.Hosts, Hosts: cfg.Site.Hosts, AuthservIDs: cfg.Report.AuthservIDs, Habits: cfg.Report.Habits()}
 	o.Limits.MaxUnpacked = cfg.Report.MaxUnpacked
 	folder := cfg.Report.Formats
 	if !filepath.IsAbs(folder) {
@@ -69,36 +70,6 @@ func reportOptions(cfg config.Config) (o report.Options, err error) {
 		return o, exitWith(exitUsage, err)
 	}
 	return o, nil
-}
-
-// A resolver asks the machine's DNS what the report room wants to know.
-type resolver struct{ dns *net.Resolver }
-
-// LookupTXT implements report.Resolver.
-func (r resolver) LookupTXT(ctx context.Context, name string) ([]string, error) {
-	return r.dns.LookupTXT(ctx, name)
-}
-
-// LookupMX implements report.Resolver.
-func (r resolver) LookupMX(ctx context.Context, name string) (hosts []string, err error) {
-	list, err := r.dns.LookupMX(ctx, name)
-	for _, mx := range list {
-		hosts = append(hosts, mx.Host)
-	}
-	return hosts, err
-}
-
-// LookupAddr implements report.Resolver.
-func (r resolver) LookupAddr(ctx context.Context, name string) ([]netip.Addr, error) {
-	return r.sites(ctx, name)
-}
-
-func (r resolver) sites(ctx context.Context, host string) ([]netip.Addr, error) {
-	list, err := r.dns.LookupNetIP(ctx, "ip", host)
-	for i := range list {
-		list[i] = list[i].Unmap()
-	}
-	return list, err
 }
 
 // maxReporters bounds the reporters that are watched for drift.
