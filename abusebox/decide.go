@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -156,20 +155,18 @@ func (d *Desk) cases(ctx context.Context, r *reading) error {
 		testimonies []incident.Testimony
 	}
 	type question struct {
-		addr netip.Addr
-		port uint16
-		at   int64
-		typ  string
+		Whose
+		typ string
 	}
 	answers := map[question]asked{}
 	for _, one := range r.result.Reports[:min(len(r.result.Reports), d.d.Policy.MaxReports+1)] {
 		e := d.evidence(r, one)
 		c := incident.Case{Evidence: e, Why: "the complaint names no address of ours: " + e.Source}
 		if e.Addr.IsValid() {
-			q := question{e.Addr, e.Port, e.When().Unix(), e.Type}
+			q := question{whose(e), e.Type}
 			known, ok := answers[q]
 			if !ok {
-				answer, err := d.d.Holders.Holders(ctx, e.Addr, e.Port, e.When())
+				answer, err := d.d.Holders.Holders(ctx, q.Whose)
 				if err != nil {
 					return fmt.Errorf("holder of %s: %w", e.Addr, err)
 				}

@@ -35,7 +35,28 @@ type Read func(ctx context.Context, m *message.Message, mail intake.Mail) report
 
 // Holders say who answered for an address at a time.
 type Holders interface {
-	Holders(ctx context.Context, addr netip.Addr, port uint16, at time.Time) (Answer, error)
+	Holders(ctx context.Context, q Whose) (Answer, error)
+}
+
+// A Whose asks who answered for an address, and for a port of it where many share it, when something happened.
+type Whose struct {
+	Addr        netip.Addr
+	Port        uint16 // the address's own port; 0 where it is not known
+	Protocol    string // "tcp" or "udp"; empty where it is not known
+	At          time.Time
+	Uncertainty time.Duration // it happened at At, give or take this
+}
+
+// noZone is how far a time may be off that states no zone: every offset in use lies within it (RFC 5322 §3.3).
+const noZone = 14 * time.Hour
+
+// whose is the question that a report poses.
+func whose(e incident.Evidence) Whose {
+	q := Whose{Addr: e.Addr, Port: e.Port, Protocol: e.Protocol, At: e.When(), Uncertainty: e.Uncertainty}
+	if !e.ZoneKnown {
+		q.Uncertainty = max(q.Uncertainty, noZone)
+	}
+	return q
 }
 
 // An Answer is who fits: nobody, one, or several where nothing settles it.

@@ -39,11 +39,11 @@ type customers map[string][]incident.Holder
 
 var ours = netip.MustParsePrefix("192.0.2.0/24")
 
-func (c customers) Holders(_ context.Context, addr netip.Addr, _ uint16, _ time.Time) (abusebox.Answer, error) {
-	if !ours.Contains(addr) {
+func (c customers) Holders(_ context.Context, q abusebox.Whose) (abusebox.Answer, error) {
+	if !ours.Contains(q.Addr) {
 		return abusebox.Answer{Why: "not in 192.0.2.0/24"}, nil
 	}
-	if h, ok := c[addr.String()]; ok {
+	if h, ok := c[q.Addr.String()]; ok {
 		return abusebox.Answer{Ours: true, Holders: h, Why: "by the table"}, nil
 	}
 	return abusebox.Answer{Ours: true, Holders: c["*"], Why: "by the table"}, nil

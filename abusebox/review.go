@@ -71,7 +71,7 @@ func (d *Desk) Proact(ctx context.Context) error {
 func (d *Desk) proact(ctx context.Context, l incident.Listing) error {
 	now := d.now().UTC()
 	e := l.Evidence(now)
-	answer, err := d.d.Holders.Holders(ctx, l.Addr, 0, e.When())
+	answer, err := d.d.Holders.Holders(ctx, whose(e))
 	if err != nil || !answer.Ours {
 		return err
 	}

@@ -67,7 +67,7 @@ func newClerk(cfg config.Config, store abusebox.Store) (*abusebox.Clerk, error) 
 	if err != nil {
 		return nil, err
 	}
-	composer, err := newComposer(cfg, signer, instanceOf(secret))
+	composer, err := newComposer(cfg, signer, instanceOf(secret), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -58,12 +58,12 @@ func (d *daemon) openDesk(ctx context.Context, only services) error {
 	}
 	clerk.Queued = room.desk.Wake
 	control.Incidents(d.mux, room.store, clerk)
-	control.Intake(d.mux, room.spool, d.cfg.Abusebox.MaxSize.Bytes())
 	room.intake, err = intake.New(d.cfg.Abusebox, intake.Deps{Spool: room.spool, Logger: d.log, Registry: d.metrics,
 		Dir: d.cfg.Store.Dir, Instance: instanceOf(secret)})
 	if err != nil {
 		return exitWith(exitUsage, err)
 	}
+	control.Intake(d.mux, room.intake, d.cfg.Abusebox.MaxSize.Bytes())
 	if err := room.intake.Listen(ctx); err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (d *daemon) newDesk(room *deskRoom, secret []byte) (*abusebox.Desk, error) 
 	if err != nil {
 		return nil, err
 	}
-	composer, err := newComposer(d.cfg, signer, instanceOf(secret))
+	composer, err := newComposer(d.cfg, signer, instanceOf(secret), d.activity())
 	if err != nil {
 		return nil, err
 	}
@@ -97,6 +97,7 @@ func (d *daemon) newDesk(room *deskRoom, secret []byte) (*abusebox.Desk, error) 
 		Store:  room.store, Spool: room.spool, Read: read, Holders: holders{d.registry.Registry},
 		Composer: composer, Transport: transport, Signer: signer, Instance: instanceOf(secret),
 		Recipients: append([]string{cfg.From}, d.cfg.Abusebox.Recipients...),
+		KeepMail:   d.cfg.Store.KeepMail.Std(),
 		Logger:     d.log, Registry: d.metrics, Witnesses: []abusebox.Witness{d.sightings}, Brakes: brakes{d.openStats(room.store)},
 	}
 	if d.cfg.Has("maillog") {
@@ -115,12 +116,12 @@ func (d *daemon) newDesk(room *deskRoom, secret []byte) (*abusebox.Desk, error) 
 }
 
 // newComposer loads the templates and keys that notices are made with.
-func newComposer(cfg config.Config, signer *notify.Signer, instance string) (*notify.Composer, error) {
+func newComposer(cfg config.Config, signer *notify.Signer, instance string, activity notify.Activity) (*notify.Composer, error) {
 	templates, err := notify.LoadTemplates(cfg.Notify.Templates)
 	if err != nil {
 		return nil, exitWith(exitUsage, hint(err, "mend the files in %s", cfg.Notify.Templates))
 	}
-	deps := notify.Deps{Config: cfg.Notify, Site: cfg.Site.Name, Desk: cfg.Site.Desk, Instance: instance, Templates: templates, Signer: signer}
+	deps := notify.Deps{Config: cfg.Notify, Site: cfg.Site.Name, Desk: cfg.Site.Desk, Instance: instance, Templates: templates, Signer: signer, Activity: activity}
 	if cfg.Notify.DKIMKey != "" {
 		key, err := os.ReadFile(cfg.Notify.DKIMKey)
 		if err != nil {

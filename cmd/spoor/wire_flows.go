@@ -7,7 +7,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gaissmai/bart"
+
 	"spoor/abusebox/incident"
+	"spoor/abusebox/notify"
 	"spoor/cmd/spoor/control"
 	"spoor/flowwatch"
 	"spoor/flowwatch/anomaly"
@@ -74,6 +77,28 @@ func untilOrNow(a anomaly.Anomaly, end time.Time) time.Time {
 	return a.Until
 }
 
+// activity gives a notice the hours of its host as the flows counted them; nil where there are no flows.
+func (d *daemon) activity() notify.Activity {
+	if d.flows == nil {
+		return nil
+	}
+	return func(ctx context.Context, addr netip.Addr, typ string, from, to time.Time) (points []notify.Point) {
+		if typ != "spam" && typ != "phishing" {
+			return nil
+		}
+		addr = addr.Unmap()
+		show, err := d.flows.Show(ctx, netip.PrefixFrom(addr, addr.BitLen()), flowwatch.Scope{Profile: "smtp", From: from, To: to})
+		if err != nil {
+			d.log.Warn("a notice goes without a chart of its flows", "addr", addr, "err", err)
+			return nil
+		}
+		for _, hour := range show.Hours {
+			points = append(points, notify.Point{At: hour.From, Count: int(hour.Out.Flows)})
+		}
+		return points
+	}
+}
+
 // flowListings hands the desk our own list, for notices before anybody complains.
 type flowListings struct{ watcher *flowwatch.Watcher }
 
@@ -101,14 +126,13 @@ const mailServersEvery = 30 * time.Second
 // an interval and mail must not.
 type flowMailServers struct {
 	watcher *flowwatch.Watcher
-	hosts   atomic.Pointer[map[netip.Prefix]bool]
+	hosts   atomic.Pointer[bart.Lite]
 }
 
 // MailServer implements milter.MailServers.
 func (m *flowMailServers) MailServer(addr netip.Addr) bool {
 	hosts := m.hosts.Load()
-	addr = addr.Unmap()
-	return hosts != nil && (*hosts)[netip.PrefixFrom(addr, addr.BitLen())]
+	return hosts != nil && hosts.Contains(addr.Unmap())
 }
 
 // run renews the copy until ctx ends.
@@ -116,11 +140,11 @@ func (m *flowMailServers) run(ctx context.Context) error {
 	tick := time.NewTicker(mailServersEvery)
 	defer tick.Stop()
 	for {
-		hosts := map[netip.Prefix]bool{}
+		hosts := new(bart.Lite)
 		for _, s := range m.watcher.MailServers() {
-			hosts[s.Host] = true
+			hosts.Insert(s.Host)
 		}
-		m.hosts.Store(&hosts)
+		m.hosts.Store(hosts)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

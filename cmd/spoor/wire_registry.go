@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"spoor/abusebox"
 	"spoor/abusebox/incident"
@@ -40,8 +39,8 @@ func (d *daemon) openRegistry(ctx context.Context, only services) error {
 type holders struct{ registry *registry.Registry }
 
 // Holders implements abusebox.Holders.
-func (h holders) Holders(_ context.Context, addr netip.Addr, port uint16, at time.Time) (abusebox.Answer, error) {
-	answer := h.registry.Holder(registry.Query{Addr: addr, Port: port, Time: at})
+func (h holders) Holders(_ context.Context, q abusebox.Whose) (abusebox.Answer, error) {
+	answer := h.registry.Holder(registry.Query{Addr: q.Addr, Port: q.Port, Proto: q.Protocol, Time: q.At, Uncertainty: q.Uncertainty})
 	if answer.Status == registry.StatusUnreadable {
 		return abusebox.Answer{}, fmt.Errorf("registry: %s", answer.Why)
 	}
