@@ -123,8 +123,8 @@ func (f *finding) oursAt(at time.Time) (configured, claimed bool) {
 // assignmentAt returns the mark of the most specific record that has one.
 func (f *finding) assignmentAt(at time.Time) Assignment {
 	for _, g := range f.chain {
-		c := validAt(f.t.claims[g], at)
-		if c == nil || c.Assignment == AssignUnknown {
+		c := f.markOf(g, at)
+		if c == nil {
 			continue
 		}
 		if c.Assignment != AssignStatic {
@@ -203,4 +203,23 @@ func (f *finding) step(s Step) {
 	if !slices.Contains(f.steps, s) {
 		f.steps = append(f.steps, s)
 	}
+}
+
+// markOf returns the record that says of one prefix whether its addresses are shared or dynamic: the prefix's own,
+// or that of the interface or next hop to which it was routed.
+func (f *finding) markOf(g int32, at time.Time) *Contact {
+	marks := func(c *Contact) bool { return c != nil && c.Assignment != AssignUnknown }
+	if c := validAt(f.t.claims[g], at); marks(c) {
+		return c
+	}
+	seen, maybe := f.validRecs(g, at)
+	for _, r := range append(seen, maybe...) {
+		w := &f.t.paths[r.way]
+		for _, records := range [][]*Contact{w.interfaces, w.nextHops} {
+			if c := validAt(records, at); marks(c) {
+				return c
+			}
+		}
+	}
+	return nil
 }

@@ -37,6 +37,7 @@ func (b *builder) resolve() {
 func (b *builder) markGroup(i int32, now time.Time) {
 	t := b.t
 	g := &t.groups[i]
+	b.markWays(i)
 	if len(t.claims) == 0 && t.networks.Size() == 0 {
 		return
 	}
@@ -51,6 +52,18 @@ func (b *builder) markGroup(i int32, now time.Time) {
 	}
 	if t.networks.Get(g.prefix()) {
 		g.ours = true
+	}
+}
+
+// markWays takes over what the record of an interface or next hop says of all that is routed there; a record of the
+// prefix itself overrides it.
+func (b *builder) markWays(i int32) {
+	for _, w := range b.bestWays(i) {
+		for _, c := range []*Contact{b.claimed[w].hop, b.claimed[w].iface} {
+			if c != nil && c.Assignment != AssignUnknown {
+				b.t.groups[i].assign = codeOf(c.Assignment)
+			}
+		}
 	}
 }
 
