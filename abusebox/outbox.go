@@ -46,7 +46,7 @@ func (d *Desk) lease(ctx context.Context, free int) ([]incident.Task, error) {
 	if _, next, err := d.d.Store.Backlog(ctx); err != nil || next.IsZero() || next.After(now) {
 		return nil, err // most times nothing is due, and that needs no transaction
 	}
-	hold := 2*d.d.Notify.Timeout.Std() + d.d.Notify.HookTimeout.Std()
+	hold := d.hold()
 	return d.d.Store.Lease(ctx, LeaseRequest{Now: now, Until: now.Add(hold), Limit: free, PerContact: d.d.Notify.PerContact, PerHour: d.d.Notify.PerHour})
 }
 
@@ -79,10 +79,17 @@ func (d *Desk) rest(ctx context.Context, more bool, failed error) error {
 	}
 }
 
+// hold is how long a task is leased. Nothing may be tried for longer, or somebody else would try it as well.
+func (d *Desk) hold() time.Duration {
+	return 2*d.d.Notify.Timeout.Std() + d.d.Notify.HookTimeout.Std()
+}
+
 // do carries out one task and says how it ended.
 func (d *Desk) do(ctx context.Context, task incident.Task) {
 	ctx, cancel := outlive(ctx, drainFor)
 	defer cancel()
+	ctx, stop := context.WithTimeout(ctx, d.hold()*9/10)
+	defer stop()
 	var result Result
 	err := guard(func() error { result = d.attempt(ctx, task); return nil })
 	if err != nil {

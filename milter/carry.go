@@ -10,6 +10,8 @@ import (
 	"time"
 
 	gomilter "github.com/emersion/go-milter"
+
+	"spoor/internal/trace"
 )
 
 // ask judges at a stage before the end, where the rules can decide there, and carries out a refusal.
@@ -160,7 +162,7 @@ func (s *Server) id(mta string) string {
 
 // source is the host that a message is counted for: the proven origin, else the peer.
 func (c *session) source(v Verdict) netip.Addr {
-	if o := v.Traced.Origin; o != nil && c.s.judge.tracer.Trusts(c.peer) {
+	if o := v.Traced.Origin; o != nil && o.Confidence == trace.ConfidenceHigh && c.s.judge.tracer.Trusts(c.peer) {
 		return o.IP
 	}
 	return c.peer.Addr

@@ -145,7 +145,7 @@ func (f *facts) proven() *source {
 	}
 	if f.origin == nil {
 		f.origin = f.connection()
-		if o := f.traced.Origin; o != nil && o.IP != f.peer.Addr {
+		if o := f.traced.Origin; o != nil && o.IP != f.peer.Addr && o.Confidence == trace.ConfidenceHigh {
 			f.origin = f.lookups.about(o.IP)
 		}
 	}

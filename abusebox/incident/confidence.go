@@ -80,7 +80,7 @@ func Assess(e Evidence, testimonies []Testimony, earlier []Incident) Confidence 
 		c.Grounds = append(c.Grounds, Authenticated)
 	}
 	c.add(formatPart(e))
-	if e.Step == "structure" && e.Level.AtLeast(Medium) && !e.Claimed {
+	if e.madeForMachines() && e.Level.AtLeast(Medium) && !e.Claimed {
 		c.Grounds = append(c.Grounds, Structured)
 	}
 	for _, t := range testimonies {
@@ -89,7 +89,7 @@ func Assess(e Evidence, testimonies []Testimony, earlier []Incident) Confidence 
 		switch {
 		case finding.Side == Against:
 			c.Contradicted = true
-		case finding.Strong && !slices.Contains(c.Grounds, OwnEvidence):
+		case finding.Strong && !e.Claimed && !slices.Contains(c.Grounds, OwnEvidence):
 			c.Grounds = append(c.Grounds, OwnEvidence)
 		}
 	}
@@ -113,6 +113,9 @@ func formatPart(e Evidence) Part {
 	why := e.Why
 	if why == "" {
 		why = "as the complaint says"
+	}
+	if e.Claimed {
+		return Part{"format", For, pointsFallback, "claimed: " + why}
 	}
 	switch e.Step {
 	case "structure":

@@ -115,12 +115,19 @@ type Evidence struct {
 	Step        string   `json:"step,omitempty"`   // how the report was read: structure, reporter or fallback
 	Level       Level    `json:"level,omitempty"`
 	Claimed     bool     `json:"claimed,omitempty"` // only a line that nobody vouches for names the address
+	Undated     bool     `json:"undated,omitempty"` // no time is stated: From is that of the complaint
 
 	Lines  []string `json:"lines,omitempty"`  // the lines that say it, as they came
 	Header string   `json:"header,omitempty"` // header of the reported message, where the complaint encloses one
 	Redact []string `json:"redact,omitempty"` // what in them names the complainant or third parties
 	Hash   string   `json:"hash,omitempty"`   // SHA-256 of the mail or of the enclosed message
 	Why    string   `json:"why,omitempty"`
+}
+
+// madeForMachines reports whether the complaint came in a form that programs write and read. A mail that a person
+// forwards or pastes has structure too, but anybody can type one: it accuses nobody by itself.
+func (e Evidence) madeForMachines() bool {
+	return e.Step == "structure" && e.Format != "attached-mail" && e.Format != "pasted-mail"
 }
 
 // When is the time of the event; a report without one stands at its arrival, less nothing.

@@ -160,7 +160,7 @@ func (d *decider) next(change *Change, c Case, first bool) {
 	i := &change.Incident
 	state, why := d.judge(i, c)
 	switch {
-	case i.State == Ignored, i.State == Resolved: // a late report about what is closed joins in silence
+	case i.State == Ignored && !i.Closed.IsZero(), i.State == Resolved: // a late report about what is closed joins in silence
 		return
 	case i.State == Notified || i.State == Acknowledged:
 		if len(c.Evidence.Via) == 0 { // what another desk passes on is no news: the two would digest each other for ever

@@ -41,10 +41,18 @@ func (r Rule) Matches(i Incident, e Evidence, now time.Time) bool {
 	return (matchAny(r.Types, i.Key.Type) || matchAny(r.Types, i.Category)) &&
 		matchAny(r.Holders, i.Key.Holder) &&
 		matchAny(r.Formats, e.Format) &&
-		(matchAny(r.Reporters, e.Reporter.Domain) || matchAny(r.Reporters, e.Reporter.Address)) &&
+		r.matchesReporter(e.Reporter) &&
 		(r.Confidence == "" || i.Confidence.Level.AtLeast(r.Confidence)) &&
 		i.Reports >= r.MinReports &&
 		withinHours(r.Hours, now)
+}
+
+// matchesReporter takes a name that is not proven for a rule that holds only: whoever forges it gains nothing there.
+func (r Rule) matchesReporter(who Reporter) bool {
+	if len(r.Reporters) == 0 {
+		return true
+	}
+	return (who.Proven() || r.Do == DoHold) && (matchAny(r.Reporters, who.Domain) || matchAny(r.Reporters, who.Address))
 }
 
 func matchAny(patterns []string, value string) bool {

@@ -31,7 +31,7 @@ func feedbackReport(i incident.Incident) string {
 	if e.Port != 0 {
 		lines = append(lines, fmt.Sprintf("Source-Port: %d", e.Port)) // RFC 6692
 	}
-	if !e.When().IsZero() {
+	if !e.When().IsZero() && !e.Undated {
 		lines = append(lines, "Arrival-Date: "+e.When().UTC().Format(time.RFC1123Z))
 	}
 	return strings.Join(lines, "\r\n") + "\r\n"

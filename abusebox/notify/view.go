@@ -110,6 +110,9 @@ func (c *Composer) viewCase(i incident.Incident, r *Redactor, at clock, lang str
 		v.Subject, v.Why, v.Confidence = visible(subjectText(i)), i.Why, confidenceText(i.Confidence)
 	}
 	for _, e := range i.Samples {
+		if e.Kind == incident.FromReply && !desk { // what a contact wrote to us is no record of ours, and for nobody else
+			continue
+		}
 		if e.Kind != incident.FromReport {
 			v.Own = append(v.Own, r.Line(e.Why))
 			for _, line := range e.Lines {
@@ -164,9 +167,17 @@ func confidenceText(c incident.Confidence) string {
 
 func sample(e incident.Evidence, r *Redactor, at clock, redact bool) Sample {
 	s := Sample{Time: at.long(e.When()), Hash: e.Hash}
-	if !e.ZoneKnown && !e.From.IsZero() {
-		s.Note = "the reporter named no time zone"
+	var notes []string
+	switch {
+	case e.Undated:
+		notes = append(notes, "the report names no time; this is when it was written")
+	case !e.ZoneKnown && !e.From.IsZero():
+		notes = append(notes, "the reporter named no time zone")
 	}
+	if e.Claimed {
+		notes = append(notes, "claimed: only a line that nobody vouches for names this address")
+	}
+	s.Note = strings.Join(notes, "; ")
 	lines := e.Lines
 	if e.Header != "" && (redact || len(lines) == 0) {
 		lines = strings.Split(strings.TrimRight(r.Header(e.Header), "\r\n"), "\r\n")
@@ -187,7 +198,7 @@ func (c *Composer) redactorFor(incidents []incident.Incident, to incident.Contac
 	if desk || !c.config.Redact {
 		return &Redactor{open: true}
 	}
-	var secrets, keep []string
+	var secrets, keep, others []string
 	var nets []netip.Prefix
 	for _, a := range to.Addresses {
 		keep = append(keep, a[strings.LastIndex(a, "@")+1:])
@@ -201,11 +212,29 @@ func (c *Composer) redactorFor(incidents []incident.Incident, to incident.Contac
 			secrets = append(secrets, rc.Reporter.Address, "x@"+rc.Reporter.Domain)
 		}
 		for _, e := range i.Samples {
-			secrets = append(append(append(secrets, e.Redact...), SecretsOf(e.Header)...), e.Reporter.Address, "x@"+e.Reporter.Domain)
+			people, third := partition(e.Redact)
+			others = append(others, third...)
+			secrets = append(append(append(secrets, people...), SecretsOf(e.Header)...), e.Reporter.Address, "x@"+e.Reporter.Domain)
 		}
 	}
 	secrets = slices.DeleteFunc(secrets, func(s string) bool { return s == "x@" })
 	return NewRedactor(secrets, keep, func(ip netip.Addr) bool {
 		return slices.ContainsFunc(nets, func(p netip.Prefix) bool { return p.IsValid() && p.Contains(ip) })
-	})
+	}, others...)
+}
+
+// partition tells, in what a report marks, the complainant's and receivers' addresses from third parties': the domain
+// of the former is marked too.
+func partition(marked []string) (people, others []string) {
+	for _, s := range marked {
+		switch at := strings.LastIndexByte(s, '@'); {
+		case at < 0 && strings.Contains(s, "."):
+			people = append(people, "x@"+s)
+		case at < 0 || slices.Contains(marked, s[at+1:]):
+			people = append(people, s)
+		default:
+			others = append(others, s)
+		}
+	}
+	return people, others
 }

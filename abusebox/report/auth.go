@@ -121,7 +121,7 @@ func crlf(b []byte) []byte {
 func permitted(ctx context.Context, opt *Options, domain string) bool {
 	e := opt.Envelope
 	i := strings.LastIndexByte(e.From, '@')
-	if !e.Peer.IsValid() || i < 0 || !aligned(e.From[i+1:], domain) {
+	if !e.Peer.IsValid() || e.Peer.IsLoopback() || e.Peer.IsPrivate() || opt.isOurs(e.Peer) || i < 0 || !aligned(e.From[i+1:], domain) {
 		return false
 	}
 	result, _ := spf.CheckHostWithSender(e.Peer.AsSlice(), e.Helo, e.From, spf.WithContext(ctx), spf.WithResolver(spfResolver{opt.Resolver}))

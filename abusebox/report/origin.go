@@ -11,7 +11,7 @@ import (
 // traceEnclosed finds where an enclosed mail came from.
 func (d *document) traceEnclosed(h message.Header) []Origin {
 	if d.opt.Trace == nil {
-		d.opt.Trace = ComplaintTracer(d.opt.Hosts, d.opt.Ours)
+		d.opt.Trace = ComplaintTracer(d.opt.Ours)
 	}
 	origins := d.opt.Trace(h)
 	if len(origins) > 0 && usable(origins[0].IP) {
@@ -72,7 +72,7 @@ func claimedOrigin(h message.Header) []Origin {
 					continue
 				}
 				if hits := findAddresses(v[i+len(mark) : min(len(v), i+len(mark)+60)]); len(hits) > 0 && usable(hits[0].ip) {
-					return []Origin{{IP: hits[0].ip, Why: name + " of the enclosed mail"}}
+					return []Origin{{IP: hits[0].ip, Claimed: true, Why: name + " of the enclosed mail"}}
 				}
 			}
 		}

@@ -10,9 +10,11 @@ import (
 // ComplaintTracer traces enclosed mails as a stranger's: what the complainant's
 // own servers recorded is his word, everything deeper a claim. Where the host
 // that injected the mail is one of ours and a mail server, it is the relay, and
-// the host that it names behind itself the sender.
-func ComplaintTracer(hosts []string, ours func(netip.Addr) bool) Tracer {
-	t := trace.NewTracer(trace.Options{Complaint: true, Hosts: hosts, Ours: ours})
+// the host that it names behind itself the sender. No host of ours is trusted by
+// its name: customers' names often lie below our own, and any of them may write
+// Received lines.
+func ComplaintTracer(ours func(netip.Addr) bool) Tracer {
+	t := trace.NewTracer(trace.Options{Complaint: true, Ours: ours})
 	return func(h message.Header) []Origin {
 		if !h.Has("Received") {
 			return nil
@@ -21,7 +23,8 @@ func ComplaintTracer(hosts []string, ours func(netip.Addr) bool) Tracer {
 		if res.Origin == nil || !res.Origin.IP.IsValid() {
 			return nil
 		}
-		o := Origin{IP: res.Origin.IP, Port: res.Origin.Port, Why: res.Origin.Why}
+		o := Origin{IP: res.Origin.IP, Port: res.Origin.Port, Why: res.Origin.Why,
+			Claimed: res.Origin.Confidence == trace.ConfidenceLow || len(res.Alternatives) > 0}
 		o.setStamp(res.Origin.Time, res.Hops, res.Origin.Hop)
 		out := []Origin{o}
 		for _, s := range res.Sources {

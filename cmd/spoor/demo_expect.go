@@ -17,9 +17,10 @@ type expectation struct {
 }
 
 // checkDemo compares the cases with what the samples must lead to, and says every difference.
-func checkDemo(cases []demoCase) (wrong []string) {
+func checkDemo(cases []demoCase, sent []sentSample) (wrong []string) {
 	var want struct {
-		Incidents []expectation `toml:"incident"`
+		Sources   map[string]string `toml:"sources"`
+		Incidents []expectation     `toml:"incident"`
 	}
 	data, err := demo.Files.ReadFile("expect.toml")
 	if err == nil {
@@ -27,6 +28,15 @@ func checkDemo(cases []demoCase) (wrong []string) {
 	}
 	if err != nil {
 		return []string{err.Error()}
+	}
+	for _, s := range sent {
+		source := ""
+		if e, ok := reportOf(cases, s.record); ok && e.Addr.IsValid() {
+			source = e.Addr.String()
+		}
+		if source != want.Sources[s.name] {
+			wrong = append(wrong, fmt.Sprintf("%s: the source is %q, want %q", s.name, source, want.Sources[s.name]))
+		}
 	}
 	got := map[string]demoCase{}
 	for _, c := range cases {

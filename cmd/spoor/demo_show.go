@@ -45,7 +45,7 @@ func (t *tour) show(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	wrong := checkDemo(cases)
+	wrong := checkDemo(cases, t.sent)
 	t.showCounts(cases, len(mails), took)
 	if delivered := countDelivered(cases); delivered != len(mails) {
 		wrong = append(wrong, fmt.Sprintf("%d mails were delivered, but the sink holds %d", delivered, len(mails)))
@@ -91,7 +91,7 @@ func (t *tour) showMails(cases []demoCase) {
 	table := t.app.table("mail", "by", "read as", "source", "because")
 	for _, s := range t.sent {
 		source, because := "-", s.record.Why
-		for _, e := range evidenceOf(cases, s.record) {
+		if e, ok := reportOf(cases, s.record); ok {
 			source, because = "-", e.Why
 			if e.Addr.IsValid() {
 				source = e.Addr.String()
@@ -106,16 +106,16 @@ func (t *tour) showMails(cases []demoCase) {
 	fmt.Fprintln(t.app.out)
 }
 
-// evidenceOf finds the reports that came in one mail.
-func evidenceOf(cases []demoCase, record abusebox.MailRecord) (out []incident.Evidence) {
+// reportOf finds what one mail alleges: of several reports the one that does not rest on a claim.
+func reportOf(cases []demoCase, record abusebox.MailRecord) (found incident.Evidence, ok bool) {
 	for _, c := range cases {
 		for _, e := range c.evidence {
-			if e.Mail == record.Mail.String() {
-				out = append(out, e)
+			if e.Kind == incident.FromReport && e.Mail == record.Mail.String() && (!ok || found.Claimed) {
+				found, ok = e, true
 			}
 		}
 	}
-	return out
+	return found, ok
 }
 
 // showCases says what the desk made of them.
@@ -230,14 +230,18 @@ func (t *tour) showCounts(cases []demoCase, arrived int, took time.Duration) {
 			parts = append(parts, fmt.Sprintf("%d %s", n, o))
 		}
 	}
-	naiveWrong := 0
+	traced, naiveWrong := 0, 0
 	for _, c := range cases {
+		if !c.incident.Key.Net.IsValid() || len(c.evidence) == 0 || c.evidence[0].Claimed {
+			continue // it names no address, or none that we hold for true
+		}
+		traced++
 		if t.naive(c) != address(c.incident) {
 			naiveWrong++
 		}
 	}
 	fmt.Fprintf(t.app.out, "%d mails = %s. %d cases, %d mails written, lost %d. A naive reader would have blamed the wrong address in %d of %d cases. It took %s.\n",
-		len(t.sent), strings.Join(parts, " + "), len(cases), arrived, len(t.sent)-sum(outcomes), naiveWrong, len(cases), took.Round(time.Millisecond))
+		len(t.sent), strings.Join(parts, " + "), len(cases), arrived, len(t.sent)-sum(outcomes), naiveWrong, traced, took.Round(time.Millisecond))
 }
 
 func countDelivered(cases []demoCase) int {

@@ -43,7 +43,13 @@ func TestMemoryWithManyMails(t *testing.T) {
 	}
 }
 
-// fillSpool stores mails that say nothing that the desk would act on: out-of-office answers.
+func putMail(t *testing.T, spool *intake.Spool, raw []byte) {
+	if _, err := spool.Put(context.Background(), intake.Mail{Envelope: intake.Envelope{From: "sam@far.example"}, Raw: raw}); err != nil {
+		t.Error(err)
+	}
+}
+
+// fillSpool stores what an abuse mailbox holds: out-of-office answers, and one complaint in twenty mails.
 func fillSpool(t *testing.T, store string, mails int) {
 	t.Helper()
 	if err := os.MkdirAll(store, 0o750); err != nil {
@@ -60,12 +66,13 @@ func fillSpool(t *testing.T, store string, mails int) {
 	for w := range writers {
 		wg.Go(func() {
 			for n := w; n < mails; n += writers {
+				if n%20 == 0 {
+					putMail(t, spool, crashMail(crashAddress(uint32(n))))
+					continue
+				}
 				raw := fmt.Appendf(nil, "From: Sam <sam@far.example>\r\nTo: abuse@example.net\r\nSubject: Out of office\r\nAuto-Submitted: auto-replied\r\n"+
 					"Message-ID: <%d@far.example>\r\n\r\nI am away.\r\n", n)
-				if _, err := spool.Put(context.Background(), intake.Mail{Envelope: intake.Envelope{From: "sam@far.example"}, Raw: raw}); err != nil {
-					t.Error(err)
-					return
-				}
+				putMail(t, spool, raw)
 			}
 		})
 	}

@@ -43,7 +43,7 @@ func openRegistry(ctx context.Context, cfg config.Config, log *slog.Logger, metr
 		Poller: room.poller}
 	path := filepath.Join(cfg.Store.Dir, "registry.db")
 	if _, err := os.Stat(path); err == nil || makeStore {
-		if err := os.MkdirAll(cfg.Store.Dir, 0o750); err != nil {
+		if err := os.MkdirAll(cfg.Store.Dir, 0o711); err != nil {
 			return nil, fmt.Errorf("open the registry: %w", err)
 		}
 		store, err := history.Open(path, cfg.Registry.KeepHistory.Std(), false)

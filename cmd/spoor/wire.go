@@ -50,10 +50,13 @@ func newDaemon(ctx context.Context, cfg config.Config, only services, log *slog.
 	d := &daemon{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), mux: http.NewServeMux(), only: only,
 		sightings: &sightings{now: time.Now}}
 	d.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if err := os.MkdirAll(cfg.Store.Dir, 0o750); err != nil {
+	if err := os.MkdirAll(cfg.Store.Dir, 0o711); err != nil {
 		return nil, fmt.Errorf("make the store's folder: %w", err)
 	}
 	d.joinDaemon()
+	if err := d.alone(); err != nil {
+		return nil, err
+	}
 	for _, open := range []func(context.Context, services) error{d.openRegistry, d.openFlows, d.openDesk, d.openMilter, d.openMetrics} {
 		if err := open(ctx, only); err != nil {
 			return nil, errors.Join(err, d.close())

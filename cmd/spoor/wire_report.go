@@ -30,7 +30,8 @@ func (d *daemon) reader(room *deskRoom, instance string) (abusebox.Read, error) 
 		return nil, err
 	}
 	options.Ours, options.Instance = d.ours, instance
-	options.Trace = report.ComplaintTracer(d.cfg.Site.Hosts, d.ours)
+	options.Limits.MaxReports = d.cfg.Incident.MaxReports + 1 // the desk files no more, and holds no more in memory
+	options.Trace = report.ComplaintTracer(d.ours)
 	dns := newResolver(net.DefaultResolver, time.Now)
 	if d.cfg.Report.Authenticate {
 		options.Resolver = dns
@@ -46,6 +47,9 @@ func (d *daemon) reader(room *deskRoom, instance string) (abusebox.Read, error) 
 	return func(ctx context.Context, m *message.Message, mail intake.Mail) report.Result {
 		o := options
 		o.Arrived = mail.Arrived
+		if mail.Source == intake.SourceSMTP && !mail.Peer.IsLoopback() && !d.ours(mail.Peer) {
+			o.AuthservIDs = nil // no host of ours stood between the stranger and us, so every such field is his
+		}
 		o.Envelope = report.Envelope{Peer: mail.Peer, Helo: mail.Helo, From: mail.From, To: mail.Recipients}
 		result := report.Parse(ctx, m, o)
 		if mail.Source != intake.SourceDesk {
@@ -85,6 +89,7 @@ type driftWatch struct {
 	log    *slog.Logger
 	alarms prometheus.Counter
 
+	saving sync.Mutex // one writer of the file at a time
 	mu     sync.Mutex
 	states map[string]report.DriftState
 	saved  time.Time
@@ -114,7 +119,7 @@ const driftSaveEvery = time.Hour
 // observe takes one more mail of a reporter into account.
 func (w *driftWatch) observe(ctx context.Context, result *report.Result, at time.Time) {
 	domain := result.Reporter.Domain
-	if domain == "" {
+	if domain == "" || result.Reporter.Authenticated == report.ByNone { // whoever forges a name teaches us nothing of it
 		return
 	}
 	w.mu.Lock()
@@ -126,6 +131,9 @@ func (w *driftWatch) observe(ctx context.Context, result *report.Result, at time
 	state, drift := old.Observe(domain, result, at, w.after)
 	w.states[domain] = state
 	due := time.Since(w.saved) > driftSaveEvery
+	if due {
+		w.saved = time.Now()
+	}
 	w.mu.Unlock()
 	if drift != nil {
 		w.raise(ctx, drift)
@@ -152,9 +160,10 @@ func (w *driftWatch) raise(ctx context.Context, drift *report.Drift) {
 
 // save writes the memory, the old one staying until the new one is whole.
 func (w *driftWatch) save() error {
+	w.saving.Lock()
+	defer w.saving.Unlock()
 	w.mu.Lock()
 	data, err := json.Marshal(w.states)
-	w.saved = time.Now()
 	w.mu.Unlock()
 	if err != nil {
 		return err

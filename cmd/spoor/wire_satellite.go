@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -24,6 +25,17 @@ func (d *daemon) joinDaemon() {
 	if client, err := control.Dial(d.cfg.ControlPath()); err == nil {
 		d.main = client
 	}
+}
+
+// alone refuses to be a second daemon on one store.
+func (d *daemon) alone() error {
+	if d.main != nil {
+		return nil
+	}
+	if _, err := control.Dial(d.cfg.ControlPath()); err == nil {
+		return hint(fmt.Errorf("another daemon already serves %s", d.cfg.ControlPath()), "stop it first, or give this one a store of its own")
+	}
+	return nil
 }
 
 // controlPath is where this process answers: a satellite beside the daemon's own socket.

@@ -23,6 +23,7 @@ type walk struct {
 	rule    string   // why the line at is trusted
 	auth    int      // the line below an authenticated peer's, 0 if none
 	alts    []Alternative
+	soft    bool // a step rested on a login or on a name that nothing ties to the peer: what is below may be the peer's own words
 }
 
 // An end is how a walk came out.
@@ -362,6 +363,9 @@ func (w *walk) next(s step) bool {
 		w.adopt(n.By)
 	default:
 		return false
+	}
+	if s == stepAuth || s == stepOurs && !sameHost(n.By, h.RDNS) && n.ByIP != h.IP {
+		w.soft = true
 	}
 	w.at++
 	w.rule = rule

@@ -57,13 +57,21 @@ func isTable(t reflect.Type) bool {
 
 // wanted says in words what a key takes, or nothing where the key is not known.
 func wanted(key string) string {
+	if t := typeOf(key); t != nil {
+		return describe(t)
+	}
+	return ""
+}
+
+// typeOf is the type of a key, nil where the key is not known.
+func typeOf(key string) reflect.Type {
 	plain := withoutIndexes(key)
 	for _, k := range Keys() {
 		if k.Name == plain {
-			return describe(k.Type)
+			return k.Type
 		}
 	}
-	return ""
+	return nil
 }
 
 func describe(t reflect.Type) string {

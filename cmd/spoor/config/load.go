@@ -47,10 +47,13 @@ func Parse(path string, data []byte) (Config, error) {
 	problems = append(problems, doc.decodeEach()...)
 	cfg := Default()
 	if err := toml.Unmarshal(doc.sound(), &cfg); err != nil && len(problems) == 0 {
-		problems = append(problems, doc.problem(err, 0))
+		p := doc.problem(err, 0)
+		p.Write = "each key and each section in one place only" // nothing else is left that passes alone and not together
+		problems = append(problems, p)
 	}
 	cfg.present = doc.sections
 	cfg.validate(func(key, problem, write string) {
+		key = doc.original(key)
 		problems = append(problems, Problem{path, doc.lineOf(key), key, problem, write})
 	})
 	if len(problems) > 0 {

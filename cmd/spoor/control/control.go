@@ -69,6 +69,7 @@ func Serve(ctx context.Context, ln net.Listener, handler http.Handler, log *slog
 	server := &http.Server{
 		Handler:           http.MaxBytesHandler(handler, maxRequest),
 		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       10 * time.Minute, // a mail of the largest size, from a slow disk
 		IdleTimeout:       time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}

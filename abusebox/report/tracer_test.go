@@ -1,0 +1,38 @@
+package report
+
+import (
+	"net/netip"
+	"testing"
+
+	"spoor/internal/message"
+)
+
+// TestForgedLineFramesNobody has a customer, whose name lies below our domain, write a Received line in the name of
+// our mail host: the customer is what the complainant's server saw, and whom the line names is a claim at most.
+func TestForgedLineFramesNobody(t *testing.T) {
+	ours := func(ip netip.Addr) bool { return netip.MustParsePrefix("192.0.2.0/24").Contains(ip) }
+	header, _, _ := message.ReadHeader([]byte("Received: from host-66.dsl.example.net (host-66.dsl.example.net [192.0.2.66])\r\n"+
+		"\tby mx.reporter.example (Postfix) with ESMTP id 4Xk1; Mon, 14 Sep 2026 08:00:00 +0000\r\n"+
+		"Received: from victim (unknown [192.0.2.99])\r\n"+
+		"\tby mail.example.net (Postfix) with ESMTP id 4Xk0; Mon, 14 Sep 2026 07:59:00 +0000\r\n"+
+		"From: a@b.example\r\n\r\n"), message.DefaultLimits())
+	origins := ComplaintTracer(ours)(header)
+	if len(origins) == 0 || origins[0].IP != netip.MustParseAddr("192.0.2.66") {
+		t.Fatalf("origins %+v, want first the customer that the complainant's server saw", origins)
+	}
+	for _, o := range origins[1:] {
+		if !o.Claimed {
+			t.Errorf("%s is told as a fact: %s", o.IP, o.Why)
+		}
+	}
+}
+
+// TestEnclosedResultsAreClaims reads an address from a field that the sender of the reported mail may have written.
+func TestEnclosedResultsAreClaims(t *testing.T) {
+	header, _, _ := message.ReadHeader([]byte("Received-SPF: pass (example) client-ip=192.0.2.99;\r\nFrom: a@b.example\r\n\r\n"), message.DefaultLimits())
+	for _, o := range claimedOrigin(header) {
+		if !o.Claimed {
+			t.Errorf("%s is told as a fact: %s", o.IP, o.Why)
+		}
+	}
+}
