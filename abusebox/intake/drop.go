@@ -103,11 +103,17 @@ func (d Drop) Empty(ctx context.Context, put func(context.Context, Mail) error) 
 		}
 		path := filepath.Join(d.dir, "new", name)
 		m, err := d.read(path)
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if errors.Is(err, errTooLarge) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENXIO) {
 			if err := d.setAside(name); err != nil {
 				return taken, fmt.Errorf("empty drop folder: %w", err)
 			}
 			continue
+		}
+		if err != nil { // a fault of the disk or of this process: the mail waits for the next turn
+			return taken, fmt.Errorf("empty drop folder: %w", err)
 		}
 		if err := put(ctx, m); err != nil {
 			return taken, fmt.Errorf("empty drop folder: %w", err)

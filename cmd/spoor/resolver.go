@@ -5,8 +5,11 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/net/publicsuffix"
 )
 
 // Bounds on asking the DNS about reporters: a name server that is slow or away must not hold the desk up.
@@ -14,7 +17,7 @@ const (
 	dnsTimeout   = 2 * time.Second
 	dnsKeep      = 10 * time.Minute // answers, and that there is none
 	dnsEntries   = 20_000
-	dnsFailures  = 3 // timeouts in a row after which nobody asks for dnsPause
+	dnsFailures  = 3 // different domains in a row without an answer, after which nobody asks for dnsPause
 	dnsPause     = 30 * time.Second
 	dnsParallel  = 16
 	dnsSlotLimit = 500 * time.Millisecond // how long to wait for one of the parallel questions to end
@@ -32,7 +35,7 @@ type resolver struct {
 
 	mu      sync.Mutex
 	answers map[string]dnsAnswer
-	failed  int
+	failing map[string]bool // registrable domains that gave no answer since the last one that did
 	resume  time.Time
 }
 
@@ -44,7 +47,7 @@ type dnsAnswer struct {
 }
 
 func newResolver(dns *net.Resolver, now func() time.Time) *resolver {
-	return &resolver{dns: dns, now: now, slots: make(chan struct{}, dnsParallel), answers: map[string]dnsAnswer{}}
+	return &resolver{dns: dns, now: now, slots: make(chan struct{}, dnsParallel), answers: map[string]dnsAnswer{}, failing: map[string]bool{}}
 }
 
 // LookupTXT implements report.Resolver.
@@ -112,21 +115,40 @@ func (r *resolver) remembered(key string) (dnsAnswer, bool) {
 	return dnsAnswer{}, false
 }
 
-// learn keeps an answer, and counts failures: "there is no such name" is an answer, silence is none.
+// learn keeps an answer, and counts failures: "there is no such name" is an answer, silence is none. One domain whose
+// servers are silent, by fault or by malice, is left alone by itself and stops no questions about others.
 func (r *resolver) learn(key string, value any, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
 	var dnsErr *net.DNSError
 	if err != nil && !(errors.As(err, &dnsErr) && dnsErr.IsNotFound) {
-		if r.failed++; r.failed >= dnsFailures {
-			r.failed, r.resume = 0, now.Add(dnsPause)
+		r.failing[registrable(key)] = true
+		if len(r.failing) >= dnsFailures {
+			clear(r.failing)
+			r.resume = now.Add(dnsPause)
 		}
+		r.keep(key, dnsAnswer{nil, errNoDNS, now.Add(dnsPause)})
 		return
 	}
-	r.failed = 0
+	clear(r.failing)
+	r.keep(key, dnsAnswer{value, err, now.Add(dnsKeep)})
+}
+
+// registrable is the domain whose owner runs the name servers of a question.
+func registrable(key string) string {
+	_, name, _ := strings.Cut(key, " ")
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	if domain, err := publicsuffix.EffectiveTLDPlusOne(name); err == nil {
+		return domain
+	}
+	return name
+}
+
+// keep remembers an answer.
+func (r *resolver) keep(key string, a dnsAnswer) {
 	if len(r.answers) >= dnsEntries { // a full memory is begun anew: keeping the order would cost more than asking
 		clear(r.answers)
 	}
-	r.answers[key] = dnsAnswer{value, err, now.Add(dnsKeep)}
+	r.answers[key] = a
 }
