@@ -4,7 +4,9 @@ import (
 	"net"
 	"net/mail"
 	"net/netip"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,10 +60,8 @@ func (c Config) Validate(bad func(key, problem, write string)) {
 	if strings.ContainsAny(c.Name, "\r\n") {
 		bad("name", "a name has one line", `name = "Example Network Abuse Desk"`)
 	}
-	if c.Smarthost != "" {
-		if _, port, err := net.SplitHostPort(c.Smarthost); err != nil || port == "" {
-			bad("smarthost", `"`+c.Smarthost+`" is no host with a port`, `"mail.example.net:25"`)
-		}
+	if c.Smarthost != "" && !validServer(c.Smarthost) {
+		bad("smarthost", strconv.Quote(c.Smarthost)+" is no host with a port from 1 to 65535", `"mail.example.net:25" or "192.0.2.25:25"`)
 	}
 	c.validateChoices(bad)
 	c.validateNumbers(bad)
@@ -75,6 +75,23 @@ func (c Config) Validate(bad func(key, problem, write string)) {
 		bad("starttls", "a password must not go to a server whose name was not verified", `starttls = "required"`)
 	}
 }
+
+// validServer says whether s can be connected to: an address or a host name, and a port.
+func validServer(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return false
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return false
+	}
+	_, err = netip.ParseAddr(host)
+	return err == nil || hostName.MatchString(host) && len(host) <= 254
+}
+
+// hostName is a name as RFC 1123 §2.1 has it, with underscores too. Its last label does not begin with a digit, so that
+// an address with a typing mistake is no name.
+var hostName = regexp.MustCompile(`^([0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?\.)*[A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?\.?$`)
 
 func isLoopback(hostport string) bool {
 	host, _, _ := net.SplitHostPort(hostport)

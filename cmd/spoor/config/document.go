@@ -28,6 +28,7 @@ type chunk struct {
 	isHead  bool
 	again   bool // its key has stood before
 	line    int
+	last    int    // line
 	key     string // full key, with indexes for arrays of tables
 	name    []byte // the key as it is written
 	entries []entry
@@ -61,6 +62,7 @@ func split(path string, data []byte) (doc *document, problems Problems) {
 		default:
 			continue
 		}
+		c.last = lines.at(int(max(name.Offset+name.Length, node.Raw.Offset+node.Raw.Length)))
 		if problem, again := doc.add(c); again {
 			problems = append(problems, problem)
 			if c.isHead {
@@ -135,18 +137,11 @@ func join(table, key string) string {
 	return table + "." + key
 }
 
-// cut gives each chunk its lines, up to where the next begins.
+// cut gives each chunk its lines.
 func (d *document) cut(data []byte) {
 	lines := bytes.SplitAfter(data, []byte("\n"))
-	for i := range d.chunks {
-		end := len(lines)
-		if i+1 < len(d.chunks) {
-			end = d.chunks[i+1].line - 1
-		}
-		start := d.chunks[i].line - 1
-		if start >= 0 && start < end {
-			d.chunks[i].text = bytes.Join(lines[start:end], nil)
-		}
+	for i, c := range d.chunks {
+		d.chunks[i].text = bytes.Join(lines[c.line-1:c.last], nil)
 	}
 }
 
