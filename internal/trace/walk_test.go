@@ -184,10 +184,10 @@ func TestWalk(t *testing.T) {
 			StatusTraced, "198.51.100.30", 0, "relay sender"},
 		{"Gmail that forwards", own, `
 			Return-Path: <anna+caf_=user=example.net@gmail.com>
-			Received: from mail-qk1-f198.google.com (mail-qk1-f198.google.com [209.85.222.198]) by mx.example.net (Postfix) with ESMTPS id A3; Mon, 5 Oct 2026 10:11:16 +0200
-			Received: by mail-qk1-f198.google.com with SMTP id abc; Mon, 05 Oct 2026 01:11:14 -0700 (PDT)
+			Received: from mail-qk1-f100.google.com (mail-qk1-f100.google.com [209.85.222.1]) by mx.example.net (Postfix) with ESMTPS id A3; Mon, 5 Oct 2026 10:11:16 +0200
+			Received: by mail-qk1-f100.google.com with SMTP id abc; Mon, 05 Oct 2026 01:11:14 -0700 (PDT)
 			Received: from mail.example.com (mail.example.com. [192.0.2.10]) by mx.google.com with ESMTPS id q1; Mon, 05 Oct 2026 01:11:13 -0700 (PDT)`,
-			StatusTraced, "209.85.222.198", 0, "forwarder sender"},
+			StatusTraced, "209.85.222.1", 0, "forwarder sender"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := NewTracer(tc.o).Trace(header(t, tc.header))
