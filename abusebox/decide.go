@@ -138,7 +138,8 @@ func (d *Desk) setAside(r *reading, outcome incident.Outcome, why string) decidi
 		}
 		e := incident.Evidence{Kind: incident.FromReport, Mail: r.id.String(), Received: r.mail.Arrived, Type: "unread", Why: why,
 			Subject: incident.Subject{Title: r.msg.Header.Text("Subject")}, Source: "mail:" + r.id.String(), Lines: firstLines(text(r.msg), 10),
-			Hash: hex.EncodeToString(r.mail.SHA256[:]), Reporter: incident.Reporter{Address: r.mail.From, Authenticated: "none"}}
+			Reporter: incident.Reporter{Address: r.mail.From, Authenticated: "none"}}
+		e.Hash = proofHash(e)
 		decision := d.d.Policy.Decide(known, []incident.Case{{Evidence: e, Why: why}}, r.now)
 		decision.Outcome, decision.Why = outcome, why
 		return decision, nil
@@ -213,7 +214,7 @@ func (d *Desk) evidence(r *reading, one report.Report) incident.Evidence {
 		Subject:  incident.Subject{Account: one.Subject.Account, Site: one.Subject.Site, File: one.Subject.File, Title: one.Subject.Title, Hash: one.Subject.Hash},
 		Protocol: one.Protocol, DstPort: one.DstPort, Destination: one.Destination, URLs: one.URLs, Domains: one.Domains, Count: one.Count,
 		Source: one.Source, Step: string(one.Step), Level: incident.Level(one.Confidence), Lines: one.Evidence, Redact: one.Redact, Why: one.Why,
-		Claimed: one.Claimed, Via: r.marks,
+		Claimed: one.Claimed, Undated: one.TimeRaw == "", Via: r.marks,
 	}
 	if e.Source == "" && one.Prefix.IsValid() {
 		e.Source = one.Prefix.String()
@@ -227,11 +228,25 @@ func (d *Desk) evidence(r *reading, one report.Report) incident.Evidence {
 	if one.TimeRaw == "" && e.From.IsZero() {
 		e.From = e.Received
 	}
-	e.Hash = hex.EncodeToString(r.mail.SHA256[:])
 	if enclosed := enclosedMail(r.msg); enclosed != nil && len(r.result.Reports) == 1 {
 		e.Header = headerText(enclosed)
 	}
+	e.Hash = proofHash(e)
 	return e
+}
+
+// proofHash is the SHA-256 of what this evidence shows, before anything of it is hidden: the reported message's
+// header, else its lines. Never of the complaint, which speaks of others too.
+func proofHash(e incident.Evidence) string {
+	proof := e.Header
+	if proof == "" {
+		proof = strings.Join(e.Lines, "\n")
+	}
+	if proof == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(proof))
+	return hex.EncodeToString(sum[:])
 }
 
 // enclosedMail finds the reported message, where a complaint about one message encloses it.

@@ -2,6 +2,7 @@ package abusebox_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -49,6 +50,31 @@ func TestComplaintBecomesNotice(t *testing.T) {
 		if contains(w.sink.mails[0], leak) {
 			t.Errorf("the notice names %q", leak)
 		}
+	}
+}
+
+// TestHashIsOfOnesOwnEvidence: two holders in one complaint must not be told the hash of the same mail, which speaks of both.
+func TestHashIsOfOnesOwnEvidence(t *testing.T) {
+	w := newWorld(t)
+	w.put("From: <ann@reporter.example>\nTo: abuse@example.net\nSubject: attacks\nMessage-ID: <two@reporter.example>\n\n" +
+		"Sep 14 11:00:01 host sshd[7]: Failed password for root from 192.0.2.25 port 40122 ssh2\n" +
+		"Sep 14 11:00:02 host sshd[7]: Failed password for root from 192.0.2.26 port 40123 ssh2\n")
+	w.put(arf("192.0.2.27", w.clock.now(), 1))
+	w.settled()
+	hashes := map[string]bool{}
+	for _, ip := range []string{"192.0.2.25", "192.0.2.26", "192.0.2.27"} {
+		e := w.about(ip).Samples[0]
+		proof := e.Header
+		if proof == "" {
+			proof = strings.Join(e.Lines, "\n")
+		}
+		if want := fmt.Sprintf("%x", sha256.Sum256([]byte(proof))); e.Hash != want || proof == "" {
+			t.Errorf("%s: hash %s, want %s of %q", ip, e.Hash, want, proof)
+		}
+		hashes[e.Hash] = true
+	}
+	if len(hashes) != 3 {
+		t.Errorf("%d hashes of three pieces of evidence", len(hashes))
 	}
 }
 

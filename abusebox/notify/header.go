@@ -86,18 +86,26 @@ func (r *Redactor) field(f message.Field) string {
 	case r.open:
 		return r.Line(f.Text())
 	case name == "received":
-		return r.Line(forPattern.ReplaceAllString(f.Value(), ""))
+		return r.named("Received: ", forPattern.ReplaceAllString(f.Value(), ""))
+	case name == "from":
+		return r.named("From: ", f.Text())
 	case name == "message-id":
 		return r.messageID(f.Value())
 	}
 	return r.Line(f.Text())
 }
 
+// named redacts the text of a field by what its name says of it.
+func (r *Redactor) named(name, text string) string {
+	_, text, _ = strings.Cut(r.Line(name+text), ":")
+	return strings.TrimSpace(text)
+}
+
 // messageID stays, since the sender's logs are searched by it, unless it hides a receiver.
 func (r *Redactor) messageID(id string) string {
 	id = visible(id)
 	local, _, _ := strings.Cut(strings.Trim(id, "<>"), "@")
-	if len(id) > 250 || r.holds(strings.ToLower(id)) || addressPattern.MatchString(strings.Replace(local, "=", "@", 1)) {
+	if len(id) > 250 || r.holds(strings.ToLower(id)) || hidesAddress(local) {
 		return gone
 	}
 	return tokenPattern.ReplaceAllStringFunc(id, r.token)

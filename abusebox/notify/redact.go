@@ -31,8 +31,9 @@ type Redactor struct {
 const gone = "[removed]"
 
 // NewRedactor removes every secret in whatever spelling. Mail addresses and names below keep belong to the
-// receiver and stay; so do IP addresses for which keepIP is true.
-func NewRedactor(secrets, keep []string, keepIP func(netip.Addr) bool) *Redactor {
+// receiver and stay; so do IP addresses for which keepIP is true. Of others, who are neither complainant nor
+// receiver of what was reported, only the address itself is hidden: their domain may be the accused side's.
+func NewRedactor(secrets, keep []string, keepIP func(netip.Addr) bool, others ...string) *Redactor {
 	r := &Redactor{keepIP: keepIP}
 	for _, domain := range keep {
 		if domain = strings.Trim(strings.ToLower(domain), "."); domain != "" {
@@ -41,6 +42,9 @@ func NewRedactor(secrets, keep []string, keepIP func(netip.Addr) bool) *Redactor
 	}
 	for _, s := range secrets {
 		r.addSecret(s)
+	}
+	for _, s := range others {
+		r.addText(s)
 	}
 	slices.SortFunc(r.secrets, func(a, b string) int { return len(b) - len(a) })
 	r.secrets = slices.Compact(r.secrets)
@@ -54,27 +58,35 @@ const (
 	minName   = 3
 )
 
+// addSecret hides a text and, of an address, the name and the domain by themselves.
 func (r *Redactor) addSecret(s string) {
-	s = strings.ToLower(strings.Trim(strings.TrimSpace(s), "<>"))
-	if len(s) < minName || len(s) > 320 || r.kept(s) {
-		return
-	}
-	if len(s) < minSecret {
-		r.secrets = append(r.secrets, s)
-		return
-	}
-	r.secrets = append(r.secrets, s, hex.EncodeToString([]byte(s)), rot13(s), reverse(s))
-	r.secrets = append(r.secrets, hashes(s)...)
-	local, domain, isAddress := strings.Cut(s, "@")
+	local, domain, isAddress := strings.Cut(r.addText(s), "@")
 	if !isAddress {
 		return
 	}
-	r.secrets = append(r.secrets, local+"="+domain, local+"%40"+domain, local+" at "+domain)
 	if !common[local] && len(local) >= minSecret {
 		r.secrets = append(r.secrets, local)
 		r.secrets = append(r.secrets, hashes(local)...)
 	}
 	r.addDomain(domain)
+}
+
+// addText hides a text as a whole, in whatever spelling, and returns its plain form, or "" where it is not hidden.
+func (r *Redactor) addText(s string) string {
+	s = strings.ToLower(strings.Trim(strings.TrimSpace(s), "<>"))
+	if len(s) < minName || len(s) > 320 || r.kept(s) {
+		return ""
+	}
+	r.secrets = append(r.secrets, s)
+	if len(s) < minSecret {
+		return s
+	}
+	r.secrets = append(r.secrets, hex.EncodeToString([]byte(s)), rot13(s), reverse(s))
+	r.secrets = append(r.secrets, hashes(s)...)
+	if local, domain, isAddress := strings.Cut(s, "@"); isAddress {
+		r.secrets = append(r.secrets, local+"="+domain, local+"%40"+domain, local+" at "+domain)
+	}
+	return s
 }
 
 // addDomain hides the reporter's own hosts; the names of the great mailbox providers tell nobody apart.
@@ -127,7 +139,12 @@ var (
 	tokenPattern   = regexp.MustCompile(`[A-Za-z0-9+/_-]{16,}={0,2}`)
 	ipv4Pattern    = regexp.MustCompile(`\d{1,3}(?:\.\d{1,3}){3}`)
 	ipv6Pattern    = regexp.MustCompile(`(?i)(?:[0-9a-z]{0,6}:){2,9}[0-9a-f]{0,4}(?:\.\d{1,3}){0,3}`)
-	forPattern     = regexp.MustCompile(`(?i)\s+for\s+(?:<[^>]*>|\S+@\S+)`)
+	// The fields of a reported mail that the accused side wrote, and the one that tells how it went on.
+	fieldPattern     = regexp.MustCompile(`(?i)^([>|\s]*(from|sender|return-path|original-mail-from|message-id|received)\s*:\s*)(.*)$`)
+	messageIDPattern = regexp.MustCompile(`^<?[^\s<>@]+@[^\s<>@]+>?\s*$`)
+	byPattern        = regexp.MustCompile(`(?i)(?:^|\s)by\s+([^\s;]+)`)
+	queueIDPattern   = regexp.MustCompile(`(?i)\bid\s+<?[^\s;>)]+>?`)
+	forPattern       = regexp.MustCompile(`(?i)\s+for\s+(?:<[^>]*>|\S+@\S+)`)
 )
 
 // maxLine bounds one line of evidence in a notice.
@@ -142,10 +159,28 @@ func (r *Redactor) Line(s string) string {
 	if r.open {
 		return urlPattern.ReplaceAllStringFunc(s, Defang)
 	}
+	if m := fieldPattern.FindStringSubmatch(s); m != nil {
+		switch name, value := strings.ToLower(m[2]), m[3]; {
+		case name == "received":
+			s = m[1] + r.withoutQueueID(value)
+		case name == "message-id" && messageIDPattern.MatchString(value):
+			return m[1] + r.ips(r.messageID(value))
+		case name != "message-id":
+			return r.cover(s, r.accused)
+		}
+	}
+	return r.cover(s, r.address)
+}
+
+// cover hides what a line holds; address says what stays of a mail address.
+func (r *Redactor) cover(s string, address func(string) string) string {
 	s = urlPattern.ReplaceAllStringFunc(s, r.url)
-	s = addressPattern.ReplaceAllStringFunc(s, r.address)
+	s = addressPattern.ReplaceAllStringFunc(s, address)
 	s = r.hide(s)
-	s = tokenPattern.ReplaceAllStringFunc(s, r.token)
+	return r.ips(tokenPattern.ReplaceAllStringFunc(s, r.token))
+}
+
+func (r *Redactor) ips(s string) string {
 	s = ipv6Pattern.ReplaceAllStringFunc(s, r.ip)
 	return ipv4Pattern.ReplaceAllStringFunc(s, r.ip)
 }
@@ -170,6 +205,43 @@ func (r *Redactor) address(found string) string {
 		return found
 	}
 	return "[address removed]"
+}
+
+// accused keeps the addresses that the accused side wrote into a mail, unless they name or hide somebody else's.
+func (r *Redactor) accused(found string) string {
+	local, _, plain := strings.Cut(found, "@")
+	if !plain || r.holds(strings.ToLower(found)) || hidesAddress(local) {
+		return "[address removed]"
+	}
+	return found
+}
+
+// hidesAddress knows senders and Message-IDs made for one receiver: bounce-jane=victim.example@...
+func hidesAddress(local string) bool {
+	return addressPattern.MatchString(local) || addressPattern.MatchString(strings.ReplaceAll(local, "=", "@"))
+}
+
+// withoutQueueID leaves out under which id the reporter's host took the mail in: it points at one receiver.
+func (r *Redactor) withoutQueueID(received string) string {
+	by := byPattern.FindStringSubmatchIndex(received)
+	if by == nil {
+		return received
+	}
+	from, host, rest := received[:by[0]], strings.ToLower(received[by[2]:by[3]]), received[by[3]:]
+	if !r.holds(host) && (r.kept(host) || !r.keepsAnyIP(from)) {
+		return received
+	}
+	return received[:by[3]] + queueIDPattern.ReplaceAllString(rest, "id "+gone)
+}
+
+// keepsAnyIP reports whether a text names an address of the accused side.
+func (r *Redactor) keepsAnyIP(s string) bool {
+	for _, found := range append(ipv6Pattern.FindAllString(s, -1), ipv4Pattern.FindAllString(s, -1)...) {
+		if _, ip, ok := parseIP(found); ok && r.keepIP != nil && r.keepIP(ip.Unmap()) {
+			return true
+		}
+	}
+	return false
 }
 
 // hide replaces every secret, ignoring case.
@@ -300,17 +372,26 @@ func Defang(link string) string {
 }
 
 func (r *Redactor) ip(found string) string {
-	prefix, rest := "", found
+	prefix, ip, ok := parseIP(found)
+	if !ok {
+		return found
+	}
+	return prefix + r.shownIP(found[len(prefix):], ip.Unmap())
+}
+
+// parseIP reads an address behind what may look like a group of it: "IPv6:2001:db8::1", "at:2001:db8::1".
+func parseIP(found string) (prefix string, ip netip.Addr, ok bool) {
+	rest := found
 	ip, err := netip.ParseAddr(rest)
-	for err != nil { // "IPv6:2001:db8::1" and "at:2001:db8::1": what stands before may look like a group
-		group, after, ok := strings.Cut(rest, ":")
-		if !ok || after == "" {
-			return found
+	for err != nil {
+		group, after, more := strings.Cut(rest, ":")
+		if !more || after == "" {
+			return "", netip.Addr{}, false
 		}
 		prefix, rest = prefix+group+":", after
 		ip, err = netip.ParseAddr(rest)
 	}
-	return prefix + r.shownIP(rest, ip.Unmap())
+	return prefix, ip, true
 }
 
 func (r *Redactor) shownIP(text string, ip netip.Addr) string {

@@ -117,7 +117,7 @@ func TestRedactedHeader(t *testing.T) {
 	if found := leaks(got); len(found) > 0 {
 		t.Errorf("leaks %q:\n%s", found, got)
 	}
-	for _, want := range []string{"192.0.2.25", "4XK2P", "From: a@c1.example", "Message-ID: <1234@c1.example>", "gets 50%", "X-Spoor-Removed: 4 fields"} {
+	for _, want := range []string{"192.0.2.25", "id [removed]", "From: a@c1.example", "Message-ID: <1234@c1.example>", "gets 50%", "X-Spoor-Removed: 4 fields"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("lacks %q:\n%s", want, got)
 		}
@@ -150,4 +150,32 @@ func FuzzRedact(f *testing.F) {
 			t.Errorf("%q + address + %q lets through %q", before, after, got)
 		}
 	})
+}
+
+// TestTheAccusedSideStaysReadable: the lines that its operator searches its logs by.
+func TestTheAccusedSideStaysReadable(t *testing.T) {
+	people, others := partition([]string{theVictim, "victim.example", "bob@shop.example"})
+	r := NewRedactor(people, []string{"c1.example"}, func(ip netip.Addr) bool { return ip == netip.MustParseAddr("192.0.2.25") }, others...)
+	for _, tc := range []struct{ in, want string }{
+		{"Message-ID: <20260914.77@shop.example>", "Message-ID: <20260914.77@shop.example>"},
+		{"Message-ID:\r\n <20260914.77@shop.example>", "Message-ID: <20260914.77@shop.example>"},
+		{"> Return-Path: <news@shop.example>", "> Return-Path: <news@shop.example>"},
+		{"Original-Mail-From: <news@shop.example>", "Original-Mail-From: <news@shop.example>"},
+		{"From: Shop <news@shop.example>", "From: Shop <news@shop.example>"},
+		{"Received: from smtp3.shop.example ([192.0.2.25]) by mx.victim.example (Postfix) with ESMTP id 4XK2P; Mon, 14 Sep 2026",
+			"Received: from smtp3.shop.example ([192.0.2.25]) by mx.[removed] (Postfix) with ESMTP id [removed]; Mon, 14 Sep 2026"},
+		{"Received: from smtp3.shop.example ([192.0.2.25]) by mx.provider.example with ESMTPS id ab-12.3 for <x@y.example>; Mon",
+			"Received: from smtp3.shop.example ([192.0.2.25]) by mx.provider.example with ESMTPS id [removed] for <[address removed]>; Mon"},
+		{"Received: from localhost (localhost [127.0.0.1]) by smtp3.shop.example with ESMTP id OWN77; Mon", "Received: from localhost (localhost [127.0.0.1]) by smtp3.shop.example with ESMTP id OWN77; Mon"},
+		{"From: bob@shop.example", "From: [address removed]"},
+		{"From: jane@victim.example", "From: [address removed]"},
+		{"Return-Path: <bounce-ann=third.example@shop.example>", "Return-Path: <[address removed]>"},
+		{"Message-ID: <ann=third.example.7@shop.example>", "Message-ID: [removed]"},
+		{"Message-ID: <1@shop.example> for ann@third.example", "Message-ID: <[address removed]> for [address removed]"},
+		{"seen by bob@shop.example at smtp3.shop.example", "seen by [address removed] at smtp3.shop.example"},
+	} {
+		if got := r.Line(tc.in); got != tc.want {
+			t.Errorf("%q\n became %q\n    want %q", tc.in, got, tc.want)
+		}
+	}
 }
