@@ -119,8 +119,8 @@ type Evidence struct {
 
 	Lines  []string `json:"lines,omitempty"`  // the lines that say it, as they came
 	Header string   `json:"header,omitempty"` // header of the reported message, where the complaint encloses one
-	Redact []string `json:"redact,omitempty"` // what in them names the complainant or third parties
-	Hash   string   `json:"hash,omitempty"`   // SHA-256 of the mail or of the enclosed message
+	Redact []string `json:"redact,omitempty"` // addresses and domains in them that name the complainant, receivers or third parties
+	Hash   string   `json:"hash,omitempty"`   // SHA-256 of the enclosed header, else of Lines, before anything is hidden
 	Why    string   `json:"why,omitempty"`
 }
 
