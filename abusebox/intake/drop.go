@@ -71,7 +71,8 @@ func writeSynced(path string, parts ...[]byte) error {
 			return err
 		}
 	}
-	if err := f.Sync(); err != nil {
+	// Whatever the umask of the MTA is, the daemon must be able to read the mail by the folder's group.
+	if err := errors.Join(f.Chmod(0o660), f.Sync()); err != nil {
 		f.Close()
 		return err
 	}
@@ -97,6 +98,7 @@ func (d Drop) Empty(ctx context.Context, put func(context.Context, Mail) error) 
 	if err != nil {
 		return 0, err
 	}
+	var unread error
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
 			return taken, err
@@ -112,8 +114,9 @@ func (d Drop) Empty(ctx context.Context, put func(context.Context, Mail) error) 
 			}
 			continue
 		}
-		if err != nil { // a fault of the disk or of this process: the mail waits for the next turn
-			return taken, fmt.Errorf("empty drop folder: %w", err)
+		if err != nil { // a fault of the disk or of this process: the mail waits for the next turn, and stops no other
+			unread = errors.Join(unread, fmt.Errorf("empty drop folder: %w", err))
+			continue
 		}
 		if err := put(ctx, m); err != nil {
 			return taken, fmt.Errorf("empty drop folder: %w", err)
@@ -123,7 +126,7 @@ func (d Drop) Empty(ctx context.Context, put func(context.Context, Mail) error) 
 		}
 		taken++
 	}
-	return taken, nil
+	return taken, unread
 }
 
 // setAside keeps for a person what is no readable file: a pipe, a link, a giant.

@@ -112,3 +112,21 @@ func TestFromPipe(t *testing.T) {
 		}
 	}
 }
+
+// TestDropUnderATightUmask hands a mail in as an MTA with umask 077 would: the daemon's group can read it nevertheless.
+func TestDropUnderATightUmask(t *testing.T) {
+	old := unix.Umask(0o077)
+	defer unix.Umask(old)
+	dir := t.TempDir()
+	if err := NewDrop(dir, 1000).Put(Mail{Raw: []byte("Subject: x\n\ny")}); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "drop", "new", "*"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("files %v, %v", files, err)
+	}
+	info, err := os.Stat(files[0])
+	if err != nil || info.Mode().Perm() != 0o660 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}
