@@ -2,8 +2,9 @@
 
 package main
 
-// What a daemon may hold, in KiB of anonymous memory.
+// What a daemon may hold, in KiB of anonymous memory, when idle and with manyMails stored.
 const (
-	idleKB = 40 << 10
-	busyKB = 100 << 10
+	manyMails = 100_000
+	idleKB    = 40 << 10
+	busyKB    = 100 << 10
 )
