@@ -135,7 +135,7 @@ send      = true
 
 // hints are commands to try while the demo is up.
 func (t *tour) hints() string {
-	spoor := fmt.Sprintf("spoor -c %s", filepath.Join(t.dir, "spoor.toml"))
+	spoor := fmt.Sprintf("%s -c %s", os.Args[0], filepath.Join(t.dir, "spoor.toml"))
 	return fmt.Sprintf("  %[1]s incidents list\n  %[1]s incidents show S-1\n  %[1]s lookup 140.115.17.89\n  less %[2]s\n", spoor, filepath.Join(t.sink.dir, "new", "*"))
 }
 

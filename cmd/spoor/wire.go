@@ -127,6 +127,20 @@ func (d *daemon) run(ctx context.Context, ready func()) error {
 	return group.Wait()
 }
 
+// renew calls fn at once and then every period, until ctx ends.
+func renew(ctx context.Context, period time.Duration, fn func(context.Context)) error {
+	tick := time.NewTicker(period)
+	defer tick.Stop()
+	for {
+		fn(ctx)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
 // close closes the stores, after run.
 func (d *daemon) close() error {
 	var errs []error

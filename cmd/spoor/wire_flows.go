@@ -137,18 +137,11 @@ func (m *flowMailServers) MailServer(addr netip.Addr) bool {
 
 // run renews the copy until ctx ends.
 func (m *flowMailServers) run(ctx context.Context) error {
-	tick := time.NewTicker(mailServersEvery)
-	defer tick.Stop()
-	for {
+	return renew(ctx, mailServersEvery, func(context.Context) {
 		hosts := new(bart.Lite)
 		for _, s := range m.watcher.MailServers() {
 			hosts.Insert(s.Host)
 		}
 		m.hosts.Store(hosts)
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	})
 }

@@ -69,18 +69,11 @@ func (r *remoteListed) Listed(addr netip.Addr) (why string, listed bool) {
 
 // run renews the copy until ctx ends. While the daemon is away the last copy stands.
 func (r *remoteListed) run(ctx context.Context) error {
-	tick := time.NewTicker(listedEvery)
-	defer tick.Stop()
-	for {
+	return renew(ctx, listedEvery, func(ctx context.Context) {
 		if hosts, err := r.fetch(ctx); err == nil {
 			r.hosts.Store(&hosts)
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	})
 }
 
 func (r *remoteListed) fetch(ctx context.Context) (map[netip.Prefix]string, error) {
