@@ -47,12 +47,13 @@ type scenario struct {
 	dir    string // of this run
 	sink   *sink
 	daemon *process
-	mails  int // handed in and accepted
+	mails  int       // handed in and accepted
+	began  time.Time // what the templates' times count from, so that a file filled in twice is the same mail
 	out    bytes.Buffer
 }
 
 func runScenario(t *testing.T, folder string) {
-	s := &scenario{t: t, folder: folder, dir: t.TempDir()}
+	s := &scenario{t: t, folder: folder, dir: t.TempDir(), began: time.Now().UTC().Truncate(time.Second)}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var err error
@@ -100,15 +101,14 @@ func (s *scenario) write(name string, data []byte) {
 	}
 }
 
-// fill executes a template with the places of this run and times before now.
+// fill executes a template with the places of this run and times before its start.
 func (s *scenario) fill(name string, text []byte) []byte {
-	now := time.Now().UTC().Truncate(time.Second)
 	t, err := template.New(name).Funcs(template.FuncMap{
 		"dir": func() string { return s.dir }, "sink": func() string { return s.sink.addr },
 		"send": func() bool { _, err := os.Stat(filepath.Join(s.folder, "no-send")); return err != nil },
 		"date": func(ago string) (string, error) {
 			d, err := time.ParseDuration(ago)
-			return now.Add(d).Format(time.RFC1123Z), err
+			return s.began.Add(d).Format(time.RFC1123Z), err
 		},
 	}).Parse(string(text))
 	if err != nil {
