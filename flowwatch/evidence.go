@@ -79,7 +79,7 @@ func (x *Archive) Evidence(ctx context.Context, addr netip.Addr, from, to time.T
 		e.Proven = sum.Established > 0 && (sum.Series[activity.Replies].Flows > 0 || !basis.Coverage.BothWays())
 		e.Limits = append(e.Limits, notes(&sum)...)
 	}
-	if err := x.listings(&e, host); err != nil {
+	if err := x.listings(&e); err != nil {
 		return e, fmt.Errorf("evidence on %s: %w", addr, err)
 	}
 	e.Text = e.words()
@@ -117,50 +117,23 @@ func (e *Evidence) judgeCoverage(seen bool) {
 }
 
 // listings finds out whether the host, or the prefix it is in, was listed before and during the time.
-func (x *Archive) listings(e *Evidence, host netip.Prefix) error {
-	hosts := []netip.Prefix{host}
-	if p, err := host.Addr().Prefix(x.delegated); err == nil && host.Addr().Is6() {
-		hosts = append(hosts, p)
+func (x *Archive) listings(e *Evidence) error {
+	list, err := x.entries(e.Profile, e.Addr, e.From, e.To)
+	if err != nil {
+		return err
 	}
-	for _, h := range hosts {
-		list, err := x.store.AnomaliesOf(h, e.From, e.To)
-		if err != nil {
-			return err
-		}
-		for _, a := range list {
-			if a.Profile != e.Profile {
-				continue
-			}
-			e.Anomalies = append(e.Anomalies, a)
-			e.Listed = true
-			if e.Since.IsZero() || a.Since.Before(e.Since) {
-				e.Since = a.Since
-			}
+	for _, a := range list {
+		e.Anomalies = append(e.Anomalies, a)
+		e.Listed = true
+		if e.Since.IsZero() || a.Since.Before(e.Since) {
+			e.Since = a.Since
 		}
 	}
 	if e.Listed && !e.Since.After(e.From) {
 		e.Before = true
 		e.LeadS = e.From.Sub(e.Since).Seconds()
 	}
-	return x.chance(e)
-}
-
-// chance is the share of the hosts active before the time that stood on the list then.
-func (x *Archive) chance(e *Evidence) error {
-	spans, err := x.store.Spans(history.Interval, e.Profile, e.From.Add(-time.Hour), e.From)
-	if err != nil || len(spans) == 0 {
-		return err
-	}
-	active, listed := spans[len(spans)-1].Hosts, 0
-	err = x.store.Anomalies(e.From, e.From.Add(time.Second), func(a anomaly.Anomaly) error {
-		if a.Profile == e.Profile && !a.Since.After(e.From) {
-			listed++
-		}
-		return nil
-	})
-	if active > 0 {
-		e.Chance = min(1, float64(listed)/float64(active))
-	}
+	e.Chance, _, err = x.chance(e.Profile, e.From)
 	return err
 }
 
