@@ -13,6 +13,7 @@ type backward struct {
 	seen    int
 	skipped int    // words passed that say nothing
 	plain   string // the general word ("IP") that was passed
+	nearest string // the word right before the address
 }
 
 // wordsBefore goes back from the address to the word that decides its part.
@@ -27,7 +28,9 @@ func wordsBefore(before string) reading {
 			break
 		}
 		b.end = at
-		b.seen++
+		if b.seen++; b.seen == 1 {
+			b.nearest = w
+		}
 		if r, ok := b.step(w); ok {
 			return r
 		}
@@ -82,6 +85,8 @@ func (b *backward) undecided() reading {
 	switch {
 	case b.plain != "" && b.label && b.skipped <= 2:
 		return reading{is: generic, weight: weightPlain - 2*b.skipped, word: b.plain, label: true}
+	case b.plain != "" && bearingOf(b.nearest) == generic:
+		return reading{is: generic, weight: max(weightProse-6-4*b.skipped, weightBare+1), word: b.plain}
 	case b.plain != "":
 		return reading{is: generic, weight: weightProse - 6 - 4*b.skipped, word: b.plain}
 	case isBare(b.before):
@@ -93,7 +98,7 @@ func (b *backward) undecided() reading {
 // isBare tells whether nothing but a bullet, a number or a host name stands
 // before an address.
 func isBare(before string) bool {
-	t := strings.TrimSpace(strings.Trim(before, " \t-*•|\"'[(:"))
+	t := strings.TrimSpace(strings.Trim(before, " \t-*•・‧·●○■◆※|\"'[(:"))
 	if t == "" {
 		return true
 	}
@@ -182,7 +187,7 @@ func (b *backward) target(w string) (reading, bool) {
 // isVague tells names that devices and reports also give to others than the source.
 func isVague(w string) bool {
 	switch w {
-	case "origin", "location", "located", "reported", "involved", "listed", "affected", "vulnerable":
+	case "betroffen", "betroffene", "betroffener", "betroffenen", "betroffenes", "afectada", "afectado", "afetado", "touchée", "touché", "getroffen", "origin", "location", "located", "reported", "involved", "listed", "affected", "vulnerable":
 		return true
 	}
 	return false

@@ -65,6 +65,9 @@ func readAround(text string, hits []hit, k int) reading {
 		return r
 	}
 	r := wordsBefore(before)
+	if w := ownAfter(after, r.is == from); w != "" && r.is != source {
+		return reading{is: target, weight: 82, word: w, label: r.label}
+	}
 	if k > 0 && r.is == from && r.word == "by" && !strings.Contains(before, "ed by") && !strings.Contains(before, "sent by") {
 		return reading{is: target, weight: 70, word: "by"} // from a by b
 	}
@@ -244,28 +247,15 @@ func cjkBefore(before string) (reading, bool) {
 	if i := strings.LastIndexAny(tail, "。；！"); i >= 0 {
 		tail = tail[i+len("。"):]
 	}
-	best, bestEnd, plain := -1, -1, false
-	for i, b := range cjkBearings {
-		at := strings.LastIndex(tail, b.word)
-		if at < 0 {
-			continue
-		}
-		if b.is == generic {
-			plain = true
-			continue
-		}
-		if end := at + len(b.word); end > bestEnd {
-			best, bestEnd = i, end
-		}
-	}
-	label := labelled(before)
-	if best < 0 {
+	r, plain := cjkBearing(tail)
+	label := labelled(before) || copula(tail)
+	if r.word == "" {
 		if !plain && !strings.Contains(strings.ToLower(tail), "ip") {
 			return reading{}, false
 		}
 		return reading{is: generic, weight: weightPlain - 4, word: "IP", label: label}, true
 	}
-	r := reading{is: cjkBearings[best].is, word: cjkBearings[best].word, label: label}
+	r.label = label
 	switch {
 	case label:
 		r.weight = weightLabel
@@ -275,4 +265,38 @@ func cjkBefore(before string) (reading, bool) {
 		r.weight = weightProse + 8
 	}
 	return r, true
+}
+
+// cjkBearing returns the word that ends nearest to the end of tail; plain tells
+// whether a word for "address" stands there.
+func cjkBearing(tail string) (r reading, plain bool) {
+	end := -1
+	for _, b := range cjkBearings {
+		at := strings.LastIndex(tail, b.word)
+		switch {
+		case at < 0:
+		case b.is == generic:
+			plain = true
+		case at+len(b.word) > end || at+len(b.word) == end && len(b.word) > len(r.word):
+			r, end = reading{is: b.is, word: b.word}, at+len(b.word)
+		}
+	}
+	for _, w := range cjkAdjectives {
+		if end < 0 && strings.Contains(tail, w) {
+			return reading{is: source, word: w}, plain
+		}
+	}
+	return r, plain
+}
+
+// copula tells whether "is" stands right before the address, which makes a
+// label of what is before it (攻击源IP为x, IPアドレスは x).
+func copula(tail string) bool {
+	t := strings.TrimRight(tail, " \t（(「【[")
+	for _, w := range [...]string{"为", "為", "是", "は"} {
+		if strings.HasSuffix(t, w) {
+			return true
+		}
+	}
+	return false
 }

@@ -108,6 +108,14 @@ var complaintWords = []string{
 	"exploit", "vulnerab", "unsolicited", "open port", "open proxy", "open service", "exposed", "insecure", "misconfig", "failed password", "denied", "probe", "alert", "notice", "breach", "open resolver", "open relay", "ban ", "banned", "blocked",
 	"missbrauch", "angriff", "beschwerde", "vorfall", "meldung", "signalement", "plainte", "attaque", "abus", "ataque", "queja", "denuncia", "abuso", "misbruik", "aanval", "klacht", "ataque", "reclam",
 	"жалоб", "атак", "злоупотреб", "взлом", "攻击", "攻擊", "投诉", "投訴", "检举", "檢舉", "举报", "舉報", "滥用", "濫用", "垃圾", "攻撃", "不正", "迷惑", "違反", "侵权", "侵權", "通報", "通报", "nadużyc", "saldırı",
+	"einbruch", "anmeldeversuch", "urheber", "rechtsverletzung", "störung", "unerwünscht", "schadcode", "gesperrt", "schadsoftware",
+	"contrefaçon", "droit d'auteur", "pair à pair", "intrusion", "hameçonnage", "arnaque", "pourriel", "frauduleu", "banni",
+	"intento", "infracción", "chantaje", "extorsi", "fraudulent", "correo basura", "intrus", "escaneo", "bloquead", "derechos de autor",
+	"invas", "denúncia", "violação", "comprometid", "varredura", "golpe", "direitos autorais",
+	"inlogpoging", "geblokkeerd", "inbreuk", "hackpoging", "ongewenst", "nepsite", "besmet",
+	"attacco", "truffa", "violazione", "segnalazione", "intrusione", "nadużyć", "naruszeni", "atak", "skanowani", "zgłoszeni", "włamani",
+	"спам", "фишинг", "подбор парол", "взлом", "реестр", "нарушен", "вирус", "авторск", "ограничить доступ", "сканирован", "мошенн",
+	"入侵", "扫描", "掃描", "病毒", "异常", "異常", "恶意", "惡意", "钓鱼", "釣魚", "感染", "侵害", "黑名单", "黑名單", "踏み台", "スパム", "ポートスキャン", "著作権", "荒らし", "침해", "공격", "스팸",
 }
 
 // soundsLikeComplaint tells whether subject or text use words of complaints.

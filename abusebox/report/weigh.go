@@ -128,7 +128,7 @@ func (w *weighing) body() {
 		var prev reading
 		for k, h := range l.hits {
 			r := ctx.apply(l, k, l.read()[k])
-			if k > 0 && r.weight < prev.weight && onlySeparators(l.text[l.hits[k-1].full:h.start]) {
+			if k > 0 && r.is != target && r.weight < prev.weight && onlySeparators(l.text[l.hits[k-1].full:h.start]) {
 				r = prev
 			}
 			if k > 0 && r.is == neutral && prev.is == target && isEnumeration(l.text[l.hits[k-1].full:h.start]) {
@@ -141,6 +141,9 @@ func (w *weighing) body() {
 			prev = r
 		}
 		ctx.after()
+		if t := strings.TrimSpace(l.text); strings.HasSuffix(t, ":") && announces(t) {
+			ctx.intro = introOf(t) // "these were blocked on 192.0.2.3:"
+		}
 	}
 }
 
@@ -216,6 +219,7 @@ func (x *lineContext) plain(text string) {
 // sentence any word counts that names the accused, then a general one, and only
 // where there is neither one that names a victim.
 func introOf(t string) reading {
+	t = strings.TrimRight(t, "。")
 	colon := strings.HasSuffix(t, ":") || strings.HasSuffix(t, "：")
 	if words := strings.Count(t, " "); colon && words < 5 || !colon && words < 3 {
 		if r := wordsBefore(t + " "); r.is != neutral {
@@ -304,6 +308,12 @@ func columnBearings(t string) []bearing {
 	tableWord, telling := 0, 0
 	for i, word := range words {
 		is := bearingOf(strings.Trim(word, "*-_."))
+		if is == neutral && word[0] >= 0x80 {
+			r, plain := cjkBearing(word)
+			if is = r.is; is == neutral && (plain || strings.Contains(word, "ip")) {
+				is = generic
+			}
+		}
 		switch {
 		case isColumnWord(word):
 			tableWord++
@@ -335,7 +345,9 @@ func columnBearings(t string) []bearing {
 // isColumnWord knows words that head columns and seldom stand in sentences together.
 func isColumnWord(w string) bool {
 	switch strings.Trim(w, "*-_.") {
-	case "date", "time", "timestamp", "port", "ports", "proto", "protocol", "count", "hits", "url", "type", "reason", "datum", "zeit", "uhrzeit", "fecha", "hora", "utc", "gmt", "flags", "bytes", "packets", "event", "virusname", "domain", "attempts", "asn", "country", "service", "id", "duration", "sport", "dport", "srcport", "dstport", "start", "end", "first", "last", "event_date", "signature", "attack", "rule", "severity":
+	case "date", "time", "timestamp", "port", "ports", "proto", "protocol", "count", "hits", "url", "type", "reason", "datum", "zeit", "uhrzeit", "fecha", "hora", "utc", "gmt", "flags", "bytes", "packets", "event", "virusname", "domain", "attempts", "asn", "country", "service", "id", "duration", "sport", "dport", "srcport", "dstport", "start", "end", "first", "last", "event_date", "signature", "attack", "rule", "severity",
+		"data", "dia", "heure", "ora", "tijd", "tijdstip", "poort", "porta", "puerto", "anzahl", "versuche", "intentos", "дата", "время", "порт", "количество", "протокол",
+		"時間", "时间", "日期", "日時", "時刻", "次數", "次数", "編號", "编号", "件數", "回数", "件数", "協定", "协议", "端口", "埠", "ポート":
 		return true
 	}
 	return false

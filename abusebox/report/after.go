@@ -1,0 +1,48 @@
+package report
+
+import "strings"
+
+// ownWords name the complainant's side when they stand right behind an address,
+// in brackets or behind a comma: "192.0.2.7 (our gateway)".
+var ownWords = strings.Fields(`our my mine unser unsere unserer unserem unseren mein meine meinem meiner eigene notre nos mon ma mes
+	nuestro nuestra nuestros mi mis nosso nossa nossos meu minha onze ons mijn il-nostro nostro nostra mio mia nasz nasza naszego mój moja
+	наш наша нашего нашей наши мой моя моего vårt vår min`)
+
+// cjkOwnWords do so in languages without spaces.
+var cjkOwnWords = []string{"本校", "本公司", "本單位", "本单位", "本站", "我方", "我司", "我們", "我们", "我的", "敝公司", "弊社", "当社", "当方", "当サイト", "自社", "本学", "본사", "당사"}
+
+// ownAfter returns the word that makes an address the complainant's own, or "".
+// Behind a comma or a dash a new clause may begin ("from 192.0.2.7, our logs
+// say"), so there it counts only where nothing before the address tells.
+func ownAfter(after string, told bool) string {
+	t := strings.TrimLeft(after[:min(len(after), 48)], " \t")
+	for _, open := range [...]string{"(", "（", "["} {
+		if rest, ok := strings.CutPrefix(t, open); ok {
+			return ownWord(strings.TrimLeft(rest, " \t"))
+		}
+	}
+	if told {
+		return ""
+	}
+	for _, open := range [...]string{",", "-", "–", "、", "，"} {
+		if rest, ok := strings.CutPrefix(t, open); ok {
+			return ownWord(strings.TrimLeft(rest, " \t"))
+		}
+	}
+	return ""
+}
+
+func ownWord(t string) string {
+	for _, w := range cjkOwnWords {
+		if strings.HasPrefix(t, w) {
+			return w
+		}
+	}
+	word := strings.ToLower(firstWord(t))
+	for _, w := range ownWords {
+		if word == w {
+			return w
+		}
+	}
+	return ""
+}
