@@ -53,6 +53,9 @@ func newCounters(reg prometheus.Registerer) *counters {
 	return c
 }
 
+// fault counts what was wrong with an MTA's packets.
+func (c *counters) fault(name string) { c.wire.WithLabelValues(name).Inc() }
+
 func register(reg prometheus.Registerer, c prometheus.Collector) {
 	if reg != nil {
 		reg.MustRegister(c)

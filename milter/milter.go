@@ -7,7 +7,6 @@
 package milter
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -53,7 +52,7 @@ type Server struct {
 	bodyLimit  int
 	actions    gomilter.OptAction // that we ask every MTA for
 	protocol   gomilter.OptProtocol
-	readers    sync.Pool // of *bufio.Reader
+	crew       crew
 
 	listeners     []*listen.Listener
 	lastUndecided atomic.Int64 // second of the last log line about one
@@ -75,7 +74,7 @@ func New(cfg Config, deps Deps) *Server {
 	}
 	c := newCounters(deps.Metrics)
 	p := newPolicy(cfg)
-	s := &Server{
+	return &Server{
 		cfg: cfg, log: deps.Log, now: deps.Now, counters: c,
 		judge: &judge{
 			tracer: deps.Tracer, lookups: deps.Lookups, policy: p,
@@ -87,8 +86,6 @@ func New(cfg Config, deps Deps) *Server {
 		maxHeader: int(cfg.MaxHeader.Bytes()), bodyLimit: int(cfg.BodyLimit.Bytes()),
 		actions: wantedActions(p), protocol: wantedProtocol(p, cfg.DryRun),
 	}
-	s.readers.New = func() any { return bufio.NewReaderSize(nil, readBuffer) }
-	return s
 }
 
 // Listen opens everything that the configuration names. Run does so by itself; who
@@ -194,6 +191,7 @@ func (s *Server) Run(ctx context.Context) error {
 		group.Go(func() error { return s.accept(serving, l) })
 	}
 	err := group.Wait()
+	s.crew.dismiss()
 	closeBooks()
 	kept.Wait()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), deskPatience)
@@ -253,30 +251,27 @@ func (s *Server) accept(ctx context.Context, l *listen.Listener) error {
 	}
 }
 
-// serve has go-milter answer one MTA connection, in a goroutine of go-milter's own that calls done at its end.
+// serve has a session answer one MTA connection, which calls done at its end.
 func (s *Server) serve(conn net.Conn, done func()) {
 	s.refused.Store(false)
 	s.counters.served.Inc()
 	s.counters.open.Inc()
-	in := s.readers.Get().(*bufio.Reader)
-	w := newWire(conn, in, func(fault string) { s.counters.wire.WithLabelValues(fault).Inc() })
-	s.judge.watch.add(w.link)
-	w.closed = func() {
-		s.judge.watch.remove(w.link)
+	l := &link{conn: conn}
+	l.closed = func() {
+		s.judge.watch.remove(l)
 		s.counters.open.Dec()
-		if !w.shared.Load() {
-			in.Reset(nil)
-			s.readers.Put(in)
-		}
 		done()
 	}
+	s.judge.watch.add(l)
 	if c, ok := conn.(*listen.Conn); ok {
-		c.OnDrain(w.link.drain)
+		c.OnDrain(l.drain)
 	}
-	newSession(s, w).run()
+	if !s.crew.give(l) {
+		newSession(s, l).run()
+	}
 }
 
-// run has go-milter serve the session's wire.
+// run has go-milter serve the session's wire, in a goroutine of go-milter's own.
 func (c *session) run() {
 	c.wire.to, c.wire.onClose = c, func() { c.endLetter("aborted") }
 	server := &gomilter.Server{NewMilter: func() gomilter.Milter { return c }}

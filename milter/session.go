@@ -13,7 +13,7 @@ import (
 	"spoor/internal/message"
 )
 
-// A session is one MTA connection: the peer, and one message after another.
+// A session is one MTA connection: the peer, and one message after another. When it has ended it serves the next.
 // go-milter calls it from one goroutine.
 type session struct {
 	s     *Server
@@ -29,6 +29,8 @@ type session struct {
 
 	// msg is renewed for each message, never reset: a judgement that was given up may still read the old one.
 	msg *letter
+	// turn brings the next connection to serve.
+	turn chan *link
 }
 
 // A letter is one message as far as the MTA has told it.
@@ -52,7 +54,18 @@ const maxForged = 1000
 
 var _ gomilter.Milter = (*session)(nil)
 
-func newSession(s *Server, w *wire) *session { return &session{s: s, wire: w, msg: &letter{}} }
+func newSession(s *Server, l *link) *session {
+	c := &session{s: s, wire: newWire(l, s.counters.fault), msg: &letter{}, turn: make(chan *link, 1)}
+	c.wire.another = c.another
+	return c
+}
+
+// another waits for the next connection, of which the session knows nothing yet.
+func (c *session) another() *link {
+	l := c.s.crew.wait(c.turn)
+	*c = session{s: c.s, wire: c.wire, msg: &letter{}, turn: c.turn}
+	return l
+}
 
 // A macros holds those of the MTA's macros that we use, each until the command that it is for.
 type macros struct {

@@ -30,6 +30,7 @@ const (
 	codeMacro     = 'D'
 	codeHeader    = 'L'
 	codeNegotiate = 'O'
+	codeQuit      = 'Q'
 	codeRcpt      = 'R'
 	codeNewPeer   = 'K' // QUIT, but a new connection follows (version 6)
 	codeUnknown   = 'U' // an SMTP command that the MTA does not know (version 3)
@@ -51,8 +52,7 @@ type link struct {
 	// busy is set while a message is on its way; draining, once we stop.
 	busy     atomic.Bool
 	draining atomic.Bool
-	shared   atomic.Bool // by a wire that was given up, and may still use its memory
-	closed   func()      // called once the connection is
+	closed   func() // called once the connection is
 	once     sync.Once
 }
 
@@ -71,16 +71,17 @@ type recipient interface {
 	macro(command byte, name, value []byte)
 }
 
-// A wire serves a link for go-milter: it hands out whole packets, mended where
-// go-milter would lose step or stop, and sends the replies to all packets that
-// came together in one write. One goroutine uses it.
+// A wire serves one link after another for go-milter, to which they look like one: it hands out whole packets, mended
+// where go-milter would lose step or stop, and sends the replies to all packets that came together in one write. One
+// goroutine uses it.
 type wire struct {
 	*link
 	fault    func(string) // told why the connection ends before its time, or what was mended
 	to       recipient
-	onClose  func() // told when go-milter is done with the connection
-	begun    bool   // the MTA's offer was answered
-	detached bool   // another wire serves the link now
+	onClose  func()       // told when the connection is done with
+	another  func() *link // gives the next one to be served; nil, and a nil link, for none
+	begun    bool         // the MTA's offer was answered
+	detached bool         // another wire serves the link now
 
 	in      *bufio.Reader
 	inside  bool   // a packet has begun and is not complete
@@ -90,16 +91,15 @@ type wire struct {
 	err     error
 }
 
-func newWire(conn net.Conn, in *bufio.Reader, fault func(string)) *wire {
-	w := &wire{link: &link{conn: conn, closed: func() {}}, fault: fault, in: in}
-	in.Reset(socket{w})
+func newWire(l *link, fault func(string)) *wire {
+	w := &wire{link: l, fault: fault}
+	w.in = bufio.NewReaderSize(socket{w}, readBuffer)
 	return w
 }
 
 // takeOver returns a wire that goes on where w, which must not be used any more, is stuck: between two packets.
 func (w *wire) takeOver() *wire {
 	next := &wire{link: w.link, fault: w.fault, begun: true, replies: w.replies}
-	w.shared.Store(true)
 	buffered, _ := w.in.Peek(w.in.Buffered())
 	next.in = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(buffered)), socket{next}), readBuffer)
 	return next
@@ -143,22 +143,38 @@ func (w *wire) Read(p []byte) (int, error) {
 	if w.detached {
 		return 0, io.EOF
 	}
-	if !w.begun {
-		w.begun = true
-		growStack()
-		w.err = w.negotiate()
-	}
 	for len(w.rest) == 0 {
+		if !w.begun {
+			w.begun = true
+			growStack()
+			w.err = w.negotiate()
+		}
 		if w.err == nil {
 			w.err = w.next()
 		}
-		if w.err != nil {
+		if w.err != nil && !w.goOn() {
 			return 0, io.EOF
 		}
 	}
 	n := copy(p, w.rest)
 	w.rest = w.rest[n:]
 	return n, nil
+}
+
+// goOn ends the connection and turns to another one.
+func (w *wire) goOn() bool {
+	w.finish()
+	if w.another == nil {
+		return false
+	}
+	l := w.another()
+	if l == nil {
+		return false
+	}
+	w.link, w.begun, w.err = l, false, nil
+	w.rest, w.replies = nil, w.replies[:0]
+	w.in.Reset(socket{w})
+	return true
 }
 
 // growStack makes room on the goroutine's stack while there is little on it to be copied: a verdict needs
@@ -272,13 +288,15 @@ func (w *wire) mend(packet []byte) ([]byte, error) {
 	case codeUnknown:
 		w.reply(replyContinue)
 		return nil, nil
+	case codeQuit:
+		return nil, io.EOF // to go-milter it would be the end of all
 	case codeNewPeer:
 		packet[4] = codeAbort // a new Connect overwrites the rest
 	case codeNegotiate:
 		w.fault("second_negotiation")
 		return nil, errOrder
 	default:
-		if bytes.IndexByte([]byte("ABEHMNQRT"), packet[4]) < 0 {
+		if bytes.IndexByte([]byte("ABEHMNRT"), packet[4]) < 0 {
 			w.fault("unknown_command")
 			return nil, errOrder
 		}
@@ -404,18 +422,22 @@ func (w *wire) flush() error {
 	return err
 }
 
-// Close sends what is left and ends the connection, unless another wire serves it.
+// Close is go-milter's end of the wire.
 func (w *wire) Close() error {
-	if w.detached {
-		return nil
+	if !w.detached {
+		w.finish()
 	}
+	return nil
+}
+
+// finish sends what is left and ends the connection.
+func (w *wire) finish() {
 	_ = w.flush() // the MTA may have gone first
 	if w.onClose != nil {
 		w.onClose()
 	}
-	err := w.conn.Close()
+	_ = w.conn.Close()
 	w.once.Do(w.closed)
-	return err
 }
 
 // The rest of net.Conn, which go-milter does not use.

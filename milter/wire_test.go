@@ -387,6 +387,7 @@ func FuzzWire(f *testing.F) {
 		far.Close()
 		<-served
 		<-read
+		s.crew.dismiss()
 		if n := s.judge.abandoned.Load(); n != 0 {
 			t.Errorf("%d judgements abandoned", n)
 		}

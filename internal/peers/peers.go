@@ -90,7 +90,7 @@ func Lookup(name string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
 		return filepath.Abs(path)
 	}
-	for _, dir := range []string{"/usr/local/sbin", "/usr/sbin", "/sbin"} {
+	for _, dir := range []string{"/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/lib/frr"} {
 		if path, err := executable(filepath.Join(dir, name)); err == nil {
 			return path, nil
 		}

@@ -229,8 +229,9 @@ postlog unix-dgram n - n - 1 postlogd
 `
 
 func (p *Postfix) masterCf(opts PostfixOptions) string {
+	// The last service: master opens them in their order, so that all listen once this one answers.
 	smtpd := fmt.Sprintf("%d inet n - n - - smtpd\n", p.Addr.Port())
-	return smtpd + postfixServices + strings.Join(append(opts.Master, ""), "\n")
+	return postfixServices + strings.Join(append(opts.Master, ""), "\n") + smtpd
 }
 
 func (p *Postfix) certificate(t testing.TB) (cert, key string) {

@@ -17,6 +17,13 @@ const SNMPDPort = 16161
 type SNMPD struct {
 	*Namespace
 	process *Process
+	dir     string
+}
+
+// SNMPDOptions say how an SNMPD differs from the plain one.
+type SNMPDOptions struct {
+	Config  []string // further lines of snmpd.conf
+	Without string   // modules that it shall not load, separated by commas
 }
 
 // A SNMPUser is a user of version 3, as snmpd.conf and snmpwalk name its protocols.
@@ -37,9 +44,14 @@ func SNMPUsers() []SNMPUser {
 // 192.0.2.0/24 and 2001:db8:ffff::/64.
 func NewSNMPD(t testing.TB, v4, v6 int) *SNMPD {
 	t.Helper()
-	program := Need(t, "snmpd")
-	Need(t, "snmpwalk")
-	s := &SNMPD{Namespace: NewNamespace(t)}
+	return NewSNMPDWith(t, v4, v6, SNMPDOptions{})
+}
+
+// NewSNMPDWith is NewSNMPD for one that differs from the plain one.
+func NewSNMPDWith(t testing.TB, v4, v6 int, opts SNMPDOptions) *SNMPD {
+	t.Helper()
+	NeedAll(t, "snmpd", "snmpwalk")
+	s := &SNMPD{Namespace: NewNamespace(t), dir: TempDir(t, "snmpd")}
 	s.IP(t, "link", "add", "up0", "type", "veth", "peer", "name", "up1")
 	for _, dev := range []string{"up0", "up1"} {
 		s.IP(t, "link", "set", dev, "up")
@@ -47,21 +59,36 @@ func NewSNMPD(t testing.TB, v4, v6 int) *SNMPD {
 	s.IP(t, "addr", "add", "192.0.2.1/24", "dev", "up0")
 	s.IP(t, "addr", "add", "2001:db8:ffff::1/64", "dev", "up0", "nodad")
 	s.Batch(t, routeBatch(v4, v6))
-	dir := TempDir(t, "snmpd")
-	config := filepath.Join(dir, "snmpd.conf")
+	s.start(t, opts)
+	WaitFor(t, 60*time.Second, "snmpd to answer", func() bool { return s.shows(".1.3.6.1.2.1.1.3.0") })
+	return s
+}
+
+func (s *SNMPD) start(t testing.TB, opts SNMPDOptions) {
+	t.Helper()
+	config := filepath.Join(s.dir, "snmpd.conf")
 	var text strings.Builder
 	fmt.Fprintf(&text, "agentAddress udp:127.0.0.1:%d\nrocommunity public 127.0.0.1\n", SNMPDPort)
 	for _, u := range SNMPUsers() {
 		fmt.Fprintf(&text, "createUser %s %s %s %s %s\nrouser %s authpriv\n", u.Name, u.Auth, u.AuthPass, u.Priv, u.PrivPass, u.Name)
 	}
+	for _, line := range opts.Config {
+		fmt.Fprintln(&text, line)
+	}
 	writeFile(t, config, text.String())
-	cmd := s.Command(program, "-f", "-Lo", "-C", "-c", config, "-p", filepath.Join(dir, "pid"))
-	cmd.Env = append(cmd.Environ(), "SNMP_PERSISTENT_DIR="+dir, "MIBS=")
+	args := []string{"-f", "-Lo", "-C", "-c", config, "-p", filepath.Join(s.dir, "pid")}
+	if opts.Without != "" {
+		args = append(args, "-I", "-"+opts.Without)
+	}
+	cmd := s.Command(Need(t, "snmpd"), args...)
+	cmd.Env = append(cmd.Environ(), "SNMP_PERSISTENT_DIR="+s.dir, "MIBS=")
 	s.process = Start(t, cmd)
-	WaitFor(t, 60*time.Second, "snmpd to answer", func() bool {
-		return s.Walk("snmpget", "-v2c", "-c", "public", "-t", "2", "-r", "0").run(".1.3.6.1.2.1.1.3.0") == nil
-	})
-	return s
+}
+
+// shows says whether the agent has an object.
+func (s *SNMPD) shows(object string) bool {
+	out, err := s.Walk("snmpget", "-v2c", "-c", "public", "-t", "2", "-r", "0").Command(object).Output()
+	return err == nil && !strings.Contains(string(out), "No Such")
 }
 
 // routeBatch writes ip commands for routes with many prefix lengths and next hops.
@@ -92,5 +119,3 @@ func (c SNMPCommand) Command(objects ...string) *exec.Cmd {
 	args := append(append([]string{}, c.args[1:]...), "-On", "-m", "", fmt.Sprintf("127.0.0.1:%d", SNMPDPort))
 	return c.s.Command(c.args[0], append(args, objects...)...)
 }
-
-func (c SNMPCommand) run(objects ...string) error { return c.Command(objects...).Run() }

@@ -28,6 +28,7 @@ func Programs() []Program {
 		{Name: "strace", Packages: []string{"strace"}},
 		{Name: "snmpd", Packages: []string{"snmpd"}},
 		{Name: "snmpwalk", Packages: []string{"snmp"}},
+		{Name: "zebra", Packages: []string{"frr", "frr-snmp"}},
 		{Name: "softflowd", Packages: []string{"softflowd"}},
 		{Name: "nfdump", Packages: []string{"nfdump"}},
 		{Name: "nfcapd", Packages: []string{"nfdump"}},
