@@ -4,7 +4,7 @@ import "strings"
 
 // ownWords name the complainant's side when they stand right behind an address,
 // in brackets or behind a comma: "192.0.2.7 (our gateway)".
-var ownWords = strings.Fields(`our my mine unser unsere unserer unserem unseren mein meine meinem meiner eigene notre nos mon ma mes
+var ownWords = strings.Fields(`our my mine ours unser unsere unserer unserem unseren mein meine meinem meiner eigene notre nos mon ma mes
 	nuestro nuestra nuestros mi mis nosso nossa nossos meu minha onze ons mijn il-nostro nostro nostra mio mia nasz nasza naszego mój moja
 	наш наша нашего нашей наши мой моя моего vårt vår min`)
 
@@ -42,6 +42,22 @@ func ownWord(t string) string {
 	for _, w := range ownWords {
 		if word == w {
 			return w
+		}
+	}
+	return ""
+}
+
+// ownVerbs lead from an address to the word that says whose it is.
+var ownVerbs = []string{"is the address of ", "is the ip of ", "is ", "are ", "was ", "belongs to ", "ist die adresse ", "ist ", "gehört zu ", "gehört ", "est celle de ", "est celui de ", "est ", "appartient à ", "es la de ", "es el de ", "es ", "pertenece a ", "é o ", "é a ", "é ", "pertence a ", "pertence ao ", "è il ", "è la ", "è ", "is van ", "to ", "это ", "принадлежит ", "jest "}
+
+// ownVerb returns the word of a clause that gives the address before it to the
+// complainant ("is our gateway"), or "".
+func ownVerb(t string) string {
+	for _, v := range ownVerbs {
+		if rest, ok := strings.CutPrefix(t, v); ok {
+			if w := ownWord(rest); w != "" {
+				return w
+			}
 		}
 	}
 	return ""

@@ -14,6 +14,8 @@ type backward struct {
 	skipped int    // words passed that say nothing
 	plain   string // the general word ("IP") that was passed
 	nearest string // the word right before the address
+	atPlain int    // words passed that say nothing, between plain and the address
+	on      bool   // "on" or "at" was passed
 }
 
 // wordsBefore goes back from the address to the word that decides its part.
@@ -43,15 +45,22 @@ func wordsBefore(before string) reading {
 
 // step takes one word; ok is true where it decides.
 func (b *backward) step(w string) (r reading, ok bool) {
-	switch is := bearingOf(w); is {
+	is := bearingOf(w)
+	if w == "su" && b.seen == 1 {
+		is = passage // Italian "on"; Spanish "your" never stands right before an address
+	}
+	switch is {
 	case passage:
-		return r, false
+		return b.passed(w)
 	case generic:
 		if b.plain == "" {
-			b.plain = w
+			b.plain, b.atPlain = w, b.skipped
 		}
 		return r, false
 	case neutral:
+		if w == "like" && b.seen == 1 || w == "e.g" || w == "i.e" {
+			return reading{is: reference, weight: 80, word: w}, true
+		}
 		r, ok = b.speaker(w)
 	default:
 		r, ok = b.decided(is, w)
@@ -60,6 +69,30 @@ func (b *backward) step(w string) (r reading, ok bool) {
 		b.skipped++
 	}
 	return r, ok
+}
+
+// passed takes a word behind which others decide, but for "attack on x" and
+// "hosts such as x".
+func (b *backward) passed(w string) (reading, bool) {
+	switch {
+	case (w == "on" || w == "at") && b.skipped == 0:
+		b.on = true
+		if prev := b.previous(); w == "on" && isAssault(prev) {
+			return reading{is: target, weight: 66, word: prev + " on"}, true
+		}
+	case w == "as" && b.nearest == w && b.previous() == "such":
+		return reading{is: reference, weight: 80, word: "such as"}, true
+	}
+	return reading{}, false
+}
+
+// isAssault tells nouns behind which "on" names the victim.
+func isAssault(w string) bool {
+	switch w {
+	case "attack", "attacks", "assault", "ddos", "dos", "flood", "intrusion", "intrusions", "hack":
+		return true
+	}
+	return false
 }
 
 // speaker knows words that only together name the complainant.
@@ -83,16 +116,27 @@ func (b *backward) previous() string {
 // undecided is what remains when no word tells.
 func (b *backward) undecided() reading {
 	switch {
-	case b.plain != "" && b.label && b.skipped <= 2:
-		return reading{is: generic, weight: weightPlain - 2*b.skipped, word: b.plain, label: true}
+	case b.plain != "" && b.label && b.atPlain <= 2:
+		return reading{is: generic, weight: weightPlain - 2*b.atPlain, word: b.plain, label: true}
 	case b.plain != "" && bearingOf(b.nearest) == generic:
 		return reading{is: generic, weight: max(weightProse-6-4*b.skipped, weightBare+1), word: b.plain}
 	case b.plain != "":
-		return reading{is: generic, weight: weightProse - 6 - 4*b.skipped, word: b.plain}
+		return reading{is: generic, weight: weightProse - 6 - 4*b.steps(), word: b.plain}
+	case b.nearest == "on" || b.nearest == "at":
+		return reading{is: neutral, weight: weightBare + 4, word: b.nearest}
 	case isBare(b.before):
 		return reading{is: neutral, weight: weightBare}
 	}
 	return reading{is: neutral, weight: weightMention}
+}
+
+// steps is how far the general word stands off: behind "on" or "at" it names
+// what the address is, whatever was said before it.
+func (b *backward) steps() int {
+	if b.on {
+		return b.atPlain
+	}
+	return b.skipped
 }
 
 // isBare tells whether nothing but a bullet, a number or a host name stands
@@ -131,6 +175,9 @@ func (b *backward) mark(w string) byte {
 }
 
 func (b *backward) source(w string) (reading, bool) {
+	if r, ok := b.ownSide(w); ok {
+		return r, true
+	}
 	mark := b.mark(w)
 	assigned := mark == '=' || mark == ':' || mark == '['
 	if !b.label && !assigned && b.plain == "" && actsOn(w) {
@@ -149,12 +196,31 @@ func (b *backward) source(w string) (reading, bool) {
 	return reading{is: source, weight: weight - 2*b.skipped, word: w, label: b.label, log: assigned && !b.label}, true
 }
 
+// ownSide knows names of the accused that a word before gives to the
+// complainant's side: "our scanners", "blocked on x".
+func (b *backward) ownSide(w string) (reading, bool) {
+	if b.skipped > 1 {
+		return reading{}, false
+	}
+	switch w {
+	case "scanner", "scanners", "client", "sender", "peer", "remote", "sinkhole", "crawler", "crawlers", "scanning", "hosting", "sending":
+		if prev := b.previous(); prev == "our" || prev == "my" {
+			return reading{is: target, weight: 78, word: prev + " " + w}, true
+		}
+	case "blocked", "banned", "locked", "ban", "block":
+		if b.on && !b.label {
+			return reading{is: target, weight: 66, word: w + " on"}, true
+		}
+	}
+	return reading{}, false
+}
+
 func (b *backward) from(w string) (reading, bool) {
 	prev := b.previous()
 	if w == "by" && isReceiving(prev) {
 		return reading{is: target, weight: 70, word: prev + " by"}, b.skipped < 3
 	}
-	if isPerson(w) && bearingOf(prev) == target {
+	if isPerson(w) && (bearingOf(prev) == target || b.label && (prev == "affected" || prev == "impacted")) {
 		return reading{is: target, weight: 78, word: prev + " " + w}, b.skipped < 4
 	}
 	weight := weightProse - 4*b.skipped
@@ -170,7 +236,7 @@ func (b *backward) from(w string) (reading, bool) {
 
 func (b *backward) target(w string) (reading, bool) {
 	if shortTo(w) {
-		if b.skipped > 1 {
+		if b.skipped > 1 || b.skipped > 0 && (w == "на" || w == "к") { // на хостинге: on, not to
 			return reading{}, false
 		}
 		if prev := b.previous(); pointsTo(prev) {

@@ -78,6 +78,8 @@ func (c *weighed) why() string {
 		return fmt.Sprintf("labelled %q", r.word)
 	case r.log:
 		return fmt.Sprintf("source in a log line (%s)", r.word)
+	case r.acts:
+		return fmt.Sprintf("the text says that it %q", r.word)
 	case r.is == source || r.is == from:
 		return fmt.Sprintf("stands with %q", r.word)
 	case r.word == "URL":
@@ -150,6 +152,8 @@ func (w *weighing) eligible(c *weighed) bool {
 		switch {
 		case c.against.is == reference && c.against.word == "version":
 			return false
+		case c.against.is == reference && c.against.word == referenceLine && c.forN > 0:
+			// whois answers and traces also explain the accused
 		case c.inSubject && c.forIt.weight >= c.against.weight-12 && c.against.weight < weightLabel:
 		case c.against.weight > c.forIt.weight:
 			return false

@@ -12,6 +12,7 @@ type reading struct {
 	word   string // the word that decided
 	label  bool   // it stood as "label: address"
 	log    bool   // it stood in a log line
+	acts   bool   // it is the subject of a sentence about what it does
 }
 
 // The weights of readings. They only have to be ordered well.
@@ -41,6 +42,11 @@ func (l *line) read() []reading {
 		}
 		l.readings[k] = r
 	}
+	for k := len(l.hits) - 2; k >= 0; k-- { // "x and y are attacking us"
+		if next := l.readings[k+1]; next.acts && !l.readings[k].label && onlySeparators(l.text[l.hits[k].full:l.hits[k+1].start]) {
+			l.readings[k] = next
+		}
+	}
 	return l.readings
 }
 
@@ -67,6 +73,13 @@ func readAround(text string, hits []hit, k int) reading {
 	r := wordsBefore(before)
 	if w := ownAfter(after, r.is == from); w != "" && r.is != source {
 		return reading{is: target, weight: 82, word: w, label: r.label}
+	}
+	if w, ok := partAfter(after); ok {
+		return reading{is: source, weight: 82, word: w, label: true}
+	}
+	if v, plain, ok := actAfter(after); ok && !r.label && (v.is == target && r.is != source || plain && (r.is != target || r.weight <= 80 && isActing(v.word))) {
+		v.weight = max(v.weight, 84)
+		return v
 	}
 	if k > 0 && r.is == from && r.word == "by" && !strings.Contains(before, "ed by") && !strings.Contains(before, "sent by") {
 		return reading{is: target, weight: 70, word: "by"} // from a by b
@@ -210,6 +223,9 @@ func verbAfter(after string) (reading, bool) {
 		if strings.HasPrefix(t, v) {
 			return reading{is: target, weight: 85, word: v}, true
 		}
+	}
+	if w := ownVerb(t); w != "" {
+		return reading{is: target, weight: 84, word: w}, true
 	}
 	for _, v := range sourceVerbs {
 		if strings.HasPrefix(t, v) {

@@ -121,7 +121,7 @@ func (w *weighing) body() {
 		}
 		if isReferenceLine(l.text, l.hits) {
 			for _, h := range l.hits {
-				w.against(h, i, reading{is: reference, weight: 80, word: "reference"})
+				w.against(h, i, reading{is: reference, weight: 80, word: referenceLine})
 			}
 			continue
 		}
@@ -179,7 +179,7 @@ func (w *weighing) add(h hit, i int, r reading) {
 	c.forN++
 	c.forIt = stronger(c.forIt, r)
 	c.logged = c.logged || r.log
-	c.named = c.named || r.label && r.weight >= weightProse
+	c.named = c.named || (r.label || r.acts) && r.weight >= weightProse
 	if n := len(c.lines); n < 4096 && (n == 0 || c.lines[n-1] != i) {
 		c.lines = append(c.lines, i)
 	}
@@ -353,13 +353,17 @@ func isColumnWord(w string) bool {
 	return false
 }
 
+// referenceLine is the word of addresses in lines that only explain.
+const referenceLine = "reference"
+
 // isReferenceLine knows lines that explain and never accuse: whois answers,
 // traceroutes, nslookups.
 func isReferenceLine(t string, hits []hit) bool {
 	low := strings.ToLower(strings.TrimLeft(t[:min(len(t), 40)], " \t*#%"))
 	for _, p := range [...]string{"inetnum", "netrange", "cidr:", "route:", "route6:", "inet6num", "nserver", "nameserver", "server:\t", "name server", "% information related", "origin:", "network:ip-network", "traceroute to", "tracing route", "nameservers", "range:", "subnet:", "netblock:", "network range", "targeted range"} {
 		if strings.HasPrefix(low, p) {
-			return true
+			_, _, acts := actAfter(t[hits[len(hits)-1].full:])
+			return !acts // "Range: 192.0.2.0/24 is sending spam" accuses
 		}
 	}
 	if hits[0].port == 53 && t[hits[0].end] == '#' && strings.HasPrefix(low, "address") {
@@ -382,7 +386,7 @@ func isTraceHop(t string, hits []hit) bool {
 		return false
 	}
 	if strings.Contains(s, " ms") {
-		return true
+		return !strings.Contains(s, "bytes from")
 	}
 	h := hits[0]
 	return h.start > 0 && t[h.start-1] == '(' && strings.HasPrefix(t[h.full:], ")") && strings.TrimSpace(t[h.full+1:]) == ""
