@@ -151,7 +151,7 @@ func (r RouterConfig) WithDefaults() RouterConfig {
 		r.Contexts = []string{""}
 	}
 	if len(r.Tables) == 0 {
-		r.Tables = []string{"inetCidrRouteTable", "ipCidrRouteTable", "ipRouteTable"}
+		r.Tables = []string{"inetCidrRouteTable", "ipCidrRouteTable", "ipRouteTable", "ipForwardTable"}
 	}
 	setInt := func(v *int, def int) {
 		if *v == 0 {
@@ -212,7 +212,7 @@ func masked(key string, list []netip.Prefix, bad func(key, problem, write string
 
 // The names that a RouterConfig may hold.
 var (
-	routerTables = []string{"inetCidrRouteTable", "ipCidrRouteTable", "ipRouteTable"}
+	routerTables = []string{"inetCidrRouteTable", "ipCidrRouteTable", "ipRouteTable", "ipForwardTable"}
 	authNames    = []string{"", "MD5", "SHA", "SHA-224", "SHA-256", "SHA-384", "SHA-512"}
 	privNames    = []string{"", "DES", "AES", "AES-192", "AES-256", "AES-192C", "AES-256C"}
 )

@@ -112,6 +112,31 @@ func cidrKey(index oid) (key, error) {
 	return key{p, given(hop)}, nil
 }
 
+// forwardKey reads the index of ipForwardTable (RFC 1354): destination, protocol, policy and next hop. The mask is a column.
+func forwardKey(index oid) (key, error) {
+	if len(index) != 10 {
+		return key{}, fmt.Errorf("%w: %d parts, ipForwardTable has 10", errIndex, len(index))
+	}
+	dest, err := ipv4(index[:4])
+	if err != nil {
+		return key{}, err
+	}
+	hop, err := ipv4(index[6:])
+	if err != nil {
+		return key{}, err
+	}
+	return key{netip.PrefixFrom(dest, 32), given(hop)}, nil
+}
+
+// routeKey reads the index of ipRouteTable (RFC 1213), which is the destination. Mask and next hop are columns.
+func routeKey(index oid) (key, error) {
+	dest, err := ipv4(index)
+	if err != nil {
+		return key{}, err
+	}
+	return key{prefix: netip.PrefixFrom(dest, 32)}, nil
+}
+
 func ipv4(index oid) (netip.Addr, error) {
 	if len(index) != 4 {
 		return netip.Addr{}, fmt.Errorf("%w: %d parts for an IPv4 address", errIndex, len(index))

@@ -1,5 +1,5 @@
 // Package snmp reads routers' routing tables over SNMP: inetCidrRouteTable (RFC 4292),
-// ipCidrRouteTable (RFC 2096) or ipRouteTable (RFC 1213), whole or not at all. It only
+// ipCidrRouteTable (RFC 2096), ipRouteTable (RFC 1213) or ipForwardTable (RFC 1354), whole or not at all. It only
 // ever reads.
 package snmp
 
@@ -99,19 +99,30 @@ func (p *Poller) pollContext(ctx context.Context, c registry.RouterConfig, vrf s
 	return s, nil
 }
 
-// readFirst reads the first of the configured tables that the router shows. A table that
-// it shows but does not give whole ends the search: another one may hold less.
+// readFirst reads the first of the configured tables that the router shows. A table that it shows but does not give
+// whole ends the search: another one may hold less. One that is counted and gives no row at all (FRR's ipCidrRouteTable)
+// may be stood in for by a later one that its own count verifies and that has no fewer rows.
 func readFirst(ctx context.Context, a agent, c registry.RouterConfig) (table, []*row, string, error) {
+	var hollow error
+	counted := 0
 	for _, name := range c.Tables {
 		t := tables()[name]
 		r := reader{table: t, bounds: bounds{c.MaxRows, c.Repetitions, c.Pause.Std()}}
 		rows, verified, err := r.read(ctx, a, c.IgnoreCount)
-		if err != nil {
-			return t, nil, "", fmt.Errorf("%s: %w", name, err)
+		if empty := new(emptyError); errors.As(err, &empty) && hollow == nil {
+			hollow, counted = fmt.Errorf("%s: %w", name, err), empty.counted
+			continue
 		}
-		if len(rows) > 0 {
+		switch {
+		case hollow != nil && (err != nil || verified != registry.VerifiedByCount || len(rows) < counted): // proves nothing
+		case err != nil:
+			return t, nil, "", fmt.Errorf("%s: %w", name, err)
+		case len(rows) > 0:
 			return t, rows, verified, nil
 		}
+	}
+	if hollow != nil {
+		return table{}, nil, "", hollow
 	}
 	return table{}, nil, "", fmt.Errorf("%w: tried %v; check its SNMP views and the context", ErrNoTable, c.Tables)
 }

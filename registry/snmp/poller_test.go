@@ -255,6 +255,33 @@ func TestIgnoredCount(t *testing.T) {
 	}
 }
 
+// TestHollowTable: a table that is counted but has no row is replaced by one that is as long and counted itself, by none else.
+func TestHollowTable(t *testing.T) {
+	const rows = 20
+	forward := func(counted int) string {
+		var b strings.Builder
+		fmt.Fprintf(&b, "1.3.6.1.2.1.1.3.0|67|1000\n1.3.6.1.2.1.4.24.1.0|66|%d\n", rows)
+		for _, column := range []string{"2|64|255.255.255.0", "4|64|192.0.2.1", "5|2|2", "6|2|4", "7|2|13"} {
+			number, value, _ := strings.Cut(column, "|")
+			for i := range rows {
+				fmt.Fprintf(&b, "1.3.6.1.2.1.4.24.2.1.%s.10.0.%d.0.13.0.192.0.2.1|%s\n", number, i, value)
+			}
+		}
+		fmt.Fprintf(&b, "1.3.6.1.2.1.4.24.3.0|66|%d\n1.3.6.1.2.1.5.1.0|65|7\n", counted)
+		return b.String()
+	}
+	for counted, whole := range map[int]bool{rows - 1: true, rows: true, rows + 1: false} {
+		records, err := snmptest.ReadRecords(strings.NewReader(forward(counted)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		snaps, err := testPoller().Poll(context.Background(), router(start(t, snmptest.Options{Records: records})))
+		if whole && (err != nil || len(snaps[0].Routes) != rows || snaps[0].Table != "ipForwardTable") || !whole && !errors.Is(err, ErrIncomplete) {
+			t.Errorf("%d rows beside an empty table of %d: %d snapshots, error %v", rows, counted, len(snaps), err)
+		}
+	}
+}
+
 func TestFilters(t *testing.T) {
 	a := start(t, snmptest.Options{Records: inetRecords(t, 20, 10)})
 	for name, change := range map[string]func(*registry.RouterConfig){
@@ -346,6 +373,12 @@ func TestIndexes(t *testing.T) {
 		{"10.0.0.0.255.0.0.0.0.192.0.2.1", cidrKey, "10.0.0.0/8 192.0.2.1", false},
 		{"10.0.0.0.255.0.255.0.0.192.0.2.1", cidrKey, "", true},
 		{"10.0.0.0.255.0.0.0.0.192.0.2", cidrKey, "", true},
+		{"10.0.0.0.13.0.192.0.2.1", forwardKey, "10.0.0.0/32 192.0.2.1", false},
+		{"10.0.0.0.2.0.0.0.0.0", forwardKey, "10.0.0.0/32 invalid IP", false},
+		{"10.0.0.0.13.0.192.0.2.256", forwardKey, "", true},
+		{"10.0.0.0.13.0.192.0.2", forwardKey, "", true},
+		{"10.0.0.0", routeKey, "10.0.0.0/32 invalid IP", false},
+		{"10.0.0.0.0", routeKey, "", true},
 	}
 	for _, tt := range tests {
 		k, err := tt.read(mustOID(tt.index))
@@ -369,7 +402,7 @@ func FuzzIndex(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, read := range []func(oid) (key, error){inetKey, cidrKey} {
+		for _, read := range []func(oid) (key, error){inetKey, cidrKey, forwardKey, routeKey} {
 			if k, err := read(o); err == nil && (!k.prefix.IsValid() || k.prefix != k.prefix.Masked() || k.nextHop.IsValid() && k.nextHop.IsUnspecified()) {
 				t.Errorf("%s: %v via %v", s, k.prefix, k.nextHop)
 			}

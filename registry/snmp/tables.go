@@ -19,7 +19,16 @@ var ErrTooLarge = errors.New("snmp: the routing table is too large")
 // ErrNoTable means that a router shows none of the tables.
 var ErrNoTable = errors.New("snmp: the router shows no routing table")
 
-// table is one of the three MIB tables that hold routes.
+// An emptyError means that a table is counted but gives no row.
+type emptyError struct{ counted int }
+
+func (e *emptyError) Error() string {
+	return fmt.Sprintf("%v: 0 rows, but the router counts %d; if its count is known to be wrong, set ignore_count = true", ErrIncomplete, e.counted)
+}
+
+func (e *emptyError) Unwrap() error { return ErrIncomplete }
+
+// table is one of the MIB tables that hold routes.
 type table struct {
 	name  string
 	count string // object that holds the number of rows; "" if there is none
@@ -40,12 +49,16 @@ func tables() map[string]table {
 			ifIndex: 5, routeType: 6, proto: 7, key: cidrKey,
 			types: map[int]registry.RouteType{2: registry.TypeReject, 3: registry.TypeLocal, 4: registry.TypeRemote}},
 		"ipRouteTable": {name: "ipRouteTable", root: "1.3.6.1.2.1.4.21.1",
-			ifIndex: 2, nextHop: 7, routeType: 8, proto: 9, mask: 11,
+			ifIndex: 2, nextHop: 7, routeType: 8, proto: 9, mask: 11, key: routeKey,
+			types: map[int]registry.RouteType{2: typeInvalid, 3: registry.TypeLocal, 4: registry.TypeRemote}},
+		// The only table that FRR's own SNMP module fills.
+		"ipForwardTable": {name: "ipForwardTable", count: ".1.3.6.1.2.1.4.24.1.0", root: "1.3.6.1.2.1.4.24.2.1",
+			mask: 2, nextHop: 4, ifIndex: 5, routeType: 6, proto: 7, key: forwardKey,
 			types: map[int]registry.RouteType{2: typeInvalid, 3: registry.TypeLocal, 4: registry.TypeRemote}},
 	}
 }
 
-// typeInvalid marks rows of ipRouteTable that are no routes (RFC 1213, ipRouteType).
+// typeInvalid marks rows of the older tables that are no routes (RFC 1213, ipRouteType; RFC 1354, ipForwardType).
 const typeInvalid = registry.RouteType("invalid")
 
 // protocols are the names of IANAipRouteProtocol-MIB.
@@ -151,6 +164,8 @@ func (r *reader) verify(columns []*column, before, after int, ignoreCount bool) 
 	switch {
 	case ignoreCount || low < 0:
 		return "end of the table confirmed, all columns alike", nil
+	case n == 0 && low > 0:
+		return "", &emptyError{low}
 	case n < low:
 		return "", fmt.Errorf("%w: %d rows, but the router counts %d; if its count is known to be wrong, set ignore_count = true",
 			ErrIncomplete, n, low)
@@ -183,15 +198,7 @@ func (r *reader) set(index oid, v gosnmp.SnmpPDU, set func(*row, gosnmp.SnmpPDU)
 	name := index.String()
 	w := r.rows[name]
 	if w == nil {
-		var k key
-		var err error
-		if r.table.key != nil {
-			k, err = r.table.key(index)
-		} else {
-			var dest netip.Addr
-			dest, err = ipv4(index)
-			k.prefix = netip.PrefixFrom(dest, 32)
-		}
+		k, err := r.table.key(index)
 		if errors.Is(err, errNoRoute) {
 			r.odd++
 			return nil
@@ -233,7 +240,7 @@ func setAddr(into *netip.Addr, v gosnmp.SnmpPDU) error {
 	return nil
 }
 
-// complete finishes rows of ipRouteTable, whose mask is a column: rows that lack it or
+// complete finishes rows of the tables whose mask is a column: rows that lack it or
 // the next hop changed during the walk.
 func (t table) complete(w *row) (ok bool, err error) {
 	if t.mask == 0 {
