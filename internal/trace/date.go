@@ -82,9 +82,9 @@ type dateReader struct {
 // read takes the parts one after the other until something else begins.
 func (r *dateReader) read() {
 	s := r.s
-	for i := 0; i < len(s); {
+	for i := foreignWeekday(s); i < len(s); {
 		switch c := s[i]; {
-		case isSpace(c) || c == ',' || c == '.' || c == '_':
+		case isSpace(c) || c == ',' || c == '.' || c == '_' || c == '"':
 			r.d.hasComma = r.d.hasComma || c == ','
 			i++
 		case c == '(':
@@ -120,14 +120,28 @@ func (r *dateReader) comment(i int) int {
 		}
 	}
 	text := trimSpace(r.s[i+1 : max(i+1, min(j, len(r.s)))])
-	if strings.ContainsAny(text, "<@=") { // a remark, such as (envelope-from <x>)
+	if !zoneText(text) { // a remark, such as (envelope-from <x>)
 		return len(r.s)
 	}
-	if r.d.ZoneName == "" && text != "" && r.hour >= 0 && text[0] != '(' && len(text) < 40 {
+	if r.d.ZoneName == "" && r.hour >= 0 {
 		r.d.ZoneName = text
 		r.end = min(j+1, len(r.s))
 	}
 	return j + 1
+}
+
+// zoneText tells whether a comment behind a date can name a zone, in whatever
+// language: "CEST", "GMT+08:00", "Mitteleuropäische Sommerzeit".
+func zoneText(c string) bool {
+	if c == "" || len(c) >= 40 || isRemark(c) {
+		return false
+	}
+	for i := 0; i < len(c); i++ {
+		if b := c[i]; !isAlpha(b) && !isDigit(b) && b < 0x80 && strings.IndexByte(" +-:./_", b) < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // number takes a time of day, an ISO date, or a lone number.
@@ -140,8 +154,8 @@ func (r *dateReader) number(i int) int {
 		}
 		j++
 	}
-	if j < len(s) && s[j] == ':' && r.hour < 0 {
-		return r.clock(i)
+	if j < len(s) && r.hour < 0 && (s[j] == ':' || s[j] == '.' && r.dotted(i, j)) {
+		return r.clock(i, s[j])
 	}
 	if j-i == 4 && j+1 < len(s) && (s[j] == '-' || s[j] == '/') && isDigit(s[j+1]) && r.year < 0 && r.month < 0 {
 		return r.iso(j, n)
@@ -200,8 +214,17 @@ func fullYear(n, digits int) int {
 	return n
 }
 
-// clock takes h:mm, h:mm:ss and h:mm:ss.frac.
-func (r *dateReader) clock(i int) int {
+// dotted tells whether s[i:j], before a dot, begins a time of day: 10.11.12
+// behind day, month and year.
+func (r *dateReader) dotted(i, j int) bool {
+	s := r.s
+	return j-i <= 2 && r.day >= 0 && r.month >= 0 && r.year >= 0 &&
+		j+5 < len(s) && isDigit(s[j+1]) && isDigit(s[j+2]) && s[j+3] == '.' && isDigit(s[j+4]) && isDigit(s[j+5])
+}
+
+// clock takes h:mm, h:mm:ss and h:mm:ss.frac, whose parts sep divides. QUIRK:
+// RFC 5322 §3.3 allows no space within a time; damaged headers have "10: 11:12".
+func (r *dateReader) clock(i int, sep byte) int {
 	s := r.s
 	var v [3]int
 	n := 0
@@ -214,12 +237,20 @@ func (r *dateReader) clock(i int) int {
 		if digits == 0 || digits > 2 {
 			r.broken = true
 		}
-		if n == 2 || i+1 >= len(s) || s[i] != ':' || !isDigit(s[i+1]) {
+		if n == 2 || i+1 >= len(s) || s[i] != sep {
 			break
 		}
-		i++
+		next := i + 1
+		if s[next] == ' ' && next+1 < len(s) {
+			next++
+		}
+		if !isDigit(s[next]) {
+			break
+		}
+		i = next
 		n++
 	}
+	r.broken = r.broken || n == 0 // an hour alone
 	if i+1 < len(s) && s[i] == '.' && isDigit(s[i+1]) {
 		i++
 		for scale := 100000000; i < len(s) && isDigit(s[i]); i++ {
@@ -316,7 +347,7 @@ func (r *dateReader) name(i int) (int, bool) {
 			j++
 		}
 	case r.hour < 0:
-		return i, false
+		return r.foreignMonth(i)
 	case equalFold(w, "am"):
 		r.am = true
 	case equalFold(w, "pm"):
@@ -342,10 +373,18 @@ func (r *dateReader) zone(i, j int, w string) (int, bool) {
 		r.d.ZoneName = w
 	}
 	r.end = j
-	if !r.signed && j < len(r.s) && (r.s[j] == '+' || r.s[j] == '-') && (equalFold(w, "gmt") || equalFold(w, "utc")) {
-		next, ok := r.offset(j)
-		r.d.ZoneName = ""
-		return next, ok
+	if !r.signed && j < len(r.s) && (r.s[j] == '+' || r.s[j] == '-') {
+		if equalFold(w, "gmt") || equalFold(w, "utc") {
+			next, ok := r.offset(j)
+			r.d.ZoneName = ""
+			return next, ok
+		}
+		j = posixRule(r.s, j)
+		r.end = j
+	}
+	if k := summerTime(r.s, j); k > j && len(z) > 1 { // MET DST
+		z, j = z[len(z)-1:], k
+		r.end = k
 	}
 	if !r.d.HasZone && len(z) == 1 {
 		r.d.Offset, r.d.HasZone = z[0]*60, true
@@ -422,110 +461,4 @@ func daysFrom1970(year, month, day int) int64 {
 		m += 12
 	}
 	return 365*y + y/4 - y/100 + y/400 + (153*(m-3)+2)/5 + int64(day) - 1 - 719468
-}
-
-// weekday returns the day that a word of three letters or a full name says, or -1.
-func weekday(w string) int {
-	if len(w) < 3 {
-		return -1
-	}
-	if w[0] >= 0x80 {
-		for _, c := range chineseWeekdays {
-			if strings.HasPrefix(w, c.text) {
-				return c.n
-			}
-		}
-		return -1
-	}
-	i := -1
-	switch letters3(w) {
-	case 's'<<16 | 'u'<<8 | 'n':
-		i = 0
-	case 'm'<<16 | 'o'<<8 | 'n':
-		i = 1
-	case 't'<<16 | 'u'<<8 | 'e':
-		i = 2
-	case 'w'<<16 | 'e'<<8 | 'd':
-		i = 3
-	case 't'<<16 | 'h'<<8 | 'u':
-		i = 4
-	case 'f'<<16 | 'r'<<8 | 'i':
-		i = 5
-	case 's'<<16 | 'a'<<8 | 't':
-		i = 6
-	}
-	if i < 0 || len(w) > 3 && !begins(w, weekdayNames[i]) {
-		return -1
-	}
-	return i
-}
-
-// letters3 packs the first three letters of w, in lower case.
-func letters3(w string) uint32 {
-	return uint32(w[0]|0x20)<<16 | uint32(w[1]|0x20)<<8 | uint32(w[2]|0x20)
-}
-
-// begins tells whether w is the beginning of name, which is in lower case.
-func begins(w, name string) bool {
-	return len(w) <= len(name) && equalFold(w, name[:len(w)])
-}
-
-// monthOf returns the month that a word says, or 0.
-func monthOf(w string) int {
-	if len(w) < 3 {
-		return 0
-	}
-	m := 0
-	switch letters3(w) {
-	case 'j'<<16 | 'a'<<8 | 'n':
-		m = 1
-	case 'f'<<16 | 'e'<<8 | 'b':
-		m = 2
-	case 'm'<<16 | 'a'<<8 | 'r':
-		m = 3
-	case 'a'<<16 | 'p'<<8 | 'r':
-		m = 4
-	case 'm'<<16 | 'a'<<8 | 'y':
-		m = 5
-	case 'j'<<16 | 'u'<<8 | 'n':
-		m = 6
-	case 'j'<<16 | 'u'<<8 | 'l':
-		m = 7
-	case 'a'<<16 | 'u'<<8 | 'g':
-		m = 8
-	case 's'<<16 | 'e'<<8 | 'p':
-		m = 9
-	case 'o'<<16 | 'c'<<8 | 't':
-		m = 10
-	case 'n'<<16 | 'o'<<8 | 'v':
-		m = 11
-	case 'd'<<16 | 'e'<<8 | 'c':
-		m = 12
-	}
-	if m == 0 || len(w) > 3 && !begins(w, monthNames[m-1]) {
-		return 0
-	}
-	return m
-}
-
-var weekdayNames = [...]string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}
-
-var monthNames = [...]string{"january", "february", "march", "april", "may", "june", "july", "august",
-	"september", "october", "november", "december"}
-
-// A numeral is a Chinese word and its number. Longer words stand first.
-type numeral struct {
-	text string
-	n    int
-}
-
-var chineseWeekdays = [...]numeral{
-	{"星期日", 0}, {"星期天", 0}, {"星期一", 1}, {"星期二", 2}, {"星期三", 3}, {"星期四", 4}, {"星期五", 5}, {"星期六", 6},
-	{"周日", 0}, {"周一", 1}, {"周二", 2}, {"周三", 3}, {"周四", 4}, {"周五", 5}, {"周六", 6},
-	{"週日", 0}, {"週一", 1}, {"週二", 2}, {"週三", 3}, {"週四", 4}, {"週五", 5}, {"週六", 6},
-}
-
-var chineseMonths = [...]numeral{
-	{"十二月", 12}, {"十一月", 11}, {"十月", 10}, {"一月", 1}, {"二月", 2}, {"三月", 3}, {"四月", 4}, {"五月", 5},
-	{"六月", 6}, {"七月", 7}, {"八月", 8}, {"九月", 9},
 }

@@ -20,6 +20,11 @@ func dialectOf(l *line, h *Hop, p *peer) string {
 	if d := byWith(l); d != "" {
 		return d
 	}
+	if h.By == "" {
+		if d := byLoneComment(l); d != "" {
+			return d
+		}
+	}
 	if d := byHost(l, h); d != "" {
 		return d
 	}
@@ -42,7 +47,7 @@ func bySoftware(c string) string {
 		return ""
 	}
 	for _, s := range signatures[k-'a'] {
-		if hasFoldPrefix(c, s.prefix) {
+		if hasFoldPrefix(c, s.prefix) && !nameAndAddress(c) { // a host may be called zimbra.example.com
 			return s.dialect
 		}
 	}
@@ -51,6 +56,24 @@ func bySoftware(c string) string {
 	}
 	if i := indexFold(c, "/exim"); i >= 0 {
 		return "exim"
+	}
+	return ""
+}
+
+// byLoneComment knows the software from a comment where no "by" stands before it.
+func byLoneComment(l *line) string {
+	for _, kw := range [...]keyword{kwHead, kwFrom} {
+		for _, x := range l.clauses[kw].pieces() {
+			if !x.comment {
+				continue
+			}
+			if d := bySoftware(x.text); d != "" {
+				return d
+			}
+			if hasFoldPrefix(x.text, "no client certificate ") || hasFoldPrefix(x.text, "client did not present ") {
+				return "postfix"
+			}
+		}
 	}
 	return ""
 }
@@ -97,13 +120,18 @@ func byWith(l *line) string {
 			return d
 		}
 	}
-	return byVia(l.clauses[kwVia].word())
+	via := &l.clauses[kwVia]
+	if d := bySoftware(via.comment(0)); d != "" {
+		return d
+	}
+	return byVia(via.word())
 }
 
 // protocolWords are words behind "with" that only one dialect writes.
 var protocolWords = []signature{
 	{"mapi", "exchange"}, {"mailenable", "mailenable"}, {"internet", "exchange5"}, {"nnfmp", "yahoo"}, {"ecartis", "list"}, {"ecstream", "ecelerity"},
-	{"thrift", "facebook"}, {"httprest", "google"}, {"cmsmtp", "cloudmark"}, {"spamassassin", "spamd"},
+	{"thrift", "facebook"}, {"httprest", "google"}, {"cmsmtp", "cloudmark"}, {"comcast", "cloudmark"}, {"bizsmtp", "cloudmark"}, {"spamassassin", "spamd"},
+	{"hmailserver", "hmailserver"}, {"interscan", "interscan"}, {"mailmarshal", "mailmarshal"}, {"netiq", "mailmarshal"},
 }
 
 // byProtocolWord knows one word behind "with"; next is the word behind it.
@@ -184,6 +212,8 @@ func byHost(l *line, h *Hop) string {
 		return "mailgun"
 	case underDomain(by, "zohomail.com") || underDomain(by, "zoho.com"):
 		return "zoho"
+	case underDomain(by, "pphosted.com") || underDomain(by, "ppe-hosted.com"):
+		return "proofpoint"
 	}
 	return ""
 }
@@ -221,7 +251,7 @@ func byShape(l *line, h *Hop, p *peer) string {
 		return "lmtp"
 	case from.seen && from.n > 0 && hasFoldPrefix(from.comment(0), "mailfrom:"):
 		return "aliyun"
-	case from.n > 1 && from.p[1].comment && hasFoldPrefix(from.p[1].text, "squirrelmail"):
+	case from.n > 1 && (hasFoldPrefix(from.comment(0), "squirrelmail") || hasFoldPrefix(from.comment(1), "squirrelmail")):
 		return "squirrelmail"
 	case p.mapped:
 		return "courier"

@@ -55,19 +55,7 @@ func (p *peer) setName(w string) {
 		return
 	}
 	if w != "" && w[0] == '[' {
-		end := strings.IndexByte(w, ']')
-		if end < 0 {
-			end = len(w)
-		}
-		inner := w[1:end]
-		if a, ok := parseAddr(inner); ok {
-			p.name, p.nameIP = inner, a
-			if end+2 < len(w) && w[end+1] == ':' {
-				p.port = parsePort(w[end+2:])
-			}
-			return
-		}
-		p.name = inner
+		p.setLiteral(w)
 		return
 	}
 	p.name = trimOuter(w)
@@ -77,6 +65,25 @@ func (p *peer) setName(w string) {
 		return
 	} else if a, port, ok := addrPort(p.name); ok {
 		p.nameIP, p.port = a, port
+	}
+}
+
+// setLiteral takes [192.0.2.1], [192.0.2.1]:25 and [192.0.2.1:25] behind "from".
+func (p *peer) setLiteral(w string) {
+	end := strings.IndexByte(w, ']')
+	if end < 0 {
+		end = len(w)
+	}
+	p.name = w[1:end]
+	if a, ok := parseAddr(p.name); ok {
+		p.nameIP = a
+		if end+2 < len(w) && w[end+1] == ':' {
+			p.port = parsePort(w[end+2:])
+		}
+		return
+	}
+	if a, port, ok := addrPort(p.name); ok {
+		p.name, p.nameIP, p.port = p.name[:strings.IndexByte(p.name, ':')], a, port
 	}
 }
 
@@ -126,7 +133,9 @@ func (p *peer) comment(c string) {
 		default:
 			n++
 			if i := strings.IndexByte(w, '['); i > 0 {
-				p.account(w[:i], &first)
+				if !p.marker(w[:i]) {
+					p.account(w[:i], &first)
+				}
 				p.bracket(w[i:])
 				continue
 			}
@@ -216,9 +225,13 @@ func notAboutPeer(c string) bool {
 func isRemark(c string) bool {
 	switch c[0] | 0x20 {
 	case 'u':
-		return says(c, "using") || says(c, "uid")
+		return says(c, "using") || says(c, "uid") || hasFoldPrefix(c, "user=") || hasFoldPrefix(c, "unknown:")
 	case 'n':
-		return says(c, "no client") || says(c, "not verified")
+		return says(c, "no client") || says(c, "nje origin")
+	case 'i':
+		return hasFoldPrefix(c, "ident: ")
+	case 'p':
+		return says(c, "proxying")
 	case 'c':
 		return says(c, "client") || says(c, "cipher")
 	case 'a':
@@ -234,7 +247,12 @@ func isRemark(c string) bool {
 	case 's':
 		return says(c, "squirrelmail") || says(c, "smtp-auth") || says(c, "sasl") || says(c, "ssl") || hasFoldPrefix(c, "sslv")
 	}
-	return false
+	return isEncrypted(c)
+}
+
+// isEncrypted knows "ECDHE-RSA-AES256-GCM-SHA384 encrypted".
+func isEncrypted(c string) bool {
+	return len(c) > 12 && c[len(c)-1]|0x20 == 'd' && equalFold(c[len(c)-10:], " encrypted")
 }
 
 // says tells whether c begins with the word, which is in lower case, and the
@@ -338,7 +356,7 @@ func (p *peer) marker(w string) bool {
 	switch w[0] | 0x20 {
 	case 'u':
 		switch {
-		case equalFold(w, "unknown"):
+		case equalFold(w, "unknown") || equalFold(w, "unknownhost"):
 			p.state = RDNSNone
 			return true
 		case equalFold(w, "unverified"):
@@ -368,8 +386,12 @@ func (p *peer) marker(w string) bool {
 	case 'f':
 		return equalFold(w, "failed") || equalFold(w, "fail")
 	case 'n':
-		if equalFold(w, "nodnsquery") {
+		switch {
+		case equalFold(w, "nodnsquery"):
 			p.state = RDNSUnknown
+			return true
+		case equalFold(w, "not"): // MailMarshal: Not Verified[192.0.2.1]
+			p.forged = true
 			return true
 		}
 	case 'l':

@@ -68,18 +68,6 @@ func mailboxProtocol(w string) string {
 	return ""
 }
 
-// beginsDate tells whether a word is a weekday, as a date begins with it.
-func beginsDate(w string) bool {
-	w = strings.TrimSuffix(w, ",")
-	switch len(w) {
-	case 3:
-		return weekday(w) >= 0
-	case 6, 9: // 周日, 星期日
-		return weekday(w) >= 0 && w[0] >= 0x80
-	}
-	return false
-}
-
 // readRemarks takes what comments and words say beside the clauses: TLS, login,
 // envelope sender.
 func (h *Hop) readRemarks(l *line, p *peer) {
@@ -89,9 +77,12 @@ func (h *Hop) readRemarks(l *line, p *peer) {
 	for kw := range l.clauses {
 		c := &l.clauses[kw]
 		for i := 0; i < c.n; i++ {
-			if c.p[i].comment {
-				h.remark(c.p[i].text)
-			} else if kw == int(kwWith) && h.TLS == "" {
+			switch w := c.p[i].text; {
+			case c.p[i].comment:
+				h.remark(w)
+			case w[0] == 'u' && kw > int(kwFrom) && hasFoldPrefix(w, "user="): // OpenSMTPD
+				h.setAuth(w[5:])
+			case h.TLS == "" && (kw == int(kwWith) || kw == int(kwBy) && c.n > 3):
 				h.wordTLS(c, i)
 			}
 		}
@@ -100,14 +91,24 @@ func (h *Hop) readRemarks(l *line, p *peer) {
 
 // remark reads one comment.
 func (h *Hop) remark(c string) {
-	if len(c) < 4 || !isRemark(c) || nameAndAddress(c) {
+	if len(c) < 3 || !isRemark(c) || nameAndAddress(c) {
 		return
+	}
+	if isEncrypted(c) {
+		h.setTLS(c[:len(c)-10])
 	}
 	switch c[0] | 0x20 {
 	case 'u':
-		if hasFoldPrefix(c, "using tls") || hasFoldPrefix(c, "using ssl") {
+		switch {
+		case hasFoldPrefix(c, "using tls") || hasFoldPrefix(c, "using ssl"):
 			h.setTLS(beforeNote(c[6:]))
+		case hasFoldPrefix(c, "user="): // sendmail's (user=anna mech=LOGIN bits=0)
+			h.setAuth(firstPart(c[5:]))
+		case hasFoldPrefix(c, "unknown:"): // Exim, where GnuTLS names no version
+			h.setTLS(c)
 		}
+	case 'i':
+		h.courierRemark(c)
 	case 'v':
 		if hasFoldPrefix(c, "version=") {
 			h.setTLS(trimSpace(c))
@@ -115,8 +116,11 @@ func (h *Hop) remark(c string) {
 	case 't':
 		h.tlsRemark(c)
 	case 'c':
-		if hasFoldPrefix(c, "cipher ") {
+		switch {
+		case hasFoldPrefix(c, "cipher "):
 			h.setTLS(c[7:])
+		case hasFoldPrefix(c, "cipher="):
+			h.setTLS(c)
 		}
 	case 's':
 		if hasFoldPrefix(c, "squirrelmail") {
@@ -124,7 +128,7 @@ func (h *Hop) remark(c string) {
 		} else if hasFoldPrefix(c, "ssl") {
 			h.setTLS(c)
 		} else if hasFoldPrefix(c, "smtp-auth") || hasFoldPrefix(c, "sasl") {
-			h.setAuth(c)
+			h.saslRemark(c)
 		}
 	case 'a':
 		if hasFoldPrefix(c, "auth:") {
@@ -168,7 +172,7 @@ func (h *Hop) tlsRemark(c string) {
 // "AES256-GCM-SHA384 encrypted SMTP".
 func (h *Hop) wordTLS(c *clause, i int) {
 	w := c.p[i].text
-	if i+1 == c.n && len(w) < 10 { // a lone protocol
+	if len(w) < 3 || i+1 == c.n && len(w) < 10 { // a lone protocol
 		return
 	}
 	next := ""
@@ -176,6 +180,8 @@ func (h *Hop) wordTLS(c *clause, i int) {
 		next = c.p[i+1].text
 	}
 	switch {
+	case equalFold(w, "tls") && equalFold(next, "secured"): // over TLS secured channel
+		h.setTLS(w)
 	case equalFold(w, "tls") && next != "":
 		h.setTLS(next)
 	case equalFold(next, "encrypted"):
@@ -221,22 +227,38 @@ func (h *Hop) authColon(c string) {
 	}
 }
 
-// authRemark reads "Authenticated sender: x", "authenticated user x" and
-// "authenticated bits=0".
+// authRemark reads "Authenticated sender: x", "authenticated user x",
+// "authenticated as x", "Authenticated-User:x" and "authenticated bits=0".
 func (h *Hop) authRemark(c string) {
-	if i := indexFold(c, "sender:"); i > 0 {
-		h.setAuth(c[i+7:])
-		return
-	}
-	if i := indexFold(c, "user "); i > 0 {
-		h.setAuth(c[i+5:])
-		return
-	}
-	if i := indexFold(c, "as:"); i > 0 {
-		h.setAuth(c[i+3:])
-		return
+	for _, word := range [...]string{"sender:", "user ", "as:", " as ", "-user:"} {
+		if i := indexFold(c, word); i > 0 {
+			h.setAuth(c[i+len(word):])
+			return
+		}
 	}
 	h.setAuth("authenticated")
+}
+
+// saslRemark reads "SMTP-AUTH username x, mechanism y" and its like.
+func (h *Hop) saslRemark(c string) {
+	if i := indexFold(c, "username "); i > 0 {
+		c, _, _ = strings.Cut(c[i+len("username "):], ",")
+	}
+	h.setAuth(c)
+}
+
+// courierRemark reads "IDENT: name, AUTH: METHOD account, TLS: version, bits, cipher".
+func (h *Hop) courierRemark(c string) {
+	ident, rest, _ := strings.Cut(c[len("ident: "):], ", ")
+	if h.Ident == "" {
+		h.Ident = trimSpace(ident)
+	}
+	switch {
+	case hasFoldPrefix(rest, "auth:"):
+		h.authColon(rest)
+	case hasFoldPrefix(rest, "tls:"):
+		h.setTLS(rest[4:])
+	}
 }
 
 // setSender takes the envelope sender from "<x>", "=<x>", " x, uid 1" and the like.
@@ -261,7 +283,7 @@ func (h *Hop) skip(l *line, p *peer) Skip {
 		return SkipFilter
 	case isLocalProtocol(h.With) || p.local && !h.IP.IsValid() || h.Dialect == "smtpsvc" && l.hasWord(kwFrom, "pickup"):
 		return SkipLocal
-	case hasFoldPrefix(head, "qmail ") || hasFoldPrefix(head, "ofmipd") || hasFoldPrefix(head, "nullmailer"):
+	case head != "" && (indexFold(head, " invoked") > 0 || hasFoldPrefix(head, "ofmipd") || hasFoldPrefix(head, "haraka")):
 		return SkipLocal
 	case hasFoldPrefix(h.With, "lmtp") && !h.IP.IsValid():
 		return SkipLocal

@@ -58,7 +58,7 @@ var Providers = []Provider{
 	},
 	{
 		Name: "yahoo",
-		Domains: []string{"yahoo.com", "yahoo.co.jp", "yahoodns.net", "yahoo.net", "ymail.com", "rocketmail.com", "aol.com", "aim.com", "aol.net", "oath.com",
+		Domains: []string{"yahoo.com", "yahoo.co.jp", "yahoodns.net", "yahoo.net", "yahoogroups.com", "ymail.com", "rocketmail.com", "aol.com", "aim.com", "aol.net", "oath.com",
 			"yahoo.co.uk", "yahoo.co.in", "yahoo.fr", "yahoo.de", "yahoo.it", "yahoo.es"},
 		Networks: prefixes("66.163.160.0/19", "66.196.64.0/18", "66.218.64.0/19", "67.195.0.0/16", "68.142.192.0/18", "68.180.128.0/17", "72.30.0.0/16", "74.6.0.0/16",
 			"76.13.0.0/16", "77.238.176.0/20", "87.248.96.0/19", "98.136.0.0/14", "106.10.128.0/17", "119.160.244.0/22", "124.108.64.0/18", "188.125.64.0/19", "203.188.192.0/20",

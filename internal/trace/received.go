@@ -242,7 +242,7 @@ func (h *Hop) settle(p *peer) {
 		h.Ident = p.name
 	}
 	h.HELO = strings.TrimSuffix(h.HELO, ".")
-	h.literal, _ = parseAddr(h.HELO)
+	h.literal, _ = parseAddr(strings.Trim(h.HELO, "?")) // qmail writes ? for brackets
 }
 
 // nameAsRDNS reads the name where the HELO stands apart: it is the peer's rDNS,

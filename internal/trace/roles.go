@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"net/netip"
 	"strings"
 )
 
@@ -32,7 +33,8 @@ func (r *Result) roles(*facts) {
 func isWebProtocol(with string) bool { return with == "HTTP" || with == "HTTPS" }
 
 // sources lists who had a part in the mail: the origin with its role, and whom
-// the line below it names.
+// the lines below it name: the sender, or behind a relay or forwarder a list and
+// who wrote to it.
 func (r *Result) sources(c *facts) {
 	if r.Origin == nil {
 		return
@@ -41,7 +43,7 @@ func (r *Result) sources(c *facts) {
 	role := SourceInjector
 	below := r.below(o.Hop)
 	switch {
-	case r.isList(c):
+	case r.isList(c, o.Hop):
 		role = SourceList
 	case r.isForwarder(c):
 		role = SourceForwarder
@@ -49,12 +51,25 @@ func (r *Result) sources(c *facts) {
 		role = SourceRelay
 	}
 	r.Sources = append(r.Sources, Source{IP: o.IP, Hop: o.Hop, Role: role, Ours: c.ours(o.IP), Proven: true})
-	if role == SourceInjector || below < 0 {
+	if role == SourceInjector {
 		return
 	}
-	if i := r.senderHop(o, below); i >= 0 {
+	for peer := o.IP; below >= 0; {
+		i := r.senderHop(peer, below)
+		if i < 0 {
+			return
+		}
 		h := &r.Hops[i]
-		r.Sources = append(r.Sources, Source{IP: h.IP, Hop: i, Role: SourceSender, Ours: c.ours(h.IP)})
+		behind := Source{IP: h.IP, Hop: i, Role: SourceSender, Ours: c.ours(h.IP)}
+		below = r.below(i)
+		if role != SourceList && below >= 0 && r.isList(c, i) {
+			role, behind.Role = SourceList, SourceList
+		}
+		r.Sources = append(r.Sources, behind)
+		if behind.Role == SourceSender {
+			return
+		}
+		peer = h.IP
 	}
 }
 
@@ -75,12 +90,12 @@ func (r *Result) relayed(i, j int) bool {
 	return sameHost(n.By, h.HELO) || sameHost(n.By, h.RDNS) || n.ByIP.IsValid() && n.ByIP == h.IP
 }
 
-// senderHop returns the line that names whom the relay had the mail from: the
-// first one whose peer is public and not the relay itself.
-func (r *Result) senderHop(o *Origin, from int) int {
+// senderHop returns the line that names whom a host had the mail from: the
+// first one whose peer is public and not the host itself.
+func (r *Result) senderHop(host netip.Addr, from int) int {
 	for j := from; j < len(r.Hops); j++ {
 		h := &r.Hops[j]
-		if h.Skip != SkipNone || !h.IP.IsValid() || h.IP == o.IP || h.IP.IsLoopback() {
+		if h.Skip != SkipNone || !h.IP.IsValid() || h.IP == host || h.IP.IsLoopback() {
 			continue
 		}
 		if public(h.IP) && !r.innerHop(j) {
@@ -101,16 +116,52 @@ func (r *Result) innerHop(j int) bool {
 	return next >= 0 && sameOrg(r.Hops[next].By, h.By) && r.relayed(j, next)
 }
 
-// isList tells whether the origin is a mailing list's host.
-func (r *Result) isList(c *facts) bool {
+// isList tells whether the peer of line hop is a mailing list's host: list fields
+// (RFC 2369, RFC 2919) name its organisation, or the bounces go there, or its
+// own lines say that the mail was for the list.
+func (r *Result) isList(c *facts, hop int) bool {
 	if c.list == "" {
 		return false
 	}
-	if sameOrg(r.Origin.RDNS, c.list) || sameOrg(r.Origin.HELO, c.list) {
+	o := &r.Hops[hop]
+	at := func(domain string) bool { return sameOrg(o.RDNS, domain) || sameOrg(o.HELO, domain) }
+	if at(c.list) {
 		return true
 	}
-	bounce := c.h.Get("Return-Path")
-	return strings.Contains(bounce, "bounce") && (sameOrg(domainOf(bounce), r.Origin.RDNS) || sameOrg(domainOf(bounce), r.Origin.HELO))
+	bounces := ""
+	for _, addr := range []string{c.h.Get("Return-Path"), o.EnvelopeFrom, c.h.Get("Sender"), c.h.Get("Errors-To")} {
+		if addr = strings.Trim(addr, "<> "); bounceBox(addr) {
+			if at(domainOf(addr)) {
+				return true
+			}
+			bounces = domainOf(addr)
+		}
+	}
+	for i := hop + 1; i < len(r.Hops); i++ {
+		h := &r.Hops[i]
+		if h.By != "" && !sameHost(h.By, o.HELO) && !sameHost(h.By, o.RDNS) {
+			return false
+		}
+		if to := domainOf(h.For); to != "" && (sameOrg(to, c.list) || sameOrg(to, bounces)) {
+			return true
+		}
+	}
+	return false
+}
+
+// bounceBox knows the mailboxes to which list managers let mail bounce.
+func bounceBox(addr string) bool {
+	i := strings.LastIndexByte(addr, '@')
+	if i <= 0 {
+		return false
+	}
+	local := strings.ToLower(addr[:i])
+	for _, s := range []string{"bounce", "-admin", "-owner", "-request", "-return-", "owner-", "sentto-", "listmaster", "listserv"} {
+		if strings.Contains(local, s) {
+			return true
+		}
+	}
+	return false
 }
 
 // isForwarder tells whether the origin passed on what was addressed to a mailbox
@@ -142,7 +193,28 @@ func (r *Result) isForwarder(c *facts) bool {
 			return true
 		}
 	}
-	return at(domainOf(addressIn(c.h.Get("Resent-From")))) || at(domainOf(addressIn(c.h.Get("X-Forwarded-For"))))
+	return at(domainOf(addressIn(c.h.Get("Resent-From")))) || at(domainOf(addressIn(c.h.Get("X-Forwarded-For")))) || r.readdressed()
+}
+
+// readdressed tells whether the origin's own line says that it took the mail in
+// for another mailbox than the one it handed it on to.
+func (r *Result) readdressed() bool {
+	o := r.Origin.Hop
+	below := r.below(o)
+	if below < 0 || !r.relayed(o, below) {
+		return false
+	}
+	to := r.Hops[o].For
+	for i := below; i < len(r.Hops) && to != ""; i++ {
+		h := &r.Hops[i]
+		if h.By != "" && !sameHost(h.By, r.Hops[below].By) {
+			return false
+		}
+		if h.For != "" {
+			return strings.IndexByte(h.For, '@') > 0 && !strings.EqualFold(h.For, to)
+		}
+	}
+	return false
 }
 
 // srs knows the rewritten senders of forwarders (Sender Rewriting Scheme).

@@ -30,6 +30,14 @@ func (c *clause) add(text string, comment bool) {
 	}
 }
 
+// addWord adds a word without the comma behind it.
+func (c *clause) addWord(w string) {
+	if n := len(w); n > 1 && w[n-1] == ',' {
+		w = w[:n-1]
+	}
+	c.add(w, false)
+}
+
 // pieces returns what the clause holds.
 func (c *clause) pieces() []piece { return c.p[:c.n] }
 
@@ -78,6 +86,7 @@ type line struct {
 	s       string
 	clauses [nKeywords]clause
 	semi    bool   // a semicolon was met
+	late    bool   // a clause was opened behind it
 	date    Date   // the last date behind a semicolon
 	dated   bool   // date is filled
 	raw     string // what stands behind a semicolon and is no date
@@ -134,7 +143,7 @@ func (l *line) reset() {
 	for i := range l.clauses {
 		l.clauses[i].n, l.clauses[i].seen = 0, false
 	}
-	l.semi, l.dated, l.flat, l.raw, l.dateAt = false, false, false, "", -1
+	l.semi, l.late, l.dated, l.flat, l.raw, l.dateAt = false, false, false, false, "", -1
 }
 
 // semicolon reads the date behind one, and returns where the line goes on.
@@ -211,7 +220,7 @@ func (l *line) word(i int) int {
 		}
 	case '"':
 		if end := closing(s, i, '"'); end > 0 {
-			return end
+			return wordRest(s, end) // "anna b"@example.net
 		}
 	}
 	return wordRest(s, i+1)
@@ -265,38 +274,41 @@ func wordRest(s string, i int) int {
 // take puts the word s[i:end] where it belongs and returns the clause that goes on.
 func (l *line) take(cur keyword, i, end int) keyword {
 	w := l.s[i:end]
-	if n := len(w); n > 8 && !l.semi && w[0] < 0x80 { // longer than any keyword or weekday
-		if w[n-1] == ',' {
-			w = w[:n-1]
+	if len(w) > longestKeyword && !l.semi && w[0] < 0x80 {
+		if l.dateAt < 0 && isoDate(w) {
+			l.dateAt = i
 		}
-		l.clauses[cur].add(w, false)
+		l.clauses[cur].addWord(w)
 		return cur
 	}
-	if l.semi && cur != kwFor { // behind a semicolon only "for" may follow the date
-		if equalFold(w, "for") && !l.clauses[kwFor].seen {
-			l.clauses[kwFor].seen = true
-			return kwFor
+	if l.semi && !isLateKeyword(w) { // behind a semicolon words count only in a clause that opened there
+		if l.late {
+			l.clauses[cur].addWord(w)
 		}
-		if !isKeyword(w) || cur == kwHead {
-			return cur
-		}
+		return cur
 	}
 	if next, ok := l.keyword(cur, w, end); ok {
 		l.clauses[next].seen = true
+		l.late = l.semi
 		return next
 	}
-	if l.dateAt < 0 && cur > kwFrom && cur != kwFor && l.clauses[cur].n > 0 && beginsDate(w) {
+	if l.semi && !l.late {
+		return cur
+	}
+	if l.dateAt < 0 && cur > kwFrom && l.clauses[cur].n > 0 && l.beginsDate(w, end) {
 		l.dateAt = i
 	}
-	if len(w) > 1 && w[len(w)-1] == ',' {
-		w = w[:len(w)-1]
-	}
-	l.clauses[cur].add(w, false)
+	l.clauses[cur].addWord(w)
 	return cur
 }
 
-func isKeyword(w string) bool {
-	return equalFold(w, "by") || equalFold(w, "with") || equalFold(w, "id")
+// longestKeyword is the length of "claiming" and of every weekday with its comma.
+const longestKeyword = 10
+
+// isLateKeyword knows the keywords that some write behind the date or behind a
+// semicolon of their own: Courier's id, SquirrelMail's by.
+func isLateKeyword(w string) bool {
+	return equalFold(w, "for") || equalFold(w, "by") || equalFold(w, "with") || equalFold(w, "id")
 }
 
 // letters4 packs up to four letters of w, in lower case, for a quick comparison.
@@ -346,10 +358,10 @@ func (l *line) keyword(cur keyword, w string, end int) (keyword, bool) {
 	case wordUID:
 		return kwUser, l.fresh(cur, kwUser) && cur != kwHead
 	case wordFrom:
-		if cur == kwHead && !l.clauses[kwFrom].seen {
-			return kwFrom, true
+		if nextByte(l.s, end) == '<' && cur > kwFrom {
+			return kwSender, l.fresh(cur, kwSender)
 		}
-		return kwSender, cur != kwFrom && nextByte(l.s, end) == '<' && l.fresh(cur, kwSender)
+		return kwFrom, !l.clauses[kwFrom].seen && (cur == kwHead || cur == kwBy) // smail: by x from y
 	case wordWith:
 		return kwWith, l.fresh(cur, kwWith)
 	}

@@ -52,16 +52,28 @@ func (w *walk) alternatives(e end) {
 		a := &w.hops[w.auth-1]
 		w.alts = append(w.alts, Alternative{IP: a.IP, Hop: w.auth - 1, Why: "logged in at " + w.recorder(a) + "; what is below may be its own words"})
 	}
-	if under(h.VerifiedRDNS(), filterHosts) == "" {
+	if name := h.VerifiedRDNS(); under(name, filterHosts) != "" {
+		w.behind(e.boundary, name, "handed to the filter of "+orgDomain(name)+", if that stands before the receiver")
 		return
 	}
-	for i := e.boundary + 1; i < len(w.hops); i++ {
+	// Some software looks no names up (Exchange, InterMail, post.office): the
+	// peer may be what it calls itself, one more host of the receiver.
+	if t, _ := w.host(h.HELO, netip.Addr{}); t != "" && h.RDNSState == RDNSUnknown && h.HELO != h.By {
+		w.behind(e.boundary, h.HELO, "handed to "+h.HELO+", if "+h.IP.String()+" is that host of the receiver, which "+w.recorder(h)+" did not look up")
+	}
+}
+
+// behind adds the first public peer that the lines of the named host below the
+// boundary give.
+func (w *walk) behind(boundary int, name, why string) {
+	peer := w.hops[boundary].IP
+	for i := boundary + 1; i < len(w.hops); i++ {
 		n := &w.hops[i]
-		if !sameHost(n.By, h.RDNS) {
+		if n.By != "" && !sameHost(n.By, name) {
 			return
 		}
-		if public(n.IP) && n.IP != h.IP && !sameHost(n.HELO, h.RDNS) {
-			w.alts = append(w.alts, Alternative{IP: n.IP, Hop: i, Why: "handed to the filter of " + orgDomain(h.RDNS) + ", if that stands before the receiver"})
+		if public(n.IP) && n.IP != peer && !sameHost(n.HELO, name) && !sameHost(n.VerifiedRDNS(), name) {
+			w.alts = append(w.alts, Alternative{IP: n.IP, Hop: i, Why: why})
 			return
 		}
 	}
@@ -234,7 +246,8 @@ const (
 	stepHidden               // the peer was not recorded
 	stepLocal                // there is no peer: the mail was on this host
 	stepInside               // the peer is on this host or has a private address
-	stepOurs                 // the peer is ours by address or verified name
+	stepOurs                 // the peer is in our networks
+	stepNamed                // the peer is trusted by its verified name
 	stepProvider             // the peer is in the networks of a trusted provider
 	stepNet                  // the peer is in a network that vouches for its lines
 	stepAuth                 // the peer had logged in
@@ -267,7 +280,7 @@ func (w *walk) judge(h *Hop) (step, string) {
 	}
 	if name := h.VerifiedRDNS(); name != "" {
 		if t, rule := w.host(name, netip.Addr{}); t != "" {
-			return stepOurs, "peer's verified name " + name + " (" + rule + ")"
+			return stepNamed, "peer's verified name " + name + " (" + rule + ")"
 		}
 	}
 	if !public(h.IP) {
@@ -310,7 +323,7 @@ func (w *walk) nameless(h *Hop) (step, string) {
 	}
 	if name := h.VerifiedRDNS(); name != "" && h.elided {
 		if t, rule := w.host(name, netip.Addr{}); t != "" {
-			return stepOurs, "peer's verified name " + name + " (" + rule + ")"
+			return stepNamed, "peer's verified name " + name + " (" + rule + ")"
 		}
 	}
 	return stepHidden, "the line of " + w.recorder(h) + " holds no address"
@@ -336,104 +349,6 @@ func (w *walk) inProvider(ip netip.Addr) bool {
 	return false
 }
 
-// next steps to the next older line if it is trusted, and says why.
-func (w *walk) next(s step) bool {
-	h, n := &w.hops[w.at], &w.hops[w.at+1]
-	t, rule := w.host(n.By, n.ByIP)
-	switch {
-	case t != "" && s == stepProvider && !followsOn(h, n):
-		return false
-	case t != "":
-	case n.By == "":
-		if s == stepAuth { // who wrote it cannot be told
-			w.doubt(h, n)
-			return false
-		}
-		t, rule = TrustTrusted, "written beside "+w.recorder(h)
-	case s == stepNet:
-		t, rule = TrustTrusted, "written by the peer of "+h.By+" in a trusted network"
-	case s == stepFetch:
-		w.learn(n.By)
-		t, rule = TrustTrusted, "host of the mailbox"
-	case (s == stepInside || s == stepLocal) && w.complaint && len(w.learned) == 0 && strings.IndexByte(n.By, '.') > 0 && !isAddress(n.By):
-		w.learn(n.By) // the receiver's inner hosts told no organisation
-		t, rule = TrustTrusted, "first host of the receiver with a name, "+n.By
-	case (s == stepInside || s == stepLocal) && w.beside(h, n):
-		t, rule = TrustTrusted, "inside, behind "+w.recorder(h)
-		w.adopt(n.By)
-	default:
-		return false
-	}
-	if s == stepAuth || s == stepOurs && !sameHost(n.By, h.RDNS) && n.ByIP != h.IP {
-		w.soft = true
-	}
-	w.at++
-	w.rule = rule
-	n.Trust = t
-	if n.By != "" {
-		w.writer = n.By
-	}
-	return true
-}
-
-// followsOn tells whether line n can be of the provider's host that line h saw:
-// where both print public addresses of one family, the peer of the one is the
-// writer of the other; else their names tell.
-func followsOn(h, n *Hop) bool {
-	if !public(n.ByIP) || n.ByIP.BitLen() != h.IP.BitLen() || n.ByIP == h.IP {
-		return true
-	}
-	return sameHost(n.By, h.HELO) && firstLabel(n.By) == firstLabel(h.HELO)
-}
-
-// doubt notes that line n may be of our host or of the client that had logged in.
-func (w *walk) doubt(h, n *Hop) {
-	if !public(n.IP) {
-		return
-	}
-	w.alts = append(w.alts,
-		Alternative{IP: h.IP, Hop: w.at, Why: "logged in at " + w.recorder(h) + ", and may have written what is below"},
-		Alternative{IP: n.IP, Hop: w.at + 1, Why: "named by a line that does not say who wrote it"})
-}
-
-// beside tells whether line n was written on the host of line h or behind it: by
-// "localhost", a private address, or the name that the inside peer bore.
-func (w *walk) beside(h, n *Hop) bool {
-	switch {
-	case equalFold(n.By, "localhost") || equalFold(n.By, "localhost.localdomain"):
-		return true
-	case n.ByIP.IsValid() && isAddress(n.By) && !public(n.ByIP):
-		return true
-	case n.ByIP.IsValid() && n.ByIP == h.IP:
-		return true
-	case strings.EqualFold(n.By, w.writer):
-		return true
-	}
-	if h.IP.IsValid() && !public(h.IP) || hasFoldPrefix(h.With, "lmtp") {
-		return sameHost(n.By, h.HELO) || sameHost(n.By, h.RDNS)
-	}
-	return false
-}
-
-// sameHost tells whether two names are of one host or organisation; a name
-// without a domain is one with the first label of the other.
-func sameHost(a, b string) bool {
-	if a == "" || b == "" {
-		return false
-	}
-	if strings.IndexByte(a, '.') < 0 || strings.IndexByte(b, '.') < 0 {
-		return strings.EqualFold(firstLabel(a), firstLabel(b))
-	}
-	return sameOrg(a, b)
-}
-
-func firstLabel(name string) string {
-	if i := strings.IndexByte(name, '.'); i >= 0 {
-		return name[:i]
-	}
-	return name
-}
-
 // deepest ends a walk that met no outside peer: the origin is then the deepest
 // recorded peer that is neither loopback nor ours by name.
 func (w *walk) deepest(why string) end {
@@ -446,7 +361,8 @@ func (w *walk) deepest(why string) end {
 		e.status, e.boundary = StatusTraced, i
 		e.why = "no outside peer; the deepest one recorded, by " + w.recorder(h)
 		if h.authenticated {
-			e.why = "authenticated at " + w.recorder(h) + "; no line below is trusted"
+			e.why = "logged in at " + w.recorder(h) + "; no line below is trusted"
+			e.fallback = i != w.at || !public(h.IP) // else its host recorded who logged in from where
 		}
 		return e
 	}
