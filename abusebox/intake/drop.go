@@ -129,12 +129,27 @@ func (d Drop) Empty(ctx context.Context, put func(context.Context, Mail) error) 
 	return taken, unread
 }
 
+// Count returns how many mails wait, and how many files were set aside.
+func (d Drop) Count() (waiting, aside int, err error) {
+	for sub, n := range map[string]*int{"new": &waiting, "bad": &aside} {
+		names, err := mailbox.Names(filepath.Join(d.dir, sub))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return 0, 0, fmt.Errorf("count drop folder: %w", err)
+		}
+		*n = len(names)
+	}
+	return waiting, aside, nil
+}
+
+// Aside is the folder of what was set aside.
+func (d Drop) Aside() string { return filepath.Join(d.dir, "bad") }
+
 // setAside keeps for a person what is no readable file: a pipe, a link, a giant.
 func (d Drop) setAside(name string) error {
-	if err := os.MkdirAll(filepath.Join(d.dir, "bad"), 0o770); err != nil {
+	if err := os.MkdirAll(d.Aside(), 0o770); err != nil {
 		return err
 	}
-	return os.Rename(filepath.Join(d.dir, "new", name), filepath.Join(d.dir, "bad", name))
+	return os.Rename(filepath.Join(d.dir, "new", name), filepath.Join(d.Aside(), name))
 }
 
 // read reads one file. Whoever may write into the folder may put anything there, so links are not followed, and what it

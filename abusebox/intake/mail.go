@@ -29,6 +29,7 @@ const (
 	SourceIMAP    Source = "imap"    // IMAP collection
 	SourceMilter  Source = "milter"  // a report of our own milter
 	SourceDesk    Source = "desk"    // our own word to the people of the desk
+	SourceSpool   Source = "spool"   // our own word in the place of a mail that the spool cannot give back
 )
 
 // An Envelope is what we know of a mail from its way in, not from its text.

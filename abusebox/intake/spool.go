@@ -98,7 +98,7 @@ func (s *Spool) Get(id ID) (Mail, error) {
 }
 
 // Scan calls fn for every mail from the ID on, in order, and returns the ID at which a later Scan goes on.
-// What is damaged is skipped and reported.
+// In the place of a mail that cannot be read any more fn gets one of ours that says so, of SourceSpool.
 func (s *Spool) Scan(ctx context.Context, from ID, fn func(ID, Mail) error) (ID, error) {
 	return s.log.Scan(ctx, from, s.each(fn))
 }
@@ -118,25 +118,60 @@ func (s *Spool) Changed() <-chan struct{} { return s.log.Changed() }
 
 func (s *Spool) each(fn func(ID, Mail) error) func(segment.Record) error {
 	return func(r segment.Record) error {
-		m, err := s.codec.decode(r.Head, r.Body)
+		m, err := s.read(r)
 		if err != nil {
-			s.metrics.events.Inc()
-			s.logger.Error("spool: a mail cannot be read", "mail", r.ID, "err", err)
-			return nil
+			s.metrics.unreadable.Inc()
+			s.logger.Error("spool: a mail cannot be read; a person is told", "mail", r.ID, "err", err)
+			m = unreadable(r.ID, err, s.now())
 		}
 		return fn(r.ID, m)
 	}
+}
+
+// read turns a record into the mail that it keeps.
+func (s *Spool) read(r segment.Record) (Mail, error) {
+	if r.Damaged > 0 {
+		return Mail{}, fmt.Errorf("%d bytes are damaged, and with them every mail that lay there", r.Damaged)
+	}
+	m, err := s.codec.decode(r.Head, r.Body)
+	if err == nil && sha256.Sum256(m.Message()) != m.SHA256 {
+		err = errors.New("the message is not the one that came in")
+	}
+	return m, err
+}
+
+// unreadable is what the desk gets in the place of a mail: it alleges nothing, and so goes to a person.
+func unreadable(id ID, err error, now time.Time) Mail {
+	text := fmt.Sprintf("Subject: mail %s cannot be read\r\n\r\n"+
+		"Spoor took a mail in and answered for it, but cannot read it back from the spool, segment %06x at byte %d:\r\n%v.\r\n"+
+		"Restore that segment from a backup to see the mail, or ask those who write to you whether they miss an answer.\r\n",
+		id, id.Segment(), id.Offset(), err)
+	m := Mail{Envelope: Envelope{Source: SourceSpool, Arrived: now.UTC()}, Raw: []byte(text)}
+	m.SHA256 = sha256.Sum256(m.Raw)
+	return m
 }
 
 // Expire deletes the segments whose last day ended before a time and that hold no mail from keep on,
 // the oldest that is still needed. It returns how many files went.
 func (s *Spool) Expire(before time.Time, keep ID) (int, error) { return s.log.Expire(before, keep) }
 
+// Due returns how many segments Expire would delete, and their bytes.
+func (s *Spool) Due(before time.Time, keep ID) (segments int, bytes int64) {
+	return s.log.Due(before, keep)
+}
+
+// Beyond has new mails numbered beyond an ID that somebody knows already: of a mail in a spool that was lost.
+func (s *Spool) Beyond(id ID) { s.log.Beyond(id) }
+
+// Reaches says whether the ID of a mail that will be kept may be id or less.
+func (s *Spool) Reaches(id ID) bool { return s.log.Next() <= id.Segment() }
+
 // Stats describe what the spool holds.
 type Stats struct {
 	Segments int       `json:"segments"`
 	Bytes    int64     `json:"bytes"`           // on disk
 	Oldest   time.Time `json:"oldest,omitzero"` // day of the oldest segment, UTC
+	Newest   time.Time `json:"newest,omitzero"` // day of the newest segment, UTC
 }
 
 // Stats returns what the spool holds now.
@@ -147,7 +182,7 @@ func (s *Spool) Stats() Stats {
 		st.Bytes += i.Bytes
 	}
 	if len(infos) > 0 {
-		st.Oldest = infos[0].Day
+		st.Oldest, st.Newest = infos[0].Day, infos[len(infos)-1].Day
 	}
 	return st
 }
@@ -155,12 +190,8 @@ func (s *Spool) Stats() Stats {
 // Check reads the whole spool and calls bad for every mail that cannot be read back as it came.
 func (s *Spool) Check(ctx context.Context, bad func(where, problem, mend string)) error {
 	_, err := s.log.Scan(ctx, 0, func(r segment.Record) error {
-		m, err := s.codec.decode(r.Head, r.Body)
-		if err == nil && sha256.Sum256(m.Message()) != m.SHA256 {
-			err = errors.New("the message is not the one that came in")
-		}
-		if err != nil {
-			bad("mail "+r.ID.String(), err.Error(), "restore the segment from a backup, or let it expire")
+		if _, err := s.read(r); err != nil {
+			bad("mail "+r.ID.String(), err.Error(), fmt.Sprintf("restore segment %06x of the spool from a backup, or let it expire", r.ID.Segment()))
 		}
 		return nil
 	})

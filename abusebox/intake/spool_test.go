@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
@@ -137,13 +138,49 @@ func TestSpoolCheckReportsDamage(t *testing.T) {
 	if _, err := s.Put(t.Context(), Mail{Raw: []byte("good")}); err != nil {
 		t.Fatal(err)
 	}
-	problems := 0
-	if err := s.Check(t.Context(), func(string, string, string) { problems++ }); err != nil || problems != 2 {
-		t.Errorf("Check finds %d problems, %v; want 2", problems, err)
+	var problems []string
+	check := func(want ...string) {
+		t.Helper()
+		problems = nil
+		if err := s.Check(t.Context(), func(where, problem, mend string) { problems = append(problems, where+": "+problem) }); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, problems); d != "" {
+			t.Errorf("Check (-want +got):\n%s", d)
+		}
 	}
-	n := 0
-	if _, err := s.Scan(t.Context(), 0, func(_ ID, m Mail) error { n++; return nil }); err != nil || n != 1 {
-		t.Errorf("Scan gives %d mails, %v; want the good one", n, err)
+	version, hash := "mail 000001-0000000010: "+errVersion.Error(), `mail 000001-0000000023: decode envelope: "00" is no SHA-256`
+	check(version, hash)
+	var got []string
+	scan := func() {
+		t.Helper()
+		got = nil
+		if _, err := s.Scan(t.Context(), 0, func(id ID, m Mail) error {
+			got = append(got, fmt.Sprintf("%s %s", m.Source, m.Raw[:min(len(m.Raw), 46)]))
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	scan()
+	told := []string{"spool Subject: mail 000001-0000000010 cannot be read", "spool Subject: mail 000001-0000000023 cannot be read"}
+	if d := cmp.Diff(append(told, " good"), got); d != "" {
+		t.Errorf("Scan (-want +got):\n%s", d)
+	}
+	info := s.log.Segments()[0]
+	data, err := os.ReadFile(info.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)-1] ^= 1 // the good one's last byte
+	if err := os.WriteFile(info.Path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	damaged := fmt.Sprintf("mail 000001-0000000044: %d bytes are damaged, and with them every mail that lay there", len(data)-0x44)
+	check(version, hash, damaged)
+	scan()
+	if d := cmp.Diff(append(told, "spool Subject: mail 000001-0000000044 cannot be read"), got); d != "" {
+		t.Errorf("Scan (-want +got):\n%s", d)
 	}
 }
 

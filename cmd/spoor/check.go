@@ -150,10 +150,10 @@ func openCheckers(_ context.Context, cfg config.Config, mux *http.ServeMux) (fun
 		return nil
 	}
 	log := slog.New(slog.DiscardHandler)
+	var spool *intake.Spool
 	err := errors.Join(
-		open("spool", func(string) (control.Checker, func() error, error) {
-			spool, err := intake.OpenSpool(cfg.Store.Spool(), intake.SpoolDeps{Logger: log})
-			if err != nil {
+		open("spool", func(string) (check control.Checker, closer func() error, err error) {
+			if spool, err = intake.OpenSpool(cfg.Store.Spool(), intake.SpoolDeps{Logger: log}); err != nil {
 				return nil, nil, err
 			}
 			return spool.Check, spool.Close, nil
@@ -163,7 +163,13 @@ func openCheckers(_ context.Context, cfg config.Config, mux *http.ServeMux) (fun
 			if err != nil {
 				return nil, nil, err
 			}
+			if spool != nil {
+				checkers = append(checkers, checkApart(spool, store))
+			}
 			return store.Check, store.Close, nil
+		}),
+		open("drop", func(string) (control.Checker, func() error, error) {
+			return checkDrop(intake.NewDrop(cfg.Store.Dir, cfg.Abusebox.MaxSize.Bytes())), func() error { return nil }, nil
 		}),
 		open("flows.db", func(path string) (control.Checker, func() error, error) {
 			store, err := flowhistory.Open(path, cfg.Flowwatch.Keep())
@@ -196,7 +202,8 @@ func openCheckers(_ context.Context, cfg config.Config, mux *http.ServeMux) (fun
 // checkers are those of the stores that the daemon has open.
 func (d *daemon) checkers() (all []control.Checker) {
 	if d.desk != nil {
-		all = append(all, d.desk.spool.Check, d.desk.store.Check)
+		all = append(all, d.desk.spool.Check, checkApart(d.desk.spool, d.desk.store), d.desk.store.Check,
+			checkDrop(intake.NewDrop(d.cfg.Store.Dir, d.cfg.Abusebox.MaxSize.Bytes())))
 	}
 	if d.flowStore != nil {
 		all = append(all, control.Errors("flows.db", "stop the daemon and restore flows.db from a backup, or remove it and begin anew", d.flowStore.Check))

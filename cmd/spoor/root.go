@@ -44,6 +44,7 @@ func newRoot(a *app) *cobra.Command {
 		newNoticeCmd(a),
 		newExportCmd(a),
 		newPurgeCmd(a),
+		newStoreCmd(a),
 	)
 	return root
 }

@@ -45,6 +45,10 @@ func (d *daemon) openDesk(ctx context.Context, only services) error {
 		return err
 	}
 	d.onClose(room.store.Close)
+	if err := keepApart(ctx, room.spool, room.store, d.log); err != nil {
+		return err
+	}
+	control.Store(d.mux, storeRoom{d.cfg, room.spool, room.store, time.Now}.stats)
 	secret, err := storeSecret(d.cfg.Store.Dir)
 	if err != nil {
 		return err

@@ -152,11 +152,12 @@ func (l *Log) segmentFor(size int64) (*file, error) {
 	day := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC)
 	if l.active != nil {
 		f := l.current
-		if f.day.Equal(day) && (f.end == headerSize || f.end+size <= l.opt.SegmentSize) {
+		if f.day.Equal(day) && f.number >= l.floor.Load() && (f.end == headerSize || f.end+size <= l.opt.SegmentSize) {
 			return f, nil
 		}
 		l.retire()
 	}
+	l.next = max(l.next, l.floor.Load())
 	if l.next >= 1<<24 {
 		return nil, fmt.Errorf("all segment numbers are used up")
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -41,6 +42,8 @@ type Log struct {
 	quit     chan struct{}
 	done     chan struct{}
 	once     sync.Once
+
+	floor atomic.Uint32 // no new segment's number is lower
 
 	mu      sync.Mutex
 	files   []*file // in order; the last may be the active one

@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// A Record is what a Scan finds.
+// A Record is what a Scan finds: a record, or a damaged stretch in the place of one or more.
 type Record struct {
 	ID         ID
 	Head, Body []byte
+	Damaged    int64 // bytes that are no records any more; Head and Body are nil then
 }
 
 // Read returns the record id. ErrNotFound says that it never was or has been deleted by age.
@@ -61,18 +62,19 @@ func (l *Log) snapshot(from uint32) []file {
 }
 
 // Scan calls fn for every record from the ID on, in order. It ends at what was kept when it began, or with fn's error.
-// Damaged stretches are skipped and reported as events. It returns the ID at which a later Scan goes on.
+// A damaged stretch is handed to fn as well, and reported as an event. It returns the ID at which a later Scan goes on.
 func (l *Log) Scan(ctx context.Context, from ID, fn func(Record) error) (ID, error) {
 	return l.walk(ctx, from, func(f file, r *os.File, off int64) (int64, error) {
 		head, body, next, err := f.key.readRecord(r, off, f.end)
 		if err == nil {
-			err = fn(Record{newID(f.number, off), head, body})
+			err = fn(Record{ID: newID(f.number, off), Head: head, Body: body})
 		}
 		return next, err
-	})
+	}, fn)
 }
 
-// IDs calls fn for every record's ID from one on, in order, reading their frames only: checksums are not proven.
+// IDs calls fn for every record's ID from one on, in order, reading their frames only: checksums are not proven. Where
+// not even a frame can be read, the damaged stretch counts as one.
 func (l *Log) IDs(ctx context.Context, from ID, fn func(ID) error) (ID, error) {
 	return l.walk(ctx, from, func(f file, r *os.File, off int64) (int64, error) {
 		fr, err := f.key.readFrame(r, off, f.end)
@@ -80,20 +82,20 @@ func (l *Log) IDs(ctx context.Context, from ID, fn func(ID) error) (ID, error) {
 			err = fn(newID(f.number, off))
 		}
 		return off + fr.size(), err
-	})
+	}, func(r Record) error { return fn(r.ID) })
 }
 
 // A visit handles the record at off and returns where the next begins. After errDamaged the walk looks for it.
 type visit func(f file, r *os.File, off int64) (next int64, err error)
 
-func (l *Log) walk(ctx context.Context, from ID, do visit) (ID, error) {
+func (l *Log) walk(ctx context.Context, from ID, do visit, damaged func(Record) error) (ID, error) {
 	at := from
 	for _, f := range l.snapshot(from.Segment()) {
 		begin := int64(headerSize)
 		if f.number == from.Segment() {
 			begin = max(begin, from.Offset())
 		}
-		end, err := l.walkFile(ctx, f, begin, do)
+		end, err := l.walkFile(ctx, f, begin, do, damaged)
 		at = max(at, newID(f.number, end))
 		if err != nil {
 			return at, err
@@ -103,7 +105,7 @@ func (l *Log) walk(ctx context.Context, from ID, do visit) (ID, error) {
 }
 
 // walkFile returns the place it has come to.
-func (l *Log) walkFile(ctx context.Context, f file, off int64, do visit) (int64, error) {
+func (l *Log) walkFile(ctx context.Context, f file, off int64, do visit, damaged func(Record) error) (int64, error) {
 	if off >= f.end {
 		return off, nil
 	}
@@ -126,6 +128,9 @@ func (l *Log) walkFile(ctx context.Context, f file, off int64, do visit) (int64,
 		if errors.Is(err, errDamaged) {
 			next, err = f.key.nextRecord(r, off+1, f.end)
 			l.opt.Event("skipped damaged bytes", f.path, next-off, err)
+			if err == nil {
+				err = damaged(Record{ID: newID(f.number, off), Damaged: next - off})
+			}
 		}
 		if err != nil {
 			return off, err
@@ -135,7 +140,8 @@ func (l *Log) walkFile(ctx context.Context, f file, off int64, do visit) (int64,
 	return off, nil
 }
 
-// align returns the first record at or after off, which need not be a record's place (an ID plus one, say).
+// align returns the place at or after off at which a record or a damaged stretch begins: off itself most times, but not
+// for an ID plus one, say. Damage is told from the midst of a record by reading the segment from its start.
 func (f *file) align(r *os.File, off int64) (int64, error) {
 	if off <= headerSize {
 		return headerSize, nil
@@ -143,7 +149,16 @@ func (f *file) align(r *os.File, off int64) (int64, error) {
 	if _, err := f.key.readFrame(r, off, f.end); err == nil {
 		return off, nil
 	}
-	return f.key.nextRecord(r, off, f.end)
+	for at := int64(headerSize); ; {
+		_, _, next, err := f.key.readRecord(r, at, f.end)
+		if errors.Is(err, errDamaged) {
+			next, err = f.key.nextRecord(r, at+1, f.end)
+		}
+		if at >= off || err != nil {
+			return at, err
+		}
+		at = next
+	}
 }
 
 // Follow calls fn for every record from the ID on, in order, and waits for more until ctx ends.
@@ -180,23 +195,4 @@ func (l *Log) Segments() []Info {
 		infos = append(infos, Info{f.number, f.path, f.day, f.end})
 	}
 	return infos
-}
-
-// Expire deletes the segments whose day ended before a time and whose records are all older than keep
-// (the oldest that is still needed). One with records stays always: from it a later process learns the next number.
-func (l *Log) Expire(before time.Time, keep ID) (deleted int, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for len(l.files) > 1 && l.files[1].end > headerSize {
-		f := l.files[0]
-		if f.day.AddDate(0, 0, 1).After(before) || f.number >= keep.Segment() {
-			break
-		}
-		if err := os.Remove(f.path); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return deleted, fmt.Errorf("delete segment: %w", err)
-		}
-		l.files = l.files[1:]
-		deleted++
-	}
-	return deleted, nil
 }

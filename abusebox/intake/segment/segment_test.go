@@ -32,6 +32,10 @@ func scan(t testing.TB, l *Log, from ID) []string {
 	t.Helper()
 	var got []string
 	if _, err := l.Scan(t.Context(), from, func(r Record) error {
+		if r.Damaged > 0 {
+			got = append(got, fmt.Sprint("damaged ", r.Damaged))
+			return nil
+		}
 		got = append(got, fmt.Sprintf("%s:%s", r.Head, r.Body))
 		return nil
 	}); err != nil {
@@ -154,7 +158,7 @@ func TestDamageInTheMiddle(t *testing.T) {
 	flip(t, path, ids[2].Offset()+recordHeader+3)
 	var events []string
 	l = open(t, dir, Options{Event: func(what, _ string, _ int64, _ error) { events = append(events, what) }})
-	want := []string{"h:body 0", "h:body 1", "h:body 3", "h:body 4"}
+	want := []string{"h:body 0", "h:body 1", "damaged 23", "h:body 3", "h:body 4"}
 	if d := cmp.Diff(want, scan(t, l, 0)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
@@ -163,6 +167,50 @@ func TestDamageInTheMiddle(t *testing.T) {
 	}
 	if _, _, err := l.Read(ids[2]); !errors.Is(err, errDamaged) {
 		t.Errorf("reading the damaged record: %v", err)
+	}
+}
+
+// Where a scan goes on at a damaged record, be it damaged in its frame or behind that, the damage is told again: whoever
+// was stopped before he had dealt with it must not pass it by.
+func TestScanFromDamage(t *testing.T) {
+	for _, at := range []int64{0, 5, recordHeader + 2} {
+		dir := t.TempDir()
+		l := open(t, dir, Options{})
+		var ids []ID
+		for i := range 4 {
+			ids = append(ids, put(t, l, "h", fmt.Sprint("body ", i)))
+		}
+		flip(t, l.Segments()[0].Path, ids[1].Offset()+at)
+		for from, want := range map[ID][]string{
+			0: {"h:body 0", "damaged 23", "h:body 2", "h:body 3"}, ids[1]: {"damaged 23", "h:body 2", "h:body 3"},
+			ids[0] + 1: {"damaged 23", "h:body 2", "h:body 3"}, ids[2] + 1: {"h:body 3"},
+		} {
+			if d := cmp.Diff(want, scan(t, l, from)); d != "" {
+				t.Errorf("byte %d, from %s (-want +got):\n%s", at, from, d)
+			}
+		}
+		n := 0
+		if _, err := l.IDs(t.Context(), 0, func(ID) error { n++; return nil }); err != nil || n != 4 {
+			t.Errorf("byte %d: IDs finds %d records, %v; want 4", at, n, err)
+		}
+	}
+}
+
+// IDs that somebody knows are not given again when the folder was lost, or put back from a backup.
+func TestBeyond(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, Options{})
+	first := put(t, l, "h", "before")
+	known := newID(7, 1234)
+	l.Beyond(known)
+	l.Beyond(first)
+	later := put(t, l, "h", "after")
+	if later.Segment() != 8 || l.Next() != 9 {
+		t.Errorf("the next record is %s, and the next segment %d", later, l.Next())
+	}
+	l.Close()
+	if d := cmp.Diff([]string{"h:before", "h:after"}, scan(t, open(t, dir, Options{}), 0)); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
 	}
 }
 
@@ -190,7 +238,7 @@ func TestForgedRecordInBody(t *testing.T) {
 	path := l.Segments()[0].Path
 	l.Close()
 	flip(t, path, id.Offset()+recordHeader)
-	if d := cmp.Diff([]string{"h:next"}, scan(t, open(t, dir, Options{}), 0)); d != "" {
+	if d := cmp.Diff([]string{"damaged 43", "h:next"}, scan(t, open(t, dir, Options{}), 0)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
@@ -293,6 +341,38 @@ func TestExpire(t *testing.T) {
 	}
 }
 
+// A clock that was wrong for a while keeps no other day's segments, and its own go with those that came after them.
+func TestExpireAfterAWrongClock(t *testing.T) {
+	now := time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
+	clock := now
+	l := open(t, t.TempDir(), Options{Now: func() time.Time { return clock }})
+	for _, days := range []int{0, 400, 1, -9000, 2, 3} { // a year ahead, and back in the last century
+		clock = now.AddDate(0, 0, days)
+		put(t, l, "day", fmt.Sprint(days))
+	}
+	keep := newID(1<<24-1, 0)
+	steps := []struct {
+		before int // day
+		left   []string
+	}{
+		{-10, []string{"day:0", "day:400", "day:1", "day:2", "day:3"}},
+		{1, []string{"day:400", "day:1", "day:2", "day:3"}},
+		{2, []string{"day:2", "day:3"}},
+		{3, []string{"day:3"}},
+		{900, []string{"day:3"}},
+	}
+	for _, s := range steps {
+		before := now.Truncate(24*time.Hour).AddDate(0, 0, s.before)
+		due, _ := l.Due(before, keep)
+		if n, err := l.Expire(before, keep); n != due || err != nil {
+			t.Errorf("%d segments were due before day %d, %d went, %v", due, s.before, n, err)
+		}
+		if d := cmp.Diff(s.left, scan(t, l, 0)); d != "" {
+			t.Errorf("before day %d (-want +got):\n%s", s.before, d)
+		}
+	}
+}
+
 func TestFollow(t *testing.T) {
 	l := open(t, t.TempDir(), Options{SegmentSize: 200})
 	put(t, l, "h", "0")
@@ -373,6 +453,12 @@ func FuzzSegment(f *testing.F) {
 		defer l.Close()
 		if _, err := l.Scan(t.Context(), 0, func(r Record) error {
 			head, body, err := l.Read(r.ID)
+			if r.Damaged > 0 {
+				if err == nil {
+					t.Errorf("what Scan calls damaged at %s is read as a record", r.ID)
+				}
+				return nil
+			}
 			if err != nil || !bytes.Equal(head, r.Head) || !bytes.Equal(body, r.Body) {
 				t.Errorf("record %s is found by Scan and not by Read: %v", r.ID, err)
 			}

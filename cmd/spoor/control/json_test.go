@@ -17,10 +17,11 @@ func TestJSONManual(t *testing.T) {
 		t.Fatal(err)
 	}
 	for section, values := range map[string][]any{
-		"spoor check":    {Finding{}},
-		"spoor lookup":   {Lookup{}, RegistryHolder{}, RegistryRoute{}, RegistryStep{}, RegistryLease{}},
-		"spoor registry": {RegistryNetwork{}, RegistryChange{}, RegistrySource{}, RegistryProblem{}, RegistryPolled{}, RegistryNode{}, RegistryLink{}, RegistryImported{}},
-		"spoor stats":    {stats.Report{}},
+		"spoor check":       {Finding{}},
+		"spoor lookup":      {Lookup{}, RegistryHolder{}, RegistryRoute{}, RegistryStep{}, RegistryLease{}},
+		"spoor registry":    {RegistryNetwork{}, RegistryChange{}, RegistrySource{}, RegistryProblem{}, RegistryPolled{}, RegistryNode{}, RegistryLink{}, RegistryImported{}},
+		"spoor stats":       {stats.Report{}},
+		"spoor store stats": {StoreStats{}, StoreSpool{}, StoreFile{}, StoreBucket{}, StoreOutbox{}, StoreSetAside{}, StoreKeep{}},
 	} {
 		_, text, ok := strings.Cut(string(page), "\n## "+section+"\n")
 		if !ok {
