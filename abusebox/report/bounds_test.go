@@ -191,7 +191,10 @@ func TestCostIsLinear(t *testing.T) {
 	for name, shape := range shapes {
 		t.Run(name, func(t *testing.T) {
 			small, large := []byte(head+"\n"+shape(n)), []byte(head+"\n"+shape(n*10))
-			ratio := float64(parseCost(large)) / float64(parseCost(small)+100*time.Microsecond)
+			ratio := costRatio(large, small)
+			for try := 0; try < 5 && ratio > 4*float64(len(large))/float64(len(small)); try++ {
+				ratio = min(ratio, costRatio(large, small)) // another process had the core
+			}
 			if grown := float64(len(large)) / float64(len(small)); ratio > 8*grown {
 				t.Errorf("%.1f times the bytes cost %.1f times as much", grown, ratio)
 			}
@@ -205,6 +208,10 @@ func distinct(n int) string {
 		fmt.Fprintf(&b, "attack from 10.%d.%d.%d on us\n", i>>16&255, i>>8&255, i&255)
 	}
 	return b.String()
+}
+
+func costRatio(large, small []byte) float64 {
+	return float64(parseCost(large)) / float64(parseCost(small)+100*time.Microsecond)
 }
 
 func parseCost(raw []byte) time.Duration {

@@ -142,7 +142,8 @@ func isEndMark(t string) bool {
 // forwardHead knows the head of a mail forwarded within the text: From, Sent or
 // Date, To and Subject in any of the languages, in at most ten lines.
 func forwardHead(lines []line, i int) (end int, ok bool) {
-	if !startsWithAny(lines[i].text, fromLabels) {
+	from := startsWithAny(lines[i].text, fromLabels)
+	if !from && !(isForwardMark(lines, i) && (startsWithAny(lines[i].text, subjectLabels) || startsWithAny(lines[i].text, headLabels))) {
 		return 0, false
 	}
 	subject, other := false, 0
@@ -153,6 +154,8 @@ func forwardHead(lines []line, i int) (end int, ok bool) {
 			break
 		}
 		switch {
+		case startsWithAny(t, fromLabels):
+			from = true
 		case startsWithAny(t, subjectLabels):
 			subject = true
 		case startsWithAny(t, headLabels):
@@ -166,8 +169,25 @@ func forwardHead(lines []line, i int) (end int, ok bool) {
 			return 0, false
 		}
 	}
-	return j, subject && other > 0
+	return j, from && subject && other > 0
 }
+
+// isForwardMark tells whether a line above line i says that a forwarded mail
+// begins: "-------- Weitergeleitete Nachricht --------", "Begin forwarded message:".
+func isForwardMark(lines []line, i int) bool {
+	for j := i - 1; j >= max(0, i-3); j-- {
+		t := strings.TrimSpace(lines[j].text)
+		if t == "" {
+			continue
+		}
+		low := strings.ToLower(t)
+		return strings.HasPrefix(t, "---") && strings.Trim(t, "-") != "" || strings.HasPrefix(t, "___") || strings.HasPrefix(low, "begin forwarded") || strings.HasSuffix(t, ":") && containsAny(low, forwardWords)
+	}
+	return false
+}
+
+// forwardWords say "forwarded message" in the languages of complaints.
+var forwardWords = []string{"forwarded", "weitergeleitet", "transféré", "reenviado", "encaminhad", "doorgestuurd", "inoltrat", "пересыла", "пересланн", "перенаправл", "przekazan", "转发", "轉寄", "轉發", "転送"}
 
 func startsWithAny(t string, labels []string) bool {
 	t = strings.TrimLeft(t, " \t*")
@@ -183,9 +203,9 @@ func startsWithAny(t string, labels []string) bool {
 }
 
 var (
-	fromLabels    = []string{"From", "Von", "De", "Van", "Da", "От", "发件人", "寄件者", "寄件人", "差出人", "Od", "Fra", "Från"}
-	subjectLabels = []string{"Subject", "Betreff", "Objet", "Asunto", "Onderwerp", "Assunto", "Oggetto", "Тема", "主题", "主旨", "件名", "Temat", "Emne", "Ämne"}
-	headLabels    = []string{"Sent", "Date", "To", "Gesendet", "Datum", "An", "Envoyé", "À", "Enviado", "Enviado el", "Para", "Fecha", "Verzonden", "Aan", "Data", "Inviato", "A", "Отправлено", "Дата", "Кому", "发送时间", "收件人", "寄件日期", "收件者", "送信日時", "宛先", "日期", "Cc", "CC", "Kopie", "Reply-To", "Wysłano", "Do"}
+	fromLabels    = []string{"From", "Von", "De", "Van", "Da", "От", "От кого", "发件人", "寄件者", "寄件人", "差出人", "送信者", "Od", "Fra", "Från", "보낸 사람", "보낸사람", "Expéditeur", "Remitente", "Remetente", "Mittente", "Afzender", "Absender"}
+	subjectLabels = []string{"Subject", "Betreff", "Objet", "Sujet", "Asunto", "Onderwerp", "Assunto", "Oggetto", "Тема", "主题", "主旨", "主題", "件名", "Temat", "Emne", "Ämne", "제목"}
+	headLabels    = []string{"Enviada em", "Enviado em", "Data/Ora", "Date/Heure", "Отправлено", "Дата отправки", "日時", "送信日", "日付", "날짜", "받는 사람", "时间", "時間", "发件日期", "Skickat", "Till", "Til", "Sendt", "Destinataire", "Verstuurd", "Sent", "Date", "To", "Gesendet", "Datum", "An", "Envoyé", "À", "Enviado", "Enviado el", "Para", "Fecha", "Verzonden", "Aan", "Data", "Inviato", "A", "Отправлено", "Дата", "Кому", "发送时间", "收件人", "寄件日期", "收件者", "送信日時", "宛先", "日期", "Cc", "CC", "Kopie", "Reply-To", "Wysłano", "Do"}
 )
 
 // takeForward remembers author and subject of a mail forwarded inline; its head

@@ -141,6 +141,10 @@ func readStamp(s string, i int) (stamp, bool) {
 // 1 Oct 2026…, 01.10.2026…, 10/01/2026….
 func (c *clock) fromNumber() (stamp, bool) {
 	start := c.i
+	if st, ok := c.eraDate(); ok {
+		return st, true
+	}
+	c.i = start
 	if y, ok := c.num(4, 4); ok && y >= 1990 && y < 2100 {
 		if st, ok := c.yearFirst(y); ok {
 			return st, true
@@ -316,17 +320,7 @@ func (c *clock) fromWord() (stamp, bool) {
 func (c *clock) timeOfDay(y, m, d int) stamp {
 	st := stamp{yearless: y == 0}
 	mark := c.i
-	c.any(",")
-	if c.any("T:_-/") == 0 {
-		c.spaces()
-	}
-	c.any(",-@|;")
-	c.spaces()
-	for _, s := range [...]string{"at ", "um ", "at: ", "à ", "a las ", "om ", "às ", "в ", "- ", "| ", "\"", "klo ", "kl. ", "@ ", "alle "} {
-		if c.lit(s) {
-			break
-		}
-	}
+	c.toClock()
 	half := c.halfDay()
 	hour, mi, s, ns, ok := c.hms()
 	if !ok {
@@ -340,6 +334,7 @@ func (c *clock) timeOfDay(y, m, d int) stamp {
 	}
 	hour = to24(hour, half)
 	c.zoneInto(&st)
+	c.zoneOfSpan(&st)
 	if y == 0 {
 		mark := c.i
 		c.spaces()
@@ -353,6 +348,7 @@ func (c *clock) timeOfDay(y, m, d int) stamp {
 		}
 	}
 	st.at = time.Date(max(y, 1), time.Month(m), d, hour, mi, s, ns, time.UTC)
+	st.zone = st.zone.at(st.at)
 	return st
 }
 
@@ -364,63 +360,6 @@ func to24(hour int, half byte) int {
 		return 0
 	}
 	return hour
-}
-
-// halfDay reads AM, PM, 上午, 下午, 午前, 午後.
-func (c *clock) halfDay() byte {
-	mark := c.i
-	c.spaces()
-	for _, h := range [...]struct {
-		s string
-		b byte
-	}{{"AM", 'a'}, {"PM", 'p'}, {"am", 'a'}, {"pm", 'p'}, {"a.m.", 'a'}, {"p.m.", 'p'}, {"上午", 'a'}, {"下午", 'p'}, {"午前", 'a'}, {"午後", 'p'}} {
-		if c.lit(h.s) {
-			if h.s[0] < 0x80 && isAlpha(c.peek()) {
-				break
-			}
-			c.spaces()
-			return h.b
-		}
-	}
-	c.i = mark
-	return 0
-}
-
-// hms reads 08:14, 08:14:00, 08:14:00.123, 8h14, 08時14分00秒, 08点14分.
-func (c *clock) hms() (h, m, s, ns int, ok bool) {
-	h, ok = c.num(1, 2)
-	if !ok || h > 24 {
-		return 0, 0, 0, 0, false
-	}
-	if c.any(":hH.") == 0 && !c.lit("時") && !c.lit("时") && !c.lit("点") {
-		return 0, 0, 0, 0, false
-	}
-	if c.peek() == ' ' && c.i+1 < len(c.s) && isDigit(c.s[c.i+1]) {
-		c.i++ // QUIRK: "21: 09:11", mails that went through a bad rewriter
-	}
-	m, ok = c.num(2, 2)
-	if !ok || m > 59 {
-		return 0, 0, 0, 0, false
-	}
-	c.lit("分")
-	if mark := c.i; c.any(":.") != 0 || isDigit(c.peek()) {
-		if s, ok = c.num(2, 2); !ok || s > 60 {
-			s, c.i = 0, mark
-		}
-	}
-	c.lit("秒")
-	if mark := c.i; c.any(".,") != 0 {
-		at := c.i
-		if f, ok := c.num(1, 9); ok {
-			ns = f
-			for range 9 - (c.i - at) {
-				ns *= 10
-			}
-		} else {
-			c.i = mark
-		}
-	}
-	return h, m, s, ns, true
 }
 
 // monthOf reads the name of a month in the languages that complaints come in.

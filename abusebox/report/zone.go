@@ -17,14 +17,14 @@ type zone struct {
 // zoneInto reads the zone behind a time.
 func (c *clock) zoneInto(st *stamp) {
 	mark := c.i
-	c.spaces()
-	c.any("([")
+	c.toZone()
 	z, ok := c.zone()
 	if !ok {
 		c.i = mark
 		return
 	}
 	c.any(")]")
+	c.lit("）")
 	st.zone = z
 	if z.known {
 		// "+0200 (CEST)": the number decides, the name is only skipped.
@@ -46,6 +46,9 @@ func (c *clock) zone() (zone, bool) {
 			return zone{known: true, offset: off, name: "numeric"}, true
 		}
 		return zone{}, false
+	}
+	if z, ok := c.placeZone(); ok {
+		return z, true
 	}
 	mark := c.i
 	for c.more() && isAlpha(c.s[c.i]) && c.i-mark < 6 {
@@ -211,12 +214,10 @@ func zoneOfText(s string) (zone, bool) {
 			}
 		}
 	}
-	for _, fixed := range [...]struct {
-		word string
-		hour int
-	}{{"北京时间", 8}, {"北京時間", 8}, {"台北時間", 8}, {"台灣時間", 8}, {"日本時間", 9}, {"日本標準時", 9}, {"московское время", 3}, {"по мск", 3}} {
-		if strings.Contains(low, fixed.word) {
-			return zone{known: true, offset: fixed.hour * 3600, name: fixed.word}, true
+	wide := strings.ToLower(s)
+	for _, z := range placeZones {
+		if strings.Contains(wide, z.words) && len(z.words) > len("мск") {
+			return zone{known: true, name: z.place}, true
 		}
 	}
 	return zone{}, false
