@@ -16,7 +16,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // ErrNoDaemon means that nothing listens on the control socket.
@@ -54,7 +57,7 @@ func Listen(path string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("control: remove stale socket: %w", err)
 	}
-	ln, err := net.Listen("unix", path)
+	ln, err := listenPrivately(path)
 	if err != nil {
 		return nil, fmt.Errorf("control: %w", err)
 	}
@@ -62,6 +65,19 @@ func Listen(path string) (net.Listener, error) {
 		return nil, errors.Join(fmt.Errorf("control: %w", err), ln.Close())
 	}
 	return ln, nil
+}
+
+// listenPrivately opens a socket that only its owner can connect to, at no moment anybody else, whatever the umask: what
+// the mode of the socket is before it has a name, that of its file becomes.
+func listenPrivately(path string) (net.Listener, error) {
+	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var failed error
+		if err := c.Control(func(fd uintptr) { failed = unix.Fchmod(int(fd), 0o600) }); err != nil {
+			return err
+		}
+		return failed
+	}}
+	return config.Listen(context.Background(), "unix", path)
 }
 
 // Serve answers on ln until ctx ends, then lets requests under way finish.

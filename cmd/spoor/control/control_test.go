@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -106,6 +107,21 @@ func TestBothWaysAnswerAlike(t *testing.T) {
 func TestDialWithoutDaemon(t *testing.T) {
 	if _, err := Dial(filepath.Join(t.TempDir(), "none.sock")); !errors.Is(err, ErrNoDaemon) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestSocketIsPrivateFromTheFirst: between its making and its mode nobody may slip in, even with an open umask.
+func TestSocketIsPrivateFromTheFirst(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control.sock")
+	defer syscall.Umask(syscall.Umask(0))
+	ln, err := listenPrivately(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the socket is made as %v: %v", info.Mode(), err)
 	}
 }
 
