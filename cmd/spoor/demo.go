@@ -21,7 +21,8 @@ func newDemoCmd(a *app) *cobra.Command {
 		Use:   "demo",
 		Short: "show the whole path on loopback with sample data",
 		Long: "Demo starts a daemon and a mail sink on free loopback ports in a temporary folder, sends sample complaints by SMTP and by the\n" +
-			"pipe, and shows what came of them: the source of each, how we know, who answers for it, and the mail that was written.\n" +
+			"pipe, and shows what came of them: the source of each, how we know, who answers for it, and the mail that was written. Then\n" +
+			"a spam passes the milter, from a host that flow records have put on the list.\n" +
 			"Nothing leaves this machine. It stays up until Ctrl-C, so that you can look around.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context(), once, verbose) },
@@ -130,8 +131,21 @@ name      = "Example Regional Network Abuse Desk"
 smarthost = %q
 starttls  = "never"
 send      = true
-`, filepath.Join(t.dir, "store"), t.sink.addr)
+[flowwatch]
+listen    = ["127.0.0.1:0"]
+exporters = ["127.0.0.1"]
+[milter]
+listen  = [%q]
+dry_run = false
+[[milter.rule]]
+name   = "our listed hosts"
+is     = ["listed", "ours"]
+action = "header"
+header = "X-Spam-Flag: YES"
+`, filepath.Join(t.dir, "store"), t.sink.addr, t.milterSocket())
 }
+
+func (t *tour) milterSocket() string { return filepath.Join(t.dir, "milter.sock") }
 
 // hints are commands to try while the demo is up.
 func (t *tour) hints() string {

@@ -46,6 +46,11 @@ func (t *tour) show(ctx context.Context) error {
 		return err
 	}
 	wrong := checkDemo(cases, t.sent)
+	missing, err := t.showTransit(ctx)
+	if err != nil {
+		return err
+	}
+	wrong = append(wrong, missing...)
 	t.showCounts(cases, len(mails), took)
 	if delivered := countDelivered(cases); delivered != len(mails) {
 		wrong = append(wrong, fmt.Sprintf("%d mails were delivered, but the sink holds %d", delivered, len(mails)))

@@ -26,18 +26,17 @@ func newMilter(cfg config.Config, log *slog.Logger, metrics prometheus.Registere
 	})
 }
 
-// milterHolders answers the milter's question who holds an address. It answers from memory.
+// milterHolders answers the milter's question who holds an address. It answers from memory and by the address alone:
+// whose a shared or dynamic one is only logs tell, for which mail does not wait.
 type milterHolders struct {
-	registry interface {
-		Holder(q registry.Query) registry.Answer
-	}
+	registry interface{ Table() *registry.Table }
 }
 
-// Holder returns the holder's name and whether the address is ours.
+// Holder returns the holder's name, empty where the address alone does not decide, and whether the address is ours.
 func (m milterHolders) Holder(addr netip.Addr) (name string, ours bool) {
-	answer := m.registry.Holder(registry.Query{Addr: addr})
-	if answer.Holder != nil {
-		name = answer.Holder.Contact.Org
+	table, addr := m.registry.Table(), addr.Unmap().WithZone("")
+	if contact, ok := table.Lookup(addr); ok {
+		name = contact.Org
 	}
-	return name, answer.Ours
+	return name, table.IsOurs(addr)
 }

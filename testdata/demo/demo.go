@@ -5,7 +5,8 @@ package demo
 import "embed"
 
 // Files are the samples: mail/NN-name.eml, routes.txt (snmpwalk of ipRouteMask and
-// ipRouteNextHop), contacts.toml, and expect.toml, which says what must come of them.
+// ipRouteNextHop), contacts.toml, expect.toml, which says what must come of them, and transit.eml, a mail that
+// passes the milter.
 //
-//go:embed mail routes.txt contacts.toml expect.toml
+//go:embed mail routes.txt contacts.toml expect.toml transit.eml
 var Files embed.FS
