@@ -64,7 +64,7 @@ func bySoftware(c string) string {
 func byLoneComment(l *line) string {
 	for _, kw := range [...]keyword{kwHead, kwFrom} {
 		for _, x := range l.clauses[kw].pieces() {
-			if !x.comment {
+			if !x.comment || strings.ContainsAny(firstPart(x.text), ".@") { // a host
 				continue
 			}
 			if d := bySoftware(x.text); d != "" {

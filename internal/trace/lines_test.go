@@ -114,6 +114,23 @@ func TestHostileRDNS(t *testing.T) {
 	}
 }
 
+// An IDENT server says what its owner likes: it must not pass for a remark of
+// the server that asked it.
+func TestHostileIdent(t *testing.T) {
+	for _, ident := range []string{"authenticated", "auth", "user=root", "tls", "sasl", "using", "unknown:x", "client", "envelope-from", "smtp-auth", "mailfrom:a"} {
+		for _, form := range []string{
+			"from unknown (HELO x) (%s@192.0.2.10) by mx.example.net with SMTP; 5 Oct 2026 08:11:12 -0000",
+			"from unknown (HELO x) (%s@[192.0.2.10]) by mx.example.net (qmail-ldap-1.03) with SMTP; 5 Oct 2026 08:11:12 -0000",
+			"from x (%s@host.example.com [192.0.2.10]) by mx.example.net (8.9.3/8.9.3) with SMTP id KAA1; Mon, 5 Oct 2026 10:11:12 +0200",
+		} {
+			h := ParseReceived([]byte(fmt.Sprintf(form, ident)))
+			if addrText(h.IP) != "192.0.2.10" || h.authenticated || h.TLS != "" || h.EnvelopeFrom != "" {
+				t.Errorf("%s: %s", ident, describe(&h))
+			}
+		}
+	}
+}
+
 // The table of dialects and the code agree: each example is read as its
 // dialect, and every dialect that the signatures name is in the table.
 func TestDialects(t *testing.T) {

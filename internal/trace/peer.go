@@ -104,7 +104,7 @@ func (p *peer) comment(c string) {
 		p.hidden = true
 		return
 	}
-	if notAboutPeer(c) {
+	if isRemark(c) {
 		return
 	}
 	p.commentN++
@@ -214,15 +214,20 @@ func numbersOnly(s string) bool {
 	return dots >= 2
 }
 
-// notAboutPeer knows the comments of the from part that say something else;
+// isRemark knows the comments that say something else than who the peer is;
 // those that matter are read by Hop.remark. A peer may be called
-// "authenticated.example" in the DNS: what has the form of a name and its
-// address is about the peer whatever it says.
-func notAboutPeer(c string) bool {
-	return isRemark(c) && !nameAndAddress(c)
+// "authenticated.example" in the DNS, and its IDENT server may answer
+// "authenticated": what has the form of a name or an answer and its address is
+// about the peer whatever it says.
+func isRemark(c string) bool {
+	return remarkWord(c) && !nameAndAddress(c) && !identAndAddress(c)
 }
 
-func isRemark(c string) bool {
+// remarkWord tells whether a comment begins as a remark does.
+func remarkWord(c string) bool {
+	if isEncrypted(c) {
+		return true
+	}
 	switch c[0] | 0x20 {
 	case 'u':
 		return says(c, "using") || says(c, "uid") || hasFoldPrefix(c, "user=") || hasFoldPrefix(c, "unknown:")
@@ -235,7 +240,7 @@ func isRemark(c string) bool {
 	case 'c':
 		return says(c, "client") || says(c, "cipher")
 	case 'a':
-		return says(c, "authenticated") || says(c, "auth")
+		return says(c, "authenticated") || says(c, "auth") || hasFoldPrefix(c, "authenticated-user:")
 	case 't':
 		return says(c, "tls") || says(c, "tls_cipher") || hasFoldPrefix(c, "tlsv1") || hasFoldPrefix(c, "tls1") || hasFoldPrefix(c, "tls-1") || hasFoldPrefix(c, "tls_")
 	case 'e':
@@ -247,7 +252,7 @@ func isRemark(c string) bool {
 	case 's':
 		return says(c, "squirrelmail") || says(c, "smtp-auth") || says(c, "sasl") || says(c, "ssl") || hasFoldPrefix(c, "sslv")
 	}
-	return isEncrypted(c)
+	return false
 }
 
 // isEncrypted knows "ECDHE-RSA-AES256-GCM-SHA384 encrypted".
@@ -280,6 +285,17 @@ func nameAndAddress(c string) bool {
 		return false
 	}
 	_, _, ok := tokenAddr(c[i+1 : i+end])
+	return ok
+}
+
+// identAndAddress tells whether a comment is "answer@192.0.2.1", as qmail writes
+// what an IDENT server said.
+func identAndAddress(c string) bool {
+	i := strings.LastIndexByte(c, '@')
+	if i < 0 || strings.IndexByte(c, ' ') >= 0 {
+		return false
+	}
+	_, _, ok := tokenAddr(strings.Trim(c[i+1:], "[]"))
 	return ok
 }
 

@@ -91,11 +91,12 @@ func (h *Hop) readRemarks(l *line, p *peer) {
 
 // remark reads one comment.
 func (h *Hop) remark(c string) {
-	if len(c) < 3 || !isRemark(c) || nameAndAddress(c) {
+	if len(c) < 3 || !isRemark(c) {
 		return
 	}
 	if isEncrypted(c) {
 		h.setTLS(c[:len(c)-10])
+		return
 	}
 	switch c[0] | 0x20 {
 	case 'u':
@@ -286,6 +287,8 @@ func (h *Hop) skip(l *line, p *peer) Skip {
 	case head != "" && (indexFold(head, " invoked") > 0 || hasFoldPrefix(head, "ofmipd") || hasFoldPrefix(head, "haraka")):
 		return SkipLocal
 	case hasFoldPrefix(h.With, "lmtp") && !h.IP.IsValid():
+		return SkipLocal
+	case !h.IP.IsValid() && equalFold(p.name, "localhost") && equalFold(l.clauses[kwFrom].comment(0), "localhost"):
 		return SkipLocal
 	case h.IP.IsValid() || p.hidden || p.auth != "" || l.clauses[kwFrom].n > 0 && !userAtHost(p, l):
 		return SkipNone
