@@ -48,7 +48,7 @@ func ownWord(t string) string {
 }
 
 // ownVerbs lead from an address to the word that says whose it is.
-var ownVerbs = []string{"is the address of ", "is the ip of ", "is ", "are ", "was ", "belongs to ", "ist die adresse ", "ist ", "gehört zu ", "gehört ", "est celle de ", "est celui de ", "est ", "appartient à ", "es la de ", "es el de ", "es ", "pertenece a ", "é o ", "é a ", "é ", "pertence a ", "pertence ao ", "è il ", "è la ", "è ", "is van ", "to ", "это ", "принадлежит ", "jest "}
+var ownVerbs = []string{"is the address of ", "is the ip of ", "is ", "are ", "was ", "belongs to ", "ist die adresse ", "ist ", "gehört zu ", "gehört ", "est celle de ", "est celui de ", "est ", "appartient à ", "es la de ", "es el de ", "es ", "pertenece a ", "é o ", "é a ", "é ", "pertence a ", "pertence ao ", "è il ", "è la ", "è ", "is van ", "это ", "принадлежит ", "jest "}
 
 // ownVerb returns the word of a clause that gives the address before it to the
 // complainant ("is our gateway"), or "".

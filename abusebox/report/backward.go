@@ -55,6 +55,8 @@ func (b *backward) step(w string) (r reading, ok bool) {
 	case generic:
 		if b.plain == "" {
 			b.plain, b.atPlain = w, b.skipped
+		} else if b.label && b.seen == 2 && isServerWord(w) {
+			b.plain = w // "Server IP:" may be the complainant's
 		}
 		return r, false
 	case neutral:

@@ -195,7 +195,45 @@ func (w *weighing) choose() []*weighed {
 	if best := w.preferOurs(w.clearest(single), single); len(best) > 0 {
 		return best
 	}
-	return w.clearest(keep(all, func(c *weighed) bool { return c.named || c.inSubject }))
+	if best := w.clearest(keep(all, func(c *weighed) bool { return c.named || c.inSubject })); len(best) > 0 {
+		return best
+	}
+	return w.lone()
+}
+
+// lone takes the only public address that a complaint names at all, unless the
+// text gives it to somebody else.
+func (w *weighing) lone() []*weighed {
+	if !w.d.soundsLikeComplaint() {
+		return nil
+	}
+	var lone *weighed
+	for _, c := range w.list {
+		switch {
+		case !public(c.ip) || resolvers[c.ip.String()]:
+			continue
+		case lone != nil:
+			return nil
+		}
+		lone = c
+	}
+	switch {
+	case lone == nil || w.d.transport()[lone.ip]:
+		return nil
+	case lone.against.is == target && !isController(lone.against.word), lone.against.is == reference && lone.forN == 0 && !lone.inSubject:
+		return nil
+	}
+	return []*weighed{lone}
+}
+
+// isController tells words for a botnet's server: the far side of an infected
+// host, but the accused where no other address is named.
+func isController(w string) bool {
+	switch w {
+	case "cc", "c2", "c&c", "cnc":
+		return true
+	}
+	return false
 }
 
 // withoutTransport drops the hosts that brought the complaint, unless they are named.
@@ -227,8 +265,12 @@ func (w *weighing) clearest(all []*weighed) []*weighed {
 	if len(subject) > 0 {
 		return w.withTable(subject, all)
 	}
-	if named := keep(all, func(c *weighed) bool { return c.named && c.forIt.is == source && c.forIt.weight >= 88 }); len(named) > 0 {
-		return named
+	for _, floor := range [...]int{88, 84} { // names that devices also give to themselves come second
+		if named := keep(all, func(c *weighed) bool {
+			return c.named && c.forIt.is == source && c.forIt.weight >= floor && !c.forIt.acts
+		}); len(named) > 0 {
+			return named
+		}
 	}
 	logged := keep(all, func(c *weighed) bool { return c.logged })
 	if named := keep(all, func(c *weighed) bool { return c.named && c.forIt.weight >= weightPlain-10 }); len(named) > 0 {

@@ -96,10 +96,24 @@ func readAround(text string, hits []hit, k int) reading {
 			}
 		}
 	}
+	if h.inURL && isFetched(before) {
+		return reading{is: reference, weight: 60, word: "fetched"}
+	}
 	if h.inURL && r.weight < weightURL {
 		return reading{is: generic, weight: weightURL, word: "URL"}
 	}
 	return r
+}
+
+// isFetched tells a URL that an intruder's command loads, which is a third party's.
+func isFetched(before string) bool {
+	t := strings.ToLower(before[max(0, len(before)-60):])
+	for _, w := range [...]string{"wget ", "curl ", "tftp ", "fetch ", "ldap:", "rmi:", "lwp-download "} {
+		if strings.Contains(t, w) {
+			return true
+		}
+	}
+	return false
 }
 
 func onlySeparators(s string) bool {

@@ -45,9 +45,22 @@ func (w *weighing) detail(r *Report, c *weighed) {
 			r.Count = events
 		}
 	}
+	if r.TimeRaw == "" {
+		w.epochTime(r, c)
+	}
 	if r.TimeRaw == "" && len(w.taken) <= 1 {
 		if st, ok := w.anyTime(); ok {
 			w.d.setTime(r, st)
+		}
+	}
+}
+
+// epochTime takes seconds since 1970 from the address's own lines.
+func (w *weighing) epochTime(r *Report, c *weighed) {
+	for _, i := range c.lines {
+		if st, ok := w.d.epochIn(w.lines[i].text); ok && !w.namesOther(&w.lines[i], c.ip) {
+			w.d.setTime(r, st)
+			return
 		}
 	}
 }
@@ -190,7 +203,7 @@ func (w *weighing) joinClock(st stamp, block []int, at int) stamp {
 
 // timeLabels begin the label of a time, in the languages of complaints.
 var timeLabels = []string{"date", "time", "timestamp", "when", "event", "seen", "detected", "occurred", "first", "last", "start", "logged", "received", "attack time", "incident time", "observed",
-	"zeit", "datum", "uhrzeit", "fecha", "hora", "heure", "data", "tijd", "時間", "时间", "日期", "日時", "дата", "время", "发生", "發生", "czas", "tarih", "utc", "gmt", "on ", "at ", "um ", "am ", "el ", "le ", "op "}
+	"zeit", "datum", "uhrzeit", "fecha", "hora", "heure", "data", "tijd", "時間", "时间", "日期", "日時", "дата", "время", "发生", "發生", "発生", "检测", "偵測", "検知", "觀測", "観測", "確認", "时刻", "時刻", "moment", "horodatage", "zeitpunkt", "tijdstip", "inizio", "début", "beginn", "inicio", "início", "начало", "horário", "godzina", "czas", "tarih", "utc", "gmt", "on ", "at ", "um ", "am ", "el ", "le ", "op "}
 
 // isTimeLabel tells whether a line labels a time.
 func (w *weighing) isTimeLabel(t string) bool {
@@ -282,6 +295,11 @@ func (w *weighing) lineDetail(r *Report, l *line, ip addr) {
 // portBehind reads " port 51234" right behind an address.
 func portBehind(after string) uint16 {
 	t := strings.TrimLeft(after, " \t,;:)]")
+	for _, w := range [...]string{"on ", "using ", "via ", "and ", "source ", "(", "tcp ", "udp "} {
+		if len(t) > len(w) && strings.EqualFold(t[:len(w)], w) {
+			t = t[len(w):]
+		}
+	}
 	if len(t) < 6 || !strings.EqualFold(t[:4], "port") {
 		return 0
 	}
@@ -316,13 +334,11 @@ func (w *weighing) blockDetail(r *Report, block []int) {
 			continue
 		}
 		w.otherSide(r, l)
-		label, _, ok := strings.Cut(l.text, ":")
-		if !ok || len(label) > 40 {
-			if label, _, ok = strings.Cut(l.text, "\t"); !ok || len(label) > 40 {
-				continue
-			}
+		label, value, ok := cutLabel(l.text)
+		if !ok {
+			continue
 		}
-		w.field(r, strings.ToLower(strings.Trim(label, " \t-*•|#>")), strings.TrimSpace(valueOf(l.text)))
+		w.field(r, label, value)
 	}
 }
 
@@ -347,15 +363,15 @@ func (w *weighing) field(r *Report, label, value string) {
 	n, end := number(value, 0, 65535, 0)
 	switch {
 	case value == "":
-	case strings.Contains(label, "port") && end > 0:
-		if strings.Contains(label, "dest") || strings.Contains(label, "target") || strings.Contains(label, "dst") {
+	case isPortLabel(label) && end > 0:
+		if isFarLabel(label) {
 			if r.DstPort == 0 {
 				r.DstPort = n
 			}
 		} else if r.Port == 0 && !strings.Contains(label, "report") {
 			r.Port = n
 		}
-	case strings.HasPrefix(label, "proto") && r.Protocol == "":
+	case isProtocolLabel(label) && r.Protocol == "":
 		r.Protocol = strings.ToLower(firstWord(value))
 	case strings.Contains(label, "url") || strings.Contains(label, "uri") || label == "link":
 		for _, u := range findURLs(refang(value), 4) {
@@ -370,17 +386,17 @@ func (w *weighing) field(r *Report, label, value string) {
 		if k, err := strconv.Atoi(firstWord(value)); err == nil && k > 0 && r.Count <= 1 {
 			r.Count = k
 		}
-	case strings.Contains(label, "file name") || strings.Contains(label, "filename") || label == "infringing file":
+	case strings.Contains(label, "file name") || strings.Contains(label, "filename") || label == "infringing file" || containsAny(label, fileLabels):
 		if r.Subject.File == "" {
 			r.Subject.File = value
 		}
-	case strings.Contains(label, "title") || strings.Contains(label, "infringed work") || strings.Contains(label, "work:"):
+	case strings.Contains(label, "title") || strings.Contains(label, "infringed work") || strings.Contains(label, "work:") || isOneOf(label, titleLabels):
 		if r.Subject.Title == "" {
 			r.Subject.Title = value
 		}
-	case strings.Contains(label, "hash") && r.Subject.Hash == "":
+	case (strings.Contains(label, "hash") || containsAny(label, hashLabels)) && r.Subject.Hash == "":
 		r.Subject.Hash = value
-	case strings.Contains(label, "report id") || strings.Contains(label, "case id") || strings.Contains(label, "case #") || strings.Contains(label, "notice id") || strings.Contains(label, "reference number") || strings.Contains(label, "ticket id"):
+	case strings.Contains(label, "report id") || strings.Contains(label, "case id") || strings.Contains(label, "case #") || strings.Contains(label, "notice id") || strings.Contains(label, "reference number") || strings.Contains(label, "ticket id") || containsAny(label, caseLabels):
 		if r.ReportID == "" {
 			r.ReportID = value
 		}

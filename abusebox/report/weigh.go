@@ -109,6 +109,7 @@ func stronger(a, b reading) reading {
 // body weighs every line of the text in the light of those before it.
 func (w *weighing) body() {
 	var ctx lineContext
+	signed := signatureAt(w.lines)
 	for i := range w.lines {
 		l := &w.lines[i]
 		if l.spam || len(l.text) == 0 && len(l.hits) == 0 {
@@ -126,8 +127,18 @@ func (w *weighing) body() {
 			continue
 		}
 		var prev reading
+		var pair []reading
+		if len(ctx.columns) == 0 {
+			pair = pairInLog(l, w.d.opt.Ours)
+		}
 		for k, h := range l.hits {
 			r := ctx.apply(l, k, l.read()[k])
+			if pair != nil {
+				r = pair[k]
+			}
+			if signed > 0 && i > signed {
+				r = reading{is: r.is, weight: r.weight / 3, word: r.word}
+			}
 			if k > 0 && r.is != target && r.weight < prev.weight && onlySeparators(l.text[l.hits[k-1].full:h.start]) {
 				r = prev
 			}

@@ -105,6 +105,9 @@ func (d *document) defaultZone(at time.Time, zones *[]string) (known bool, offse
 	if off, ok := d.twinOffset(at); ok {
 		return true, off
 	}
+	if off, ok := d.nearOffset(at); ok {
+		return true, off
+	}
 	for dom := d.domain; dom != ""; dom = parentDomain(dom) {
 		if loc := d.opt.Habits[dom]; loc != nil {
 			_, off := time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), 0, 0, loc).Zone()
@@ -134,6 +137,51 @@ func (d *document) twinOffset(at time.Time) (int, bool) {
 	}
 	off, ok := d.twins[at.Unix()]
 	return off, ok
+}
+
+// maxLag is how long before the stated time of a report its log lines may lie.
+const maxLag = 20 * time.Minute
+
+// nearOffset takes the offset of a time in the text that follows this reading of
+// the clock closely, as a report's own time follows its log lines; all such
+// times must agree.
+func (d *document) nearOffset(at time.Time) (off int, ok bool) {
+	for local, offset := range d.twins {
+		lag := time.Unix(local, 0).Sub(at)
+		if lag < -time.Minute || lag > maxLag {
+			continue
+		}
+		if ok && offset != off {
+			return 0, false
+		}
+		off, ok = offset, true
+	}
+	return off, ok
+}
+
+// epochIn finds seconds since 1970 behind a label or in a column of a line, if
+// they are near the mail's own time.
+func (d *document) epochIn(t string) (stamp, bool) {
+	for i := 0; i+10 <= len(t); i++ {
+		if !isDigit(t[i]) || i > 0 && (isAlnum(t[i-1]) || t[i-1] == '.' || t[i-1] == '-' || t[i-1] == '+') {
+			continue
+		}
+		j := i
+		for j < len(t) && isDigit(t[j]) {
+			j++
+		}
+		if st, ok := epoch(t[i:j]); ok && (j == len(t) || !isAlpha(t[j]) && t[j] != '-') && d.plausible(st.at) {
+			return st, true
+		}
+		i = j
+	}
+	return stamp{}, false
+}
+
+// plausible tells whether a number can be the time of what a mail reports.
+func (d *document) plausible(at time.Time) bool {
+	now := d.now()
+	return !now.IsZero() && at.Before(now.Add(maxSkew)) && now.Sub(at) < 400*24*time.Hour
 }
 
 // statedZone finds the zone that the text states for all its times, once.

@@ -1,0 +1,102 @@
+package report
+
+import "strings"
+
+// pairInLog reads a line of a device's log whose addresses no word tells apart:
+// a time, and several addresses in a row. Devices write the source first; where
+// only one address is public, or ours, that is the source. It is nil where the
+// line is none of these.
+func pairInLog(l *line, ours func(addr) bool) []reading {
+	if len(l.hits) < 2 || len(l.hits) > 6 || l.hits[0].ip == l.hits[1].ip || !hasClock(l.text) {
+		return nil
+	}
+	first := 0
+	if namesHost(l.text[l.hits[0].full:]) {
+		first = 1 // the host that wrote the line
+	}
+	for k, r := range l.read() {
+		h := l.hits[k]
+		if r.is != neutral || r.weight > weightBare || h.inURL || h.bits >= 0 || h.start > 0 && (l.text[h.start-1] == '(' || l.text[h.start-1] == '[') {
+			return nil
+		}
+	}
+	if first+1 >= len(l.hits) {
+		return nil
+	}
+	src := sourceOfPair(l.hits[first:], ours) + first
+	out := make([]reading, len(l.hits))
+	for k := range out {
+		out[k] = reading{is: target, weight: weightLog - 10, word: "second address of a log line", log: true}
+	}
+	out[src] = reading{is: source, weight: weightLog - 10, word: "first address of a log line", log: true}
+	return out
+}
+
+func sourceOfPair(hits []hit, ours func(addr) bool) int {
+	for _, is := range [...]func(addr) bool{ours, public} {
+		if is == nil {
+			continue
+		}
+		at, n := 0, 0
+		for k, h := range hits {
+			if is(h.ip) {
+				if n == 0 {
+					at = k
+				}
+				n++
+			}
+		}
+		if n == 1 {
+			return at
+		}
+	}
+	return 0
+}
+
+// namesHost tells whether a syslog tag follows an address: " sshd[7]: ".
+func namesHost(after string) bool {
+	t := strings.TrimLeft(after, " ")
+	if len(t) == len(after) {
+		return false
+	}
+	i := 0
+	for i < len(t) && (isAlnum(t[i]) || t[i] == '-' || t[i] == '_' || t[i] == '/' || t[i] == '[' || t[i] == ']') {
+		i++
+	}
+	return i > 1 && i < len(t) && t[i] == ':' && isAlpha(t[0])
+}
+
+// hasClock tells whether hh:mm:ss stands near the front of a line.
+func hasClock(t string) bool {
+	t = t[:min(len(t), 80)]
+	for i := 0; i+8 <= len(t); i++ {
+		if t[i+2] == ':' && t[i+5] == ':' && isDigit(t[i]) && isDigit(t[i+1]) && isDigit(t[i+3]) && isDigit(t[i+4]) && isDigit(t[i+6]) && isDigit(t[i+7]) &&
+			(i == 0 || !isAlnum(t[i-1]) && t[i-1] != ':' || t[i-1] == 'T') && (i+8 == len(t) || t[i+8] != ':') {
+			return true
+		}
+	}
+	return false
+}
+
+// maxSignature bounds the lines of a signature.
+const maxSignature = 12
+
+// signatureAt returns the line of "-- " that begins the signature (RFC 3676
+// §4.3), where addresses stand before it; 0 where there is none.
+func signatureAt(lines []line) int {
+	end := len(lines)
+	for end > 0 && strings.TrimSpace(lines[end-1].text) == "" {
+		end--
+	}
+	for i := end - 1; i > 0 && i >= end-1-maxSignature; i-- {
+		if t := lines[i].text; t != "--" && t != "-- " && t != "__" {
+			continue
+		}
+		for _, l := range lines[:i] {
+			if len(l.hits) > 0 && !l.spam {
+				return i
+			}
+		}
+	}
+	return 0
+}
