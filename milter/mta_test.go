@@ -2,6 +2,7 @@ package milter
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"net"
 	"net/netip"
@@ -25,11 +26,15 @@ type mta struct {
 func mtas() []mta {
 	return []mta{
 		{"postfix", func(t *testing.T, milter netip.AddrPort, sink *sink) (netip.AddrPort, netip.AddrPort) {
-			p := peers.NewPostfix(t, peers.PostfixOptions{TLS: true, Main: postfixMain(milter, sink, "tempfail")})
+			main := postfixMain(milter, sink, "tempfail")
+			main["smtpd_sasl_auth_enable"], main["smtpd_sasl_type"], main["smtpd_sasl_path"] = "yes", "dovecot", peers.NewSASL(t, "secret")
+			p := peers.NewPostfix(t, peers.PostfixOptions{TLS: true, Main: main})
 			return p.Addr, p.Addr6
 		}, 2},
 		{"sendmail", func(t *testing.T, milter netip.AddrPort, sink *sink) (netip.AddrPort, netip.AddrPort) {
-			s := peers.NewSendmail(t, sendmailOptions(milter, sink, "F=T, "))
+			opts := sendmailOptions(milter, sink, "F=T, ")
+			opts.Users = map[string]string{"alice": "secret"}
+			s := peers.NewSendmail(t, opts)
 			return s.Addr, s.Addr6
 		}, 0},
 	}
@@ -73,6 +78,7 @@ func TestRealMTAs(t *testing.T) {
 				{Name: "many", Action: ActionReject, Recipients: 4, Text: "5.5.3 100% too many"},
 				{Name: "fake", Action: ActionReject, Body: []string{"reject this body"}},
 				{Name: "flag", Action: ActionHeader, Header: "X-Spoor-Test: flagged", Is: []string{"!rdns"}},
+				{Name: "account", Action: ActionHeader, Header: "X-Submitted: by an account", Is: []string{"authenticated"}},
 			}
 			r, milter := startTCP(t, cfg, Deps{})
 			out := newSink(t)
@@ -86,6 +92,7 @@ func TestRealMTAs(t *testing.T) {
 			t.Run("30 MB body", run.big)
 			t.Run("IPv6", run.ipv6)
 			t.Run("STARTTLS", run.startTLS)
+			t.Run("authenticated submission", run.submission)
 			if n := r.metric(t, "wire_faults_total"); n != 0 {
 				t.Errorf("%v faults on the wire", n)
 			}
@@ -258,6 +265,32 @@ func (m mtaRun) startTLS(t *testing.T) {
 	d.message("tls-1", "", []byte("hello"))
 	if origin := marked(t, m.sink.bySubject(t, "tls-1")); !strings.Contains(origin, "helo=after.example.org") {
 		t.Errorf("origin %s", origin)
+	}
+}
+
+// submission logs in above TLS, as mail programs do. What the session before the login said of itself, or a failed
+// login, makes nobody a user.
+func (m mtaRun) submission(t *testing.T) {
+	d := dialSMTP(t, m.addr)
+	d.cmd("EHLO before.example.org", "250")
+	d.startTLS()
+	d.cmd("EHLO program.example.org", "250")
+	d.cmd("AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00alice\x00wrong")), "535")
+	d.message("auth-0", "", []byte("hello"))
+	d.auth("alice", "secret")
+	for _, subject := range []string{"auth-1", "auth-2"} {
+		d.message(subject, "", []byte("hello"))
+	}
+	d.cmd("QUIT", "221")
+	other := dialSMTP(t, m.addr)
+	other.cmd("EHLO other.example.org", "250")
+	other.message("auth-3", "", []byte("hello"))
+	for subject, logged := range map[string]int{"auth-0": 0, "auth-1": 1, "auth-2": 1, "auth-3": 0} {
+		got := m.sink.bySubject(t, subject)
+		marked(t, got)
+		if n := len(got.fields("X-Submitted")); n != logged {
+			t.Errorf("%s bears the mark of an account %d times, want %d", subject, n, logged)
+		}
 	}
 }
 

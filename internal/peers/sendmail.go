@@ -18,8 +18,11 @@ type SendmailOptions struct {
 	Rules []string       // further lines of sendmail.cf, after everything: rule sets
 	Sink  netip.AddrPort // an SMTP server that gets all mail, instead of none
 	TLS   bool           // offer STARTTLS with a certificate of its own
+	// Users may log in (AUTH PLAIN and LOGIN, by Cyrus SASL) with these passwords.
+	Users map[string]string
 	// Aliases deliver mail for mail.example.net: lines such as `abuse: "|/path/program"`.
 	Aliases []string
+	Maps    map[string]string // tables such as mailertable by their names, to be made by makemap where MC looks for them
 }
 
 // A Sendmail is a private instance that ends with the test. It needs root.
@@ -121,7 +124,17 @@ func (s *Sendmail) configure(t testing.TB, opts SendmailOptions) {
 	if err != nil {
 		t.Fatalf("m4: %v", err)
 	}
+	if len(opts.Users) > 0 {
+		out = fmt.Appendln(out, s.saslFolder())
+	}
 	writeFile(t, s.file("sendmail.cf"), string(out)+strings.Join(append(opts.Rules, ""), "\n"))
+	for name, text := range opts.Maps {
+		cmd := exec.Command(filepath.Join(filepath.Dir(s.bin), "makemap"), "-C", s.file("sendmail.cf"), "hash", s.file(name))
+		cmd.Stdin = strings.NewReader(text)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("makemap %s: %v: %s", name, err, out)
+		}
+	}
 	if len(opts.Aliases) == 0 {
 		return
 	}
@@ -138,6 +151,7 @@ func (s *Sendmail) mc(t testing.TB, opts SendmailOptions) string {
 	lines := []string{
 		"OSTYPE(`linux')dnl",
 		"define(`confDOMAIN_NAME', `mail.example.net')dnl",
+		"define(`MAIL_SETTINGS_DIR', `" + s.dir + "/')dnl",
 		"define(`QUEUE_DIR', `" + s.file("queue") + "')dnl",
 		"define(`confPID_FILE', `" + s.file("pid") + "')dnl",
 		"define(`confSERVICE_SWITCH_FILE', `" + s.file("service.switch") + "')dnl",
@@ -158,6 +172,9 @@ func (s *Sendmail) mc(t testing.TB, opts SendmailOptions) string {
 	}
 	if opts.TLS {
 		lines = append(lines, s.tls(t)...)
+	}
+	if len(opts.Users) > 0 {
+		lines = append(lines, s.sasl(t, opts.Users)...)
 	}
 	lines = append(lines, opts.MC...)
 	return strings.Join(append(lines, s.delivery(opts)...), "\n") + "\n"

@@ -28,3 +28,28 @@ func TestSendmailTakesMailAndStops(t *testing.T) {
 		t.Error("sendmail still runs after Stop")
 	}
 }
+
+func TestSendmailChecksPasswords(t *testing.T) {
+	s := NewSendmail(t, SendmailOptions{Users: map[string]string{"alice": "secret"}})
+	for password, ok := range map[string]bool{"secret": true, "wrong": false} {
+		c, err := smtp.Dial(s.Addr.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Hello("client.example.org"); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Auth(plain{"alice", password}); (err == nil) != ok {
+			t.Errorf("password %q: %v\n%s", password, err, s.Traffic())
+		}
+		c.Close()
+	}
+}
+
+// A plain is AUTH PLAIN without the library's demand for TLS.
+type plain struct{ user, password string }
+
+func (p plain) Start(*smtp.ServerInfo) (string, []byte, error) {
+	return "PLAIN", []byte("\x00" + p.user + "\x00" + p.password), nil
+}
+func (p plain) Next([]byte, bool) ([]byte, error) { return nil, nil }

@@ -22,6 +22,11 @@ func Programs() []Program {
 			Name: "sendmail", Packages: []string{"m4", "libsasl2-modules"},
 			Beside: []string{"sendmail-bin", "sendmail-cf"}, Unpacked: "usr/libexec/sendmail/sendmail",
 		},
+		{
+			// With the one library that it needs and other programs do not.
+			Name: "exim4", Beside: []string{"exim4-daemon-light", "libidn12"}, Unpacked: "usr/sbin/exim4",
+		},
+		{Name: "saslpasswd2", Packages: []string{"sasl2-bin", "libsasl2-modules", "libsasl2-modules-db"}},
 		{Name: "procmail", Packages: []string{"procmail"}},
 		{Name: "dovecot", Packages: []string{"dovecot-core", "dovecot-imapd", "dovecot-lmtpd", "dovecot-sieve"}},
 		{Name: "swaks", Packages: []string{"swaks", "libnet-ssleay-perl"}},
