@@ -82,7 +82,7 @@ func (t *traceCmd) trace(ctx context.Context, j *traceJob, render bool) {
 		msg := message.Read(received(m.raw), message.DefaultLimits())
 		j.result = t.tracer.TraceMessage(msg)
 		if t.resolver != nil {
-			t.resolver.Check(ctx, &j.result, msg.Header)
+			t.check(ctx, &j.result, msg)
 		}
 	}
 	j.result.Source, j.result.Message = m.source, m.number
@@ -101,6 +101,16 @@ func (t *traceCmd) trace(ctx context.Context, j *traceJob, render bool) {
 		t.ladder(&b, &j.result)
 	}
 	j.text = b.Bytes()
+}
+
+// check asks the DNS. A message that was cut short has no body to verify an ARC
+// chain against.
+func (t *traceCmd) check(ctx context.Context, r *trace.Result, m *message.Message) {
+	if len(m.Raw) >= maxKept {
+		t.resolver.Check(ctx, r, m.Header)
+		return
+	}
+	t.resolver.CheckMessage(ctx, r, m)
 }
 
 // runEach prints every message.

@@ -69,11 +69,7 @@ func (v *Resolver) Check(ctx context.Context, r *Result, h message.Header) {
 
 // limit bounds one question.
 func (v *Resolver) limit(ctx context.Context) (context.Context, context.CancelFunc) {
-	d := v.Timeout
-	if d <= 0 {
-		d = 3 * time.Second
-	}
-	return context.WithTimeout(ctx, d)
+	return context.WithTimeout(ctx, v.timeout())
 }
 
 // addresses asks for a name's A and AAAA records.

@@ -42,8 +42,9 @@ $TTL 60
 11 PTR liar.example.
 `
 
-// nameServer runs nsd on loopback and returns its address.
-func nameServer(t *testing.T) string {
+// nameServer runs nsd on loopback and returns its address; its zone example
+// holds the given records as well.
+func nameServer(t *testing.T, records ...string) string {
 	t.Helper()
 	nsd := peers.Need(t, "nsd")
 	dir := peers.TempDir(t, "nsd")
@@ -70,7 +71,7 @@ remote-control:
   control-enable: no
 zone:
   name: example
-  zonefile: "` + write("example.zone", zoneForward) + `"
+  zonefile: "` + write("example.zone", zoneForward+strings.Join(records, "\n")+"\n") + `"
 zone:
   name: 2.0.192.in-addr.arpa
   zonefile: "` + write("reverse.zone", zoneReverse) + `"

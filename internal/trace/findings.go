@@ -96,6 +96,7 @@ const (
 	kDNSDomain
 	kDNSSender
 	kDNSHolder
+	kDNSARC
 	nKinds
 )
 
@@ -184,4 +185,6 @@ var kinds = [nKinds]Kind{
 		"forwarding, lists, and records that changed since"},
 	kDNSHolder: {"dns-holder", Note, "whose the origin's address is",
 		"addresses change hands"},
+	kDNSARC: {"dns-arc", Note, "whether the ARC chain (RFC 8617) verifies by its sealers' keys; weak where it does not",
+		"a list, a virus scanner or a mail store that changed what was sealed; keys that were withdrawn since"},
 }
