@@ -19,7 +19,7 @@ func actAfter(after string) (r reading, plain, ok bool) {
 			return reading{is: target, weight: 85, word: w}, true, true
 		case (passive || i == 0) && isSanction(w):
 			return reading{is: source, weight: weightVerb, word: w, acts: true}, true, true
-		case isActing(w) && (begun || strings.HasSuffix(w, "s") || strings.HasSuffix(w, "ed")):
+		case isActing(w) && (begun || strings.HasSuffix(w, "s") || strings.HasSuffix(w, "ed") || namesUs(words[i+1:])):
 			return reading{is: source, weight: weightVerb, word: w, acts: true}, namesUs(words[i+1:]), true
 		default:
 			return reading{}, false, false
@@ -116,7 +116,7 @@ func partAfter(after string) (string, bool) {
 	w := strings.ToLower(firstWord(strings.TrimRight(firstWord(t[1:]), ")")))
 	w = strings.Trim(w, ")")
 	switch w {
-	case "your", "yours", "attacker", "source", "src", "offender", "spammer", "abuser", "culprit", "origin":
+	case "your", "yours", "attacker", "source", "src", "offender", "spammer", "abuser", "culprit", "origin", "talk", "contribs":
 		return w, true
 	}
 	return "", false

@@ -230,6 +230,10 @@ func looksLikeVersion(s string, i int, b [4]byte) bool {
 		return false
 	}
 	if s[i-1] == '/' && i >= 2 && isAlpha(s[i-2]) {
+		switch strings.ToLower(s[max(0, i-4):i]) {
+		case "tcp/", "udp/", "tls/", "pv4/":
+			return false // Asterisk writes IPV4/UDP/192.0.2.7/5060
+		}
 		// A path as in list/192.0.2.7 may hold an address; products are words before the slash.
 		return !strings.Contains(urlAround(s, i), "://") && !strings.Contains(urlAround(s, i), ".")
 	}

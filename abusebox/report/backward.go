@@ -148,6 +148,9 @@ func isBare(before string) bool {
 	if t == "" {
 		return true
 	}
+	if strings.Trim(t, "0123456789#.):-/+,TZ ") == "" && len(t) < 40 {
+		return true // a number or a time
+	}
 	if strings.ContainsAny(t, " \t=") || len(t) > 80 {
 		return false
 	}
@@ -238,7 +241,7 @@ func (b *backward) from(w string) (reading, bool) {
 
 func (b *backward) target(w string) (reading, bool) {
 	if shortTo(w) {
-		if b.skipped > 1 || b.skipped > 0 && (w == "на" || w == "к") { // на хостинге: on, not to
+		if b.skipped > 1 || b.skipped > 0 && (w == "на" || w == "к") || isNearOnly(w) && (b.skipped > 0 || b.seen > 1 && b.label) { // на хостинге: on, not to
 			return reading{}, false
 		}
 		if prev := b.previous(); pointsTo(prev) {
@@ -295,6 +298,12 @@ func isReceiving(w string) bool {
 		return true
 	}
 	return false
+}
+
+// isNearOnly tells words that are also names of hosts and parts of labels
+// ("Last post IP"), so that they count in no other place than right before.
+func isNearOnly(w string) bool {
+	return w == "mx" || w == "dns" || w == "get" || w == "post" || w == "connect"
 }
 
 // pointsTo tells verbs whose "to" names the host of a site, not a victim.

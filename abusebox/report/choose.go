@@ -198,6 +198,9 @@ func (w *weighing) choose() []*weighed {
 	if best := w.clearest(keep(all, func(c *weighed) bool { return c.named || c.inSubject })); len(best) > 0 {
 		return best
 	}
+	if c2 := keep(w.list, func(c *weighed) bool { return public(c.ip) && c.against.is == target && isController(c.against.word) }); len(c2) > 0 && len(all) == 0 {
+		return c2
+	}
 	return w.lone()
 }
 

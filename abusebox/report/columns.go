@@ -49,6 +49,8 @@ func addressColumn(name, value string) int {
 	}
 	is := phraseBearing(name)
 	switch {
+	case is == target && value != "" && isController(firstWord(strings.ReplaceAll(name, "_", " "))):
+		return 1 // a table of controllers; of their victims there would be a better column
 	case is == target || is == reference:
 		return 0
 	case strings.Contains(name, "external_ip") || strings.Contains(name, "network_address"):

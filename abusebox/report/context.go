@@ -165,8 +165,8 @@ func arrowAt(s string) bool {
 			s = strings.TrimLeft(s[i+1:], " ")
 		}
 	}
-	if len(s) > 0 && isDigit(s[0]) { // address port -> address port
-		i := 0
+	if len(s) > 1 && (isDigit(s[0]) || s[0] == ',' && isDigit(s[1])) { // address port -> address port
+		i := 1
 		for i < len(s) && isDigit(s[i]) {
 			i++
 		}
@@ -183,6 +183,12 @@ func arrowAt(s string) bool {
 // logShape knows the places of log lines that no word marks.
 func logShape(text string, h hit, k int) (reading, bool) {
 	after := text[h.full:]
+	if r, ok := answerShape(text[:h.start]); ok {
+		return r, true
+	}
+	if strings.HasPrefix(after, "] - - [") {
+		return reading{is: source, weight: weightLog, word: "access log", log: true}, true // ingress-nginx
+	}
 	// Common log format: client ident user [time] (Apache, nginx).
 	if strings.HasPrefix(after, " - ") {
 		if i := strings.IndexByte(after, '['); i > 0 && i < 60 {
@@ -205,6 +211,22 @@ func logShape(text string, h hit, k int) (reading, bool) {
 		return reading{is: source, weight: weightLog, word: "access log", log: true}, true
 	}
 	return reading{}, false
+}
+
+// answerShape reads an answer of the DNS: "site.example. 300 IN A x".
+func answerShape(before string) (reading, bool) {
+	f := strings.Fields(before[max(0, len(before)-200):])
+	n := len(f)
+	if n < 3 || f[n-1] != "A" && f[n-1] != "AAAA" && f[n-1] != "address" {
+		return reading{}, false
+	}
+	if f[n-2] != "IN" && f[n-2] != "in" && f[n-2] != "has" && f[n-2] != "IPv6" {
+		return reading{}, false
+	}
+	if name := strings.ToLower(f[0]); len(name) > 3 && (strings.HasPrefix(name, "ns") && (name[2] == '.' || isDigit(name[2])) || strings.HasPrefix(name, "dns")) {
+		return reading{is: reference, weight: 60, word: "name server"}, true
+	}
+	return reading{is: generic, weight: weightProse - 4, word: "DNS answer"}, true
 }
 
 // startsWithEpoch knows Squid's "1790842440.123    100 " before the client.

@@ -148,25 +148,39 @@ func (w *weighing) span(lo, hi int, ip addr) []int {
 	return out
 }
 
-// labelledTime finds "Date: …", "Timestamp: …" in a block.
+// labelledTime finds "Date: …", "Timestamp: …" in a block; "Last seen: …" only
+// where there is no other.
 func (w *weighing) labelledTime(block []int) (stamp, bool) {
+	var last stamp
 	for _, i := range block {
-		l := &w.lines[i]
-		if l.spam || len(l.text) > 400 {
-			continue
-		}
-		if w.isTimeLabel(l.text) {
-			if st := findStamps(l.text, 1); len(st) > 0 && (st[0].clock || st[0].start < 40) {
-				return w.joinClock(st[0], block, i), true
-			}
-			if v := valueOf(l.text); v != "" {
-				if st, ok := epoch(strings.TrimSpace(v)); ok {
-					return st, true
-				}
-			}
+		st, ok := w.timeOfLine(block, i)
+		switch {
+		case !ok:
+		case !isLastLabel(w.lines[i].text):
+			return st, true
+		case last.raw == "":
+			last = st
 		}
 	}
-	return stamp{}, false
+	return last, last.raw != ""
+}
+
+// timeOfLine reads a line that labels a time.
+func (w *weighing) timeOfLine(block []int, i int) (stamp, bool) {
+	l := &w.lines[i]
+	if l.spam || len(l.text) > 400 || !w.isTimeLabel(l.text) {
+		return stamp{}, false
+	}
+	if st := findStamps(l.text, 1); len(st) > 0 && (st[0].clock || st[0].start < 40) {
+		return w.joinClock(st[0], block, i), true
+	}
+	return epoch(strings.TrimSpace(valueOf(l.text)))
+}
+
+// isLastLabel tells the label of the end of a span.
+func isLastLabel(t string) bool {
+	low := strings.ToLower(strings.TrimLeft(t[:min(len(t), 40)], " \t-*•|#>"))
+	return strings.HasPrefix(low, "last") || strings.HasPrefix(low, "end") || strings.HasPrefix(low, "recent") || strings.HasPrefix(low, "to:")
 }
 
 // joinClock adds a "Time: 08:14" that stands apart from its "Date:".

@@ -7,7 +7,7 @@ import "strings"
 // only one address is public, or ours, that is the source. It is nil where the
 // line is none of these.
 func pairInLog(l *line, ours func(addr) bool) []reading {
-	if len(l.hits) < 2 || len(l.hits) > 6 || l.hits[0].ip == l.hits[1].ip || !hasClock(l.text) {
+	if len(l.hits) < 2 || len(l.hits) > 6 || l.hits[0].ip == l.hits[1].ip || !hasClock(l.text) && !hasEpoch(l.text) {
 		return nil
 	}
 	first := 0
@@ -72,6 +72,16 @@ func hasClock(t string) bool {
 	for i := 0; i+8 <= len(t); i++ {
 		if t[i+2] == ':' && t[i+5] == ':' && isDigit(t[i]) && isDigit(t[i+1]) && isDigit(t[i+3]) && isDigit(t[i+4]) && isDigit(t[i+6]) && isDigit(t[i+7]) &&
 			(i == 0 || !isAlnum(t[i-1]) && t[i-1] != ':' || t[i-1] == 'T') && (i+8 == len(t) || t[i+8] != ':') {
+			return true
+		}
+	}
+	return false
+}
+
+// hasEpoch tells whether seconds since 1970 stand as a word in a line.
+func hasEpoch(t string) bool {
+	for _, w := range strings.Fields(t[:min(len(t), 200)]) {
+		if _, ok := epoch(w); ok {
 			return true
 		}
 	}

@@ -145,6 +145,9 @@ func (w *weighing) body() {
 			if k > 0 && r.is == neutral && prev.is == target && isEnumeration(l.text[l.hits[k-1].full:h.start]) {
 				r = reading{is: target, weight: prev.weight - 10, word: prev.word}
 			}
+			if k > 0 && r.is == generic && (prev.is == source || prev.is == from) && h.ip != l.hits[k-1].ip && strings.Contains(l.text[l.hits[k-1].full:h.start], " (") && !strings.HasPrefix(l.text[h.full:], ") ") {
+				r = reading{is: target, weight: 60, word: "in brackets behind the source"}
+			}
 			if (r.is == source || r.is == from) && !r.label && !r.log && stamped(l.text) {
 				r.log, r.weight = true, max(r.weight, weightLog-5)
 			}
@@ -240,6 +243,9 @@ func introOf(t string) reading {
 	if !colon && !announces(t) {
 		return reading{}
 	}
+	if w := listsVictims(t); w != "" {
+		return reading{is: target, weight: 64, word: w}
+	}
 	best := reading{}
 	for _, w := range strings.FieldsFunc(strings.ToLower(t), func(r rune) bool { return r < 0x80 && isGap(byte(r)) || r == '.' }) {
 		switch is := bearingOf(strings.Trim(w, "*-_")); {
@@ -257,6 +263,25 @@ func introOf(t string) reading {
 		}
 	}
 	return best
+}
+
+// listsVictims tells a sentence that leads to the hosts that were reached: "it
+// tried to get access to the following computers".
+func listsVictims(t string) string {
+	low := strings.ToLower(t)
+	for _, to := range [...]string{" to the ", " to these ", " to our ", " to following ", " against the ", " against our ", " against these "} {
+		i := strings.Index(low, to)
+		if i < 0 {
+			continue
+		}
+		before := low[max(0, i-24):i]
+		for _, w := range [...]string{"access", "connect", "connected", "connecting", "connections", "connection", "login", "log in", "logins", "traffic", "packets", "requests", "queries", "attack", "attacks", "attacked"} {
+			if strings.HasSuffix(before, w) {
+				return w + strings.TrimRight(to, " ")
+			}
+		}
+	}
+	return ""
 }
 
 // announces tells whether a sentence without a colon leads to a list.
@@ -371,7 +396,7 @@ const referenceLine = "reference"
 // traceroutes, nslookups.
 func isReferenceLine(t string, hits []hit) bool {
 	low := strings.ToLower(strings.TrimLeft(t[:min(len(t), 40)], " \t*#%"))
-	for _, p := range [...]string{"inetnum", "netrange", "cidr:", "route:", "route6:", "inet6num", "nserver", "nameserver", "server:\t", "name server", "% information related", "origin:", "network:ip-network", "traceroute to", "tracing route", "nameservers", "range:", "subnet:", "netblock:", "network range", "targeted range"} {
+	for _, p := range [...]string{"inetnum", "netrange", "cidr:", "route:", "route6:", "inet6num", "nserver", "nameserver", "server:\t", "name server", "% information related", ";; server", "network:ip-network", "traceroute to", "tracing route", "nameservers", "range:", "subnet:", "netblock:", "network range", "targeted range"} {
 		if strings.HasPrefix(low, p) {
 			_, _, acts := actAfter(t[hits[len(hits)-1].full:])
 			return !acts // "Range: 192.0.2.0/24 is sending spam" accuses

@@ -62,7 +62,7 @@ var bearings = wordTable(map[bearing]string{
 		узла узлу хостом сервере айпи систем системы`,
 	target: `destination destinations dst dest daddr target targets targeted targeting victim victims victim's our ours my mine local lip honeypot honeypots honeynet sensor
 		to against towards toward attacked recipient reporter complainant monitored into dip dstip targetip destip destinationip destaddr victimip d-ip s-ip
-		sinkhole receiving laddr local_ip localip server_ip serverip listener resp_h id.resp_h connect get post previous usual legitimate genuine dnat defended protected probed-host reporter's reported-by reporting
+		sinkhole receiving laddr local_ip localip server_ip serverip listener resp_h id.resp_h connect get post previous usual legitimate legit genuine local localaddress dnat defended protected probed-host reporter's reported-by reporting
 		cc c2 c&c cnc mx
 		ziel ziel-ip zieladresse zielserver zielsystem zielrechner ziele geschädigter opfer unser unsere unserer unseren unserem mein meine meinen meinem gegen empfänger lokale
 		cible cibles victime notre nos mon vers contre destinataire
