@@ -28,6 +28,8 @@ type Config struct {
 	// Relays are the networks of our own mail servers that pass mail on to this MTA:
 	// their Received lines are believed, and the origin lies beyond them.
 	Relays []netip.Prefix `toml:"relays"`
+	// TrustLoopback makes the MTA's own machine a relay, as content filters need it that give mail back over SMTP.
+	TrustLoopback bool `toml:"trust_loopback"`
 	// DryRun carries out nothing but header fields, and logs what the rules would have done.
 	DryRun bool `toml:"dry_run"`
 	// Deadline is how long a judgement may take before the message passes undecided.
@@ -65,6 +67,7 @@ func DefaultConfig() Config {
 		Listen:         []string{"/run/spoor/milter.sock"},
 		SocketMode:     "0660",
 		Mark:           []Direction{DirectionIn, DirectionOut, DirectionSubmission},
+		TrustLoopback:  true,
 		DryRun:         true,
 		Deadline:       unit.Duration(200 * time.Millisecond),
 		IdleTimeout:    unit.Duration(2 * time.Hour),
@@ -80,6 +83,14 @@ func DefaultConfig() Config {
 			NoRDNS: 0.5, MailServer: -2, Authenticated: -1,
 		},
 	}
+}
+
+// Believed returns the networks of all whose Received lines are believed, for NewTracer.
+func (c Config) Believed() []netip.Prefix {
+	if !c.TrustLoopback {
+		return c.Relays
+	}
+	return append([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}, c.Relays...)
 }
 
 // Validate tells bad about everything that is wrong, and what to write instead.

@@ -120,6 +120,7 @@ func (l Lookups) about(addr netip.Addr) *source {
 	if l.Holders != nil {
 		s.holder, s.ours = l.Holders.Holder(addr)
 	}
+	s.ours = s.ours || addr.IsLoopback() // the MTA's own machine
 	if l.MailServers != nil {
 		s.mailServer = l.MailServers.MailServer(addr)
 	}

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/user"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -180,6 +181,7 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	}
 	s.warnOfDryRun()
+	s.warnOfNoSource()
 	books, closeBooks := context.WithCancel(context.WithoutCancel(ctx))
 	defer closeBooks()
 	var kept sync.WaitGroup
@@ -209,6 +211,19 @@ func (s *Server) warnOfDryRun() {
 	}
 	if s.dryRun && acting > 0 {
 		s.log.Warn("milter.dry_run is on: rules are logged and not carried out", "rules", acting)
+	}
+}
+
+// warnOfNoSource tells of conditions that nobody here can answer.
+func (s *Server) warnOfNoSource() {
+	l := s.judge.lookups
+	absent := map[string]bool{"listed": l.Listed == nil, "blocked": l.Blocked == nil, "mail_server": l.MailServers == nil}
+	for _, r := range s.judge.policy.rules {
+		for _, word := range r.Is {
+			if absent[strings.TrimPrefix(word, "!")] {
+				s.log.Warn("a rule asks what is not known here", "rule", r.Name, "is", word)
+			}
+		}
 	}
 }
 

@@ -16,8 +16,8 @@ type pathTracer struct {
 }
 
 // NewTracer returns the Tracer of a site: hosts are its mail hosts, relays the
-// networks of servers whose Received lines are believed, ours says whether the
-// registry knows an address (it may be nil).
+// networks of servers whose Received lines are believed (Config.Believed), ours
+// says whether the registry knows an address (it may be nil).
 //
 // Only a peer's address makes it a relay. Customers have names and addresses
 // below the site's own, and may write any Received line and HELO they like.
@@ -29,12 +29,12 @@ func NewTracer(hosts []string, relays []netip.Prefix, ours func(netip.Addr) bool
 	}
 }
 
-// Trusts says whether the peer is a filter on the MTA's own machine or one of the relays.
+// Trusts says whether the peer is one of the relays.
 func (p *pathTracer) Trusts(peer Peer) bool {
 	if peer.Auth != "" {
 		return false // whoever logs in answers for it
 	}
-	return peer.Addr.IsLoopback() || slices.ContainsFunc(p.relays, func(n netip.Prefix) bool { return n.Contains(peer.Addr) })
+	return slices.ContainsFunc(p.relays, func(n netip.Prefix) bool { return n.Contains(peer.Addr) })
 }
 
 // Trace walks the path.

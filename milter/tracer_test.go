@@ -19,7 +19,9 @@ func header(text string) message.Header {
 // unless that host is a relay of ours.
 func TestOnlyRelaysMoveTheOrigin(t *testing.T) {
 	forged := "Received: from pc (unknown [203.0.113.9])\n\tby mail.example.net (Postfix) with ESMTP id 4X\n\tfor <a@example.com>; Fri, 1 May 2026 10:00:00 +0000 (UTC)\nFrom: a@example.org\nDate: Fri, 1 May 2026 10:00:00 +0000\n\n"
-	tracer := NewTracer([]string{"example.net"}, []netip.Prefix{netip.MustParsePrefix("192.0.2.25/32")}, nil)
+	cfg := testConfig()
+	cfg.Relays = []netip.Prefix{netip.MustParsePrefix("192.0.2.25/32")}
+	tracer := NewTracer([]string{"example.net"}, cfg.Believed(), nil)
 	tests := []struct {
 		name string
 		conn trace.Connection
@@ -62,5 +64,30 @@ func TestRealTraceThroughTheServer(t *testing.T) {
 	_, changes := deliver(t, c, m)
 	if origin := values(changes, fieldOrigin)[0]; !strings.Contains(origin, "ip=192.0.2.7; hop=0;") {
 		t.Errorf("origin %q", origin)
+	}
+}
+
+// A web server on the MTA's own machine is a filter to be believed, or a host to be judged, as the configuration says.
+func TestOwnMachine(t *testing.T) {
+	for _, trusted := range []bool{true, false} {
+		cfg := testConfig()
+		cfg.TrustLoopback = trusted
+		cfg.Rules = []RuleConfig{{Name: "slow", Action: ActionRateLimit, Direction: []Direction{DirectionOut}, Count: "messages", Per: "hour", Over: 2}}
+		r := start(t, cfg, Deps{Tracer: NewTracer(nil, cfg.Believed(), nil)})
+		c := dial(t, r)
+		connect(t, c, "127.0.0.1")
+		for i := range 4 {
+			m := letterTo(1)
+			m.Header = append([][2]string{{"Received", "from x (unknown [203.0.113.9])\n\tby localhost (Filter) with SMTP id 1; Fri, 1 May 2026 10:00:00 +0000"}}, m.Header...)
+			reply, changes := deliver(t, c, m)
+			if refused := !trusted && i >= 2; reply.Refused() != refused {
+				t.Errorf("trusted %v, message %d: %q", trusted, i+1, reply.Text)
+			}
+			if origin := values(changes, fieldOrigin); !trusted && len(origin) == 1 && !strings.Contains(origin[0], "ip=127.0.0.1; hop=0;") {
+				t.Errorf("origin %q", origin)
+			} else if trusted && !strings.Contains(origin[0], "ip=203.0.113.9; hop=1;") {
+				t.Errorf("origin %q", origin)
+			}
+		}
 	}
 }

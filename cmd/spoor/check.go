@@ -98,6 +98,7 @@ func checkFiles(ctx context.Context, cfg config.Config) (found []control.Finding
 		err = templates.Check()
 	}
 	add("notify.templates", err, "mend the template, or take it out so that ours is used")
+	found = append(found, checkMilter(cfg)...)
 	for where, path := range map[string]string{"notify.dkim_key": cfg.Notify.DKIMKey, "notify.password_file": cfg.Notify.PasswordFile,
 		"abusebox.tls_cert": cfg.Abusebox.TLSCert, "abusebox.tls_key": cfg.Abusebox.TLSKey} {
 		if path != "" {

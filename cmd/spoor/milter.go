@@ -206,7 +206,10 @@ func (e *milterExplainCmd) print(x milter.Explanation) error {
 
 func milterVerdict(x milter.Explanation) string {
 	text := "passes with header fields: no rule stops it"
-	if x.Rule != "" {
+	switch {
+	case x.Rule != "" && x.Action == milter.ActionNone:
+		text = fmt.Sprintf("passes with header fields by rule %q", x.Rule)
+	case x.Rule != "":
 		text = fmt.Sprintf("%s by rule %q at %s", x.Action, x.Rule, x.Stage)
 	}
 	if x.Reply != "" {

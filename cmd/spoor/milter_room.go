@@ -22,7 +22,7 @@ func newMilter(cfg config.Config, log *slog.Logger, metrics prometheus.Registere
 	}
 	return milter.New(cfg.Milter, milter.Deps{
 		Log: log, Metrics: metrics, Lookups: lookups, Desk: desk,
-		Tracer: milter.NewTracer(cfg.Site.Hosts, cfg.Milter.Relays, ours),
+		Tracer: milter.NewTracer(cfg.Site.Hosts, cfg.Milter.Believed(), ours),
 	})
 }
 

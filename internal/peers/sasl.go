@@ -40,6 +40,11 @@ service auth {
     mode = 0666
   }
 }
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
 `, dir, password))
 	proc := Start(t, exec.Command(dovecot, "-F", "-c", config))
 	WaitFor(t, 20*time.Second, "dovecot's authentication socket", func() bool {

@@ -24,7 +24,7 @@ func Programs() []Program {
 		},
 		{
 			// With the one library that it needs and other programs do not.
-			Name: "exim4", Beside: []string{"exim4-daemon-light", "libidn12"}, Unpacked: "usr/sbin/exim4",
+			Name: "exim4", Packages: []string{"util-linux"}, Beside: []string{"exim4-daemon-light", "libidn12"}, Unpacked: "usr/sbin/exim4",
 		},
 		{Name: "saslpasswd2", Packages: []string{"sasl2-bin", "libsasl2-modules", "libsasl2-modules-db"}},
 		{Name: "procmail", Packages: []string{"procmail"}},
@@ -44,6 +44,7 @@ func Programs() []Program {
 		{Name: "whois", Packages: []string{"whois"}},
 		{Name: "rspamd", Packages: []string{"rspamd"}},
 		{Name: "spamassassin", Packages: []string{"spamassassin"}},
+		{Name: "openssl", Packages: []string{"openssl"}},
 		{Name: "opendkim", Packages: []string{"opendkim"}},
 		{Name: "opendkim-genkey", Packages: []string{"opendkim-tools"}},
 		{Name: "miltertest", Packages: []string{"miltertest"}},
