@@ -16,6 +16,8 @@ import (
 func (d *document) openFile(p *message.Part, read func(name string, r io.Reader)) {
 	name := strings.ToLower(p.Filename)
 	switch {
+	case isWorkbook(p, name):
+		d.readWorkbook(p, read)
 	case isZip(p, name):
 		d.unzip(p, read)
 	case strings.HasSuffix(name, ".gz") || p.MediaType == "application/gzip" || p.MediaType == "application/x-gzip":
@@ -86,8 +88,13 @@ func (d *document) unzip(p *message.Part, read func(name string, r io.Reader)) {
 		if !d.mayUnpack() {
 			return
 		}
+		if f.Flags&1 != 0 {
+			d.unreadName(p.Filename+"/"+f.Name, "encrypted with a password")
+			continue
+		}
 		rc, err := f.Open()
 		if err != nil {
+			d.unreadName(p.Filename+"/"+f.Name, err.Error())
 			continue
 		}
 		read(name, d.bounded(rc, int64(f.CompressedSize64)))
@@ -112,10 +119,12 @@ type boundedReader struct {
 	d    *document
 	left int64
 	row  int // bytes since the last line end
+	// lineless streams have no rows that could be too long.
+	lineless bool
 }
 
 func (b *boundedReader) Read(p []byte) (int, error) {
-	if b.left <= 0 || b.row > maxRow || b.d.budget.unpacked > b.d.lim.MaxUnpacked {
+	if b.left <= 0 || b.row > maxRow && !b.lineless || b.d.budget.unpacked > b.d.lim.MaxUnpacked {
 		b.d.budget.truncated = "archive"
 		return 0, io.EOF
 	}

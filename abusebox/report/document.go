@@ -45,6 +45,8 @@ type document struct {
 // A budget is shared by all documents of one mail.
 type budget struct {
 	archives  int
+	wrapped   int
+	unread    []Unread
 	unpacked  int64
 	truncated string
 }
@@ -79,6 +81,9 @@ func newDocument(root *message.Part, opt *Options, depth int, b *budget) *docume
 		d.date = opt.Arrived
 	}
 	d.collect(root, false)
+	if strings.Contains(d.body, "begin ") {
+		d.takeUUFiles()
+	}
 	return d
 }
 
@@ -143,7 +148,9 @@ func (d *document) collect(p *message.Part, alternative bool) {
 		d.addBody(p)
 	case isText(p):
 		d.files = append(d.files, p)
+	case d.unwrap(p):
 	default:
+		d.noteUnreadable(p)
 		d.files = append(d.files, p)
 	}
 	if p.IsMultipart() && len(p.Preamble) > 0 && d.body == "" && len(bytes.TrimSpace(p.Preamble)) > 200 {

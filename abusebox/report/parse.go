@@ -27,7 +27,7 @@ func Parse(ctx context.Context, msg *message.Message, opt Options) Result {
 	}
 	res.Reporter.Authenticated = authenticate(ctx, msg, &opt, res.Reporter.Domain)
 	d.finish(&res)
-	res.Truncated = b.truncated
+	res.Truncated, res.Unread = b.truncated, b.unread
 	return res
 }
 

@@ -24,6 +24,8 @@ type Result struct {
 	Candidates []Candidate `json:"candidates"`
 	// Truncated tells that a limit cut the reading short, and which.
 	Truncated string `json:"truncated"`
+	// Unread names parts that were not read: encrypted, of an unknown kind.
+	Unread []Unread `json:"unread"`
 }
 
 // A Reporter is who complains, as far as it is known.
@@ -148,7 +150,7 @@ func (r Report) MarshalJSON() ([]byte, error) {
 // MarshalJSON never writes a list as null.
 func (r Result) MarshalJSON() ([]byte, error) {
 	type plain Result
-	r.Reports, r.Candidates = filled(r.Reports), filled(r.Candidates)
+	r.Reports, r.Candidates, r.Unread = filled(r.Reports), filled(r.Candidates), filled(r.Unread)
 	return json.Marshal(plain(r))
 }
 

@@ -47,7 +47,7 @@ func TestCostIsLinear(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			small, large := []byte(shape(n)), []byte(shape(n*10))
 			bytesRatio := float64(len(large)) / float64(len(small))
-			costRatio := float64(cost(large)) / float64(cost(small)+20*time.Microsecond)
+			costRatio := leastRatio(large, small, 20*time.Microsecond, 3*bytesRatio)
 			if costRatio > 5*bytesRatio {
 				t.Errorf("%.1f times the bytes cost %.1f times as much", bytesRatio, costRatio)
 			}
@@ -63,7 +63,7 @@ func TestNestedAgainstFlat(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			flat := []byte("Subject: x\n\n" + in)
-			ratio := float64(cost([]byte(in))) / float64(cost(flat)+50*time.Microsecond)
+			ratio := leastRatio([]byte(in), flat, 50*time.Microsecond, 60)
 			// Flat text is copied and checked once; a tree of 2,000 parts and 16 levels may cost some passes more.
 			if ratio > 100 {
 				t.Errorf("costs %.0f times the same bytes flat", ratio)
@@ -78,4 +78,20 @@ func TestHeaderWordsInOneField(t *testing.T) {
 	if got := h.Text("Subject"); got != strings.Repeat("a", 1000) {
 		t.Errorf("got %d bytes", len(got))
 	}
+}
+
+// leastRatio compares the costs of two inputs; while the answer is above enough
+// it is asked again, since another process may have had the core.
+func leastRatio(a, b []byte, grace time.Duration, enough float64) float64 {
+	least := 0.0
+	for try := range 6 {
+		ratio := float64(cost(a)) / float64(cost(b)+grace)
+		if try == 0 || ratio < least {
+			least = ratio
+		}
+		if least <= enough {
+			break
+		}
+	}
+	return least
 }

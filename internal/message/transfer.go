@@ -31,7 +31,7 @@ func decodeTransfer(b []byte, enc string) (out []byte, ok bool) {
 	case "quoted-printable":
 		return decodeQuotedPrintable(b), true
 	case "x-uuencode", "uuencode", "x-uue":
-		return decodeUU(b)
+		return DecodeUU(b)
 	case "", "7bit", "8bit", "binary":
 		return b, true
 	}
@@ -152,8 +152,9 @@ func hexValue(c byte) byte {
 	return 255
 }
 
-// decodeUU decodes the lines between "begin MODE NAME" and "end".
-func decodeUU(b []byte) ([]byte, bool) {
+// DecodeUU decodes the lines between "begin MODE NAME" and "end" (POSIX
+// uuencode); ok is false where the end is missing.
+func DecodeUU(b []byte) ([]byte, bool) {
 	var out []byte
 	started := false
 	for len(b) > 0 {
