@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"spoor/abusebox"
 	"spoor/abusebox/incident"
 	"spoor/abusebox/intake"
@@ -68,16 +70,31 @@ func benchmarkDesk(b *testing.B, perSecond int) {
 	go func() { done <- server.Run(ctx) }()
 	defer func() { cancel(); <-done }()
 	b.ResetTimer()
-	begin := time.Now()
+	commits, changes := w.commits.Load(), w.changes.Load()
+	begin, used := time.Now(), cpuTime(b)
 	sendAll(b, server.Addrs()[0].String(), b.N, perSecond)
 	for timed.count() < b.N {
 		time.Sleep(time.Millisecond)
 	}
 	took := time.Since(begin)
 	b.StopTimer()
+	used = cpuTime(b) - used
+	commits, changes = w.commits.Load()-commits, w.changes.Load()-changes
 	slices.Sort(timed.waits)
 	b.ReportMetric(float64(b.N)/took.Seconds(), "mails/s")
 	b.ReportMetric(float64(timed.waits[len(timed.waits)*99/100].Microseconds())/1000, "p99-ms")
+	b.ReportMetric(float64(used.Microseconds())/float64(b.N), "cpu-µs/mail") // of the sender, too
+	b.ReportMetric(float64(commits)/float64(b.N), "commits/mail")
+	b.ReportMetric(float64(changes)/float64(max(commits, 1)), "changes/commit")
+}
+
+// cpuTime is what this process has used of all cores, which other work on the machine changes little.
+func cpuTime(b *testing.B) time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func sendAll(b *testing.B, addr string, n, perSecond int) {

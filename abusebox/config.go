@@ -29,7 +29,7 @@ type Config struct {
 // DefaultConfig suits a machine with two cores.
 func DefaultConfig() Config {
 	day := unit.Duration(24 * time.Hour)
-	return Config{Workers: 32, MaxInflight: 64 << 20, Attempts: 3, ReviewEvery: unit.Duration(time.Minute), ListingEvery: unit.Duration(5 * time.Minute),
+	return Config{Workers: 64, MaxInflight: 64 << 20, Attempts: 3, ReviewEvery: unit.Duration(time.Minute), ListingEvery: unit.Duration(5 * time.Minute),
 		KeepEvidence: 90 * day, KeepPersonal: 90 * day, KeepClosed: 730 * day, KeepHistory: 730 * day}
 }
 
@@ -42,7 +42,7 @@ func (c Config) Purge(now time.Time, dryRun bool) Purge {
 // Validate reports every mistake.
 func (c Config) Validate(bad func(key, problem, write string)) {
 	if c.Workers < 1 || c.Workers > 256 {
-		bad("workers", fmt.Sprintf("%d is not between 1 and 256", c.Workers), "workers = 32")
+		bad("workers", fmt.Sprintf("%d is not between 1 and 256", c.Workers), "workers = 64")
 	}
 	if c.MaxInflight < 1<<20 {
 		bad("max_inflight", c.MaxInflight.String()+" is less than one mail may have", `max_inflight = "64MB"`)

@@ -29,6 +29,8 @@ type reading struct {
 	now    time.Time
 	cases  []incident.Case
 	silent notify.Silence // why it must not be answered
+
+	contacts []string // whose state the decision needs, beside the holders' contacts
 }
 
 // decide reads a mail, decides about it, and returns when the decision is on disk.
@@ -92,10 +94,14 @@ type deciding func(incident.Known) (incident.Decision, error)
 func record(outcome incident.Outcome, why string) deciding {
 	return func(known incident.Known) (incident.Decision, error) {
 		if known.Repeat != "" {
-			return incident.Decision{Outcome: incident.Repeated, Why: "the same mail came before as " + known.Repeat}, nil
+			return repeated(known), nil
 		}
 		return incident.Decision{Outcome: outcome, Why: why}, nil
 	}
+}
+
+func repeated(known incident.Known) incident.Decision {
+	return incident.Decision{Outcome: incident.Repeated, Why: "the same mail came before as " + known.Repeat}
 }
 
 // withoutReport says what becomes of a mail that alleges nothing we could read.
@@ -104,10 +110,7 @@ func (d *Desk) withoutReport(r *reading) deciding {
 		return record(incident.Bounced, "a delivery report that does not come to a signed address of ours; it changes nothing")
 	}
 	if notify.WantsNoMail(text(r.msg)) && r.mail.From != "" {
-		return func(incident.Known) (incident.Decision, error) {
-			state := incident.ContactState{OptOut: []string{optAck}, Why: "asked by mail " + r.id.String(), Changed: r.now}
-			return incident.Decision{Outcome: incident.Optout, Contacts: map[string]incident.ContactState{complainant(r): state}}, nil
-		}
+		return d.setAside(r, incident.Unread, "it asks for no more mail, but not at the signed address of a mail of ours: anybody could have written it")
 	}
 	if notify.IsAutomatic(r.msg.Header) && r.result.Rejected != "" {
 		return record(incident.AutoText, r.result.Rejected)
@@ -134,7 +137,7 @@ func candidates(result report.Result) string {
 func (d *Desk) setAside(r *reading, outcome incident.Outcome, why string) deciding {
 	return func(known incident.Known) (incident.Decision, error) {
 		if known.Repeat != "" {
-			return incident.Decision{Outcome: incident.Repeated, Why: "the same mail came before as " + known.Repeat}, nil
+			return repeated(known), nil
 		}
 		e := incident.Evidence{Kind: incident.FromReport, Mail: r.id.String(), Received: r.mail.Arrived, Type: "unread", Why: why,
 			Subject: incident.Subject{Title: r.msg.Header.Text("Subject")}, Source: "mail:" + r.id.String(), Lines: firstLines(text(r.msg), 10),
@@ -282,7 +285,7 @@ func headerText(p *message.Part) string {
 
 // commit asks the store for one transaction, and tells the metrics and the outbox.
 func (d *Desk) commit(ctx context.Context, r *reading, decide deciding) error {
-	ask := Ask{Mail: r.id, Fingerprint: fingerprint(r), Record: d.remember(r)}
+	ask := Ask{Mail: r.id, Fingerprint: fingerprint(r), Record: d.remember(r), Contacts: slices.Clone(r.contacts)}
 	for _, c := range r.cases {
 		key := incident.KeyOf(c, d.d.Policy.V6Bits)
 		if !slices.Contains(ask.Keys, key) {

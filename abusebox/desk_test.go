@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -122,7 +123,7 @@ func TestWhatIsNotNotified(t *testing.T) {
 		{"our mark passed on", "X-Spoor-Instance: other\nX-Spoor-Via: " + instance + "\n" + arf("192.0.2.25", day, 1), nil, nil, incident.Looped, "", 0},
 		{"a loop by the envelope", arf("192.0.2.25", day, 1), func(m *intake.Mail) { m.Loop = "50 Received lines" }, nil, incident.Looped, "", 0},
 		{"an unsigned bounce", bounceMail("noc@c1.example", "5.1.1"), func(m *intake.Mail) { m.From = "" }, nil, incident.Bounced, "", 0},
-		{"no more mail", "From: x@reporter.example\nTo: abuse@example.net\nSubject: Re: x\n\nunsubscribe\n", nil, nil, incident.Optout, "", 0},
+		{"no more mail", "From: x@reporter.example\nTo: abuse@example.net\nSubject: Re: x\n\nunsubscribe\n", nil, nil, incident.Unread, incident.Unassigned, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t, func(d *abusebox.Deps) {
@@ -362,7 +363,12 @@ func TestAcknowledgedOnce(t *testing.T) {
 	if acks() != 1 {
 		t.Fatalf("%d acknowledgements on one day", acks())
 	}
-	w.put("From: ann@reporter.example\nTo: abuse@example.net\nSubject: Re: spam\n\nunsubscribe\n", from)
+	stranger := w.put("From: ann@reporter.example\nTo: abuse@example.net\nSubject: Re: spam\n\nunsubscribe\n", from)
+	w.settled()
+	if state, err := w.store.Contact(context.Background(), "ann@reporter.example"); err != nil || len(state.OptOut) > 0 {
+		t.Errorf("anybody may opt her out, by mail %s: %+v %v", stranger, state, err)
+	}
+	optOut(t, w, from)
 	w.settled()
 	w.clock.add(25 * time.Hour)
 	w.put(plain(3), from)
@@ -491,5 +497,85 @@ func TestNoDeskMailbox(t *testing.T) {
 	}
 	if i := w.incidents()[0]; i.State != incident.Unassigned {
 		t.Errorf("%s", i.State)
+	}
+}
+
+// optOut answers the acknowledgement at its signed address, after the same address has bounced as a contact.
+func optOut(t *testing.T, w *world, from func(*intake.Mail)) {
+	t.Helper()
+	ctx, address := context.Background(), ""
+	for k := range w.sink.count() {
+		if m := w.sink.mail(k); m.Header.Get("Auto-Submitted") == "auto-replied" {
+			address = strings.Trim(m.Header.Get("Reply-To"), "<>")
+		}
+	}
+	_, err := w.store.Decide(ctx, abusebox.Ask{}, func(incident.Known) (incident.Decision, error) {
+		return incident.Decision{Outcome: incident.Filed, Contacts: map[string]incident.ContactState{"ann@reporter.example": {Broken: true, Failures: 3, OptOut: []string{"copyright"}}}}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.put("From: ann@reporter.example\nTo: "+address+"\nSubject: Re: spam\n\nunsubscribe\n", from, func(m *intake.Mail) { m.Recipients = []string{address} })
+	w.settled()
+	state, err := w.store.Contact(ctx, "ann@reporter.example")
+	if err != nil || !state.Broken || state.Failures != 3 || !slices.Equal(state.OptOut, []string{"copyright", "acknowledge"}) {
+		t.Errorf("after her wish: %+v %v", state, err)
+	}
+}
+
+// TestAcknowledgesOnlyItsWriter sends a complaint whose From is not the sender of its envelope.
+func TestAcknowledgesOnlyItsWriter(t *testing.T) {
+	for _, tc := range []struct {
+		from string
+		acks int
+	}{
+		{"Ann <ann@reporter.example>", 1}, {"ANN@Reporter.example", 1}, {"bob@reporter.example", 0},
+		{"ann@reporter.example, bob@reporter.example", 0}, {"no address", 0},
+	} {
+		w := newWorld(t, func(d *abusebox.Deps) {
+			d.Policy.Acknowledge = true
+			read := d.Read
+			d.Read = func(ctx context.Context, m *message.Message, mail intake.Mail) report.Result {
+				r := read(ctx, m, mail)
+				r.Reporter.Authenticated, r.Reporter.Domain = report.ByDKIM, "reporter.example"
+				return r
+			}
+		})
+		w.put("From: "+tc.from+"\nTo: abuse@example.net\nSubject: spam\nMessage-ID: <1@reporter.example>\n\nHost 192.0.2.25 sent spam on 14 Sep 2026 11:00:00 UTC\n",
+			func(m *intake.Mail) { m.From = "ann@reporter.example" })
+		w.settled()
+		acks := 0
+		for task, err := range w.store.Tasks(context.Background(), 0) {
+			if err == nil && task.Kind == incident.Acknowledge {
+				acks++
+			}
+		}
+		if acks != tc.acks {
+			t.Errorf("From: %s gets %d acknowledgements, want %d", tc.from, acks, tc.acks)
+		}
+		w.close()
+	}
+}
+
+// TestAMarkOfAnotherDeskHidesNothing files a complaint that bears somebody else's marks, and never answers it.
+func TestAMarkOfAnotherDeskHidesNothing(t *testing.T) {
+	w := newWorld(t, func(d *abusebox.Deps) { d.Policy.Acknowledge = true })
+	w.put("X-Spoor-Instance: other.example/7\nX-Spoor-Via: third.example/9\nX-Loop: abuse@other.example\n" + arf("192.0.2.25", w.clock.now(), 1))
+	w.settled()
+	if got := w.outcomes(); !slices.Equal(got, []incident.Outcome{incident.Filed}) || w.about("192.0.2.25").State != incident.Notified {
+		t.Errorf("outcomes %v, incidents %v", got, w.incidents())
+	}
+	notice := w.sink.mail(0).Header
+	var marks []string
+	for _, f := range notice.All("X-Spoor-Via") {
+		marks = append(marks, strings.TrimSpace(f.Value()))
+	}
+	if w.sink.count() != 1 || !slices.Contains(marks, "other.example/7") || notice.Get("X-Spoor-Instance") != instance {
+		t.Errorf("%d mails; the notice passes on %v", w.sink.count(), marks)
+	}
+	w.put(strings.Replace("X-Spoor-Instance: "+instance+"\n"+arf("192.0.2.26", w.clock.now(), 2), "Subject: complaint", "Subject: our own", 1))
+	w.settled()
+	if got := w.outcomes()[1]; got != incident.Looped {
+		t.Errorf("a mail with our own mark is %s", got)
 	}
 }

@@ -39,7 +39,8 @@ type taken struct {
 
 // feed reads the spool from the first mail that may not be done, and waits for more.
 func (d *Desk) feed(ctx context.Context) error {
-	f := &feeder{desk: d, budget: d.d.Config.MaxInflight.Bytes(), work: make(chan taken), pending: map[intake.ID]bool{}}
+	// One batch waits while the one before is decided: so the begin of the next shares their commit.
+	f := &feeder{desk: d, budget: d.d.Config.MaxInflight.Bytes(), work: make(chan taken, maxBatch), pending: map[intake.ID]bool{}}
 	f.weight = semaphore.NewWeighted(f.budget)
 	group, ctx := errgroup.WithContext(ctx)
 	for range d.d.Config.Workers {

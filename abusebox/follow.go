@@ -3,11 +3,13 @@ package abusebox
 import (
 	"context"
 	"errors"
+	"net/mail"
 	"slices"
 	"strings"
 
 	"spoor/abusebox/incident"
 	"spoor/abusebox/notify"
+	"spoor/internal/message"
 )
 
 // optAck is what a complainant who wants no acknowledgements has opted out of.
@@ -15,6 +17,15 @@ const optAck = "acknowledge"
 
 // complainant is the address that an acknowledgement would go to, as its state is kept under.
 func complainant(r *reading) string { return strings.ToLower(r.mail.From) }
+
+// author is the one address in From, in lower case; "" where there are none or several.
+func author(m *message.Message) string {
+	all, err := mail.ParseAddressList(m.Header.Get("From"))
+	if err != nil || len(all) != 1 {
+		return ""
+	}
+	return strings.ToLower(all[0].Address)
+}
 
 func ackCounter(r *reading) string {
 	return "ack/" + r.now.Format("20060102") + "/" + complainant(r)
@@ -30,8 +41,8 @@ func (d *Desk) acknowledge(r *reading, known incident.Known, decision *incident.
 		return
 	case reporter.Authenticated != "dkim" && reporter.Authenticated != "spf":
 		return // a forged sender would get what it never asked for
-	case !strings.HasSuffix(from, "@"+strings.ToLower(reporter.Domain)):
-		return
+	case !strings.HasSuffix(from, "@"+strings.ToLower(reporter.Domain)), author(r.msg) != from:
+		return // who wrote it may be somebody else than who gets the answer (RFC 3834 §4)
 	case slices.Contains(known.Contacts[from].OptOut, optAck), known.Counts[ackCounter(r)] > 0:
 		return
 	}
@@ -49,7 +60,7 @@ func (d *Desk) acknowledge(r *reading, known incident.Known, decision *incident.
 func (d *Desk) bounced(ctx context.Context, r *reading) error {
 	bounce, ok := notify.ReadBounce(r.msg)
 	if !ok {
-		return d.commit(ctx, r, record(incident.AutoText, "an automatic answer to a notice, and no delivery report"))
+		return d.answered(ctx, r) // automatic answers go to the return path (RFC 3834 §4)
 	}
 	if !bounce.Permanent() {
 		return d.commit(ctx, r, record(incident.Bounced, "not final: "+bounce.Action+" "+bounce.Status))
@@ -103,6 +114,31 @@ func (d *Desk) existing(ctx context.Context, ids []incident.ID) (kept []incident
 	return kept, nil
 }
 
+// optOut stops the acknowledgements to whom one was sent: the signed address that it bears shows that its receiver
+// asks. It reports false where the tag is of another mail.
+func (d *Desk) optOut(ctx context.Context, r *reading) (done bool, err error) {
+	task, err := d.d.Store.Task(ctx, r.tag.Task)
+	if errors.Is(err, ErrNotFound) || err == nil && task.Kind != incident.Acknowledge {
+		return false, nil
+	}
+	if err != nil {
+		return false, storeFault{err}
+	}
+	key := strings.ToLower(task.Reply.Address)
+	r.contacts = append(r.contacts, key)
+	return true, d.commit(ctx, r, func(known incident.Known) (incident.Decision, error) {
+		if known.Repeat != "" {
+			return repeated(known), nil
+		}
+		state := known.Contacts[key] // what else is known of the same address stays
+		if !slices.Contains(state.OptOut, optAck) {
+			state.OptOut = append(slices.Clone(state.OptOut), optAck)
+		}
+		state.Why, state.Changed = "asked by mail "+r.id.String(), r.now
+		return incident.Decision{Outcome: incident.Optout, Contacts: map[string]incident.ContactState{key: state}}, nil
+	})
+}
+
 // answered puts a reply to a notice on its incident. What a program wrote is kept, but answers for nobody.
 func (d *Desk) answered(ctx context.Context, r *reading) error {
 	ids, err := d.existing(ctx, []incident.ID{r.tag.Incident})
@@ -110,6 +146,11 @@ func (d *Desk) answered(ctx context.Context, r *reading) error {
 		return storeFault{err}
 	}
 	automatic := notify.IsAutomatic(r.msg.Header) || r.mail.From == ""
+	if !automatic && notify.WantsNoMail(text(r.msg)) {
+		if done, err := d.optOut(ctx, r); done || err != nil {
+			return err
+		}
+	}
 	outcome, why := incident.Replied, "an answer about "+r.tag.Incident.String()
 	if automatic {
 		outcome, why = incident.AutoText, "an automatic answer about "+r.tag.Incident.String()

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -168,6 +169,8 @@ type world struct {
 	deps   abusebox.Deps
 	stop   func()
 	inputs int
+
+	commits, changes atomic.Int64 // of the store
 }
 
 const instance = "desk.example/1"
@@ -191,7 +194,7 @@ func (w *world) open(change ...func(*abusebox.Deps)) {
 	if w.spool, err = intake.OpenSpool(cfg, intake.SpoolDeps{Logger: quiet, Now: w.clock.now}); err != nil {
 		t.Fatal(err)
 	}
-	if w.store, err = boltstore.Open(filepath.Join(w.dir, "mail.db"), boltstore.Options{}); err != nil {
+	if w.store, err = boltstore.Open(filepath.Join(w.dir, "mail.db"), boltstore.Options{OnCommit: w.committed}); err != nil {
 		t.Fatal(err)
 	}
 	nc := notify.DefaultConfig()
@@ -229,6 +232,11 @@ func (w *world) open(change ...func(*abusebox.Deps)) {
 		}
 		smarthost.Close()
 	}
+}
+
+func (w *world) committed(changes int, _ time.Duration) {
+	w.commits.Add(1)
+	w.changes.Add(int64(changes))
 }
 
 func (w *world) close() {

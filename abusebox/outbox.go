@@ -289,7 +289,7 @@ func (t *tail) String() string {
 // propose hands a restriction to who decides about those.
 func (d *Desk) propose(ctx context.Context, task incident.Task) Result {
 	if d.d.Blocker == nil {
-		return Result{State: incident.Dry, Last: "no blocks are configured"}
+		return Result{State: incident.Dry, Last: "proposed; no blocks are configured, so a person carries it out"}
 	}
 	job, err := d.job(ctx, task)
 	if err != nil {

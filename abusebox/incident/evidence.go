@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/net/publicsuffix"
 )
 
 // A Kind says where a piece of evidence comes from.
@@ -42,12 +44,17 @@ type Reporter struct {
 // Proven reports whether the reporter's domain is authenticated.
 func (r Reporter) Proven() bool { return r.Authenticated == "dkim" || r.Authenticated == "spf" }
 
-// Name is what caps count a reporter under: its domain when authenticated, else its claimed address.
+// Name is what caps count a reporter under: the domain that its authenticated name was registered below, since names
+// below one's own cost nothing to invent, else its claimed address.
 func (r Reporter) Name() string {
-	if r.Proven() && r.Domain != "" {
-		return strings.ToLower(r.Domain)
+	if !r.Proven() || r.Domain == "" {
+		return strings.ToLower(r.Address)
 	}
-	return strings.ToLower(r.Address)
+	domain := strings.Trim(strings.ToLower(r.Domain), ".")
+	if registered, err := publicsuffix.EffectiveTLDPlusOne(domain); err == nil {
+		return registered
+	}
+	return domain
 }
 
 // A Subject is the account, site or file behind an address.

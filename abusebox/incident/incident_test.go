@@ -362,3 +362,22 @@ func TestHostileSizes(t *testing.T) {
 		t.Error("two long names became one")
 	}
 }
+
+// TestCapsCountRegisteredDomains lets one who owns a domain gain nothing by making up names below it.
+func TestCapsCountRegisteredDomains(t *testing.T) {
+	now := time.Date(2026, 9, 14, 12, 0, 0, 0, time.UTC)
+	name := func(domain, authenticated string) string {
+		return Counter(Reporter{Address: "x@" + domain, Domain: domain, Authenticated: authenticated}, now)
+	}
+	for _, domain := range []string{"a1.reporter.example", "b.c.Reporter.Example.", "reporter.example"} {
+		if got, want := name(domain, "dkim"), "notices/20260914/reporter.example"; got != want {
+			t.Errorf("%s is counted as %s, want %s", domain, got, want)
+		}
+	}
+	if a, b := name("one.co.uk", "spf"), name("two.co.uk", "spf"); a == b {
+		t.Errorf("two owners share the counter %s", a)
+	}
+	if a, b := name("a.example", "none"), name("b.example", ""); a != b {
+		t.Errorf("unproven names are counted apart: %s and %s", a, b)
+	}
+}

@@ -327,12 +327,12 @@ func (d *decider) rule(i Incident, e Evidence, actions ...Action) (Rule, bool) {
 
 // applyRules queues hooks, proposed blocks and escalations; each fires once for each incident, when its count is reached.
 func (d *decider) applyRules(change *Change, c Case) {
-	i := change.Incident
+	i := &change.Incident
 	if i.State == Foreign || i.State == Unassigned || !i.Confidence.Has(d.policy.Floor) || i.Confidence.Contradicted {
 		return
 	}
 	for _, r := range d.policy.Rules {
-		if r.Do != DoHook && r.Do != DoBlock && r.Do != DoEscalate || i.Reports != max(r.MinReports, 1) || !r.Matches(i, c.Evidence, d.now) {
+		if r.Do != DoHook && r.Do != DoBlock && r.Do != DoEscalate || i.Reports != max(r.MinReports, 1) || !r.Matches(*i, c.Evidence, d.now) {
 			continue
 		}
 		kind := map[Action]TaskKind{DoHook: Hook, DoBlock: Block, DoEscalate: Escalation}[r.Do]
@@ -340,7 +340,19 @@ func (d *decider) applyRules(change *Change, c Case) {
 		t.Of, t.Hook, t.Rule, t.Contact = []int{d.indexOf(change)}, r.Hook, r.Name, i.Holder.Contact
 		d.out.Tasks = append(d.out.Tasks, t)
 		change.record(d.now, System, string(r.Do), "rule "+r.Name)
+		if r.Do == DoBlock {
+			d.tellOfBlock(change, c, r)
+		}
 	}
+}
+
+// tellOfBlock shows a person what a rule proposes to block: who answers for a restriction must have seen it.
+func (d *decider) tellOfBlock(change *Change, c Case, r Rule) {
+	i := &change.Incident
+	i.because("rule %s proposes to block %s", r.Name, i.Key.Net)
+	t := d.task(ToDesk, c.Evidence.Mail, "rule "+r.Name+" proposes to block "+i.Key.Net.String()+"; a person decides")
+	t.Of, t.Rule = []int{d.indexOf(change)}, r.Name
+	d.out.Tasks = append(d.out.Tasks, t)
 }
 
 // shareNotices puts the notices of one mail that go to the same contact into one mail when there are many.

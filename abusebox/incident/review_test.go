@@ -136,7 +136,7 @@ func TestRules(t *testing.T) {
 		{"other type", Rule{Name: "r", Types: []string{"copyright"}, Do: DoHold}, []TaskKind{Notice}, Notified},
 		{"holder pattern", Rule{Name: "r", Holders: []string{"c*"}, Do: DoIgnore}, nil, Ignored},
 		{"hook", Rule{Name: "r", Do: DoHook, Hook: "/bin/true"}, []TaskKind{Notice, Hook}, Notified},
-		{"block", Rule{Name: "r", Do: DoBlock, Confidence: High}, []TaskKind{Notice, Block}, Notified},
+		{"block", Rule{Name: "r", Do: DoBlock, Confidence: High}, []TaskKind{Notice, Block, ToDesk}, Notified},
 		{"count not reached", Rule{Name: "r", Do: DoHook, Hook: "/bin/true", MinReports: 2}, []TaskKind{Notice}, Notified},
 		{"within hours", Rule{Name: "r", Do: DoHold, Hours: "11:00-13:00"}, nil, Held},
 		{"outside hours", Rule{Name: "r", Do: DoHold, Hours: "13:00-11:00"}, []TaskKind{Notice}, Notified},

@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
 	"strings"
 	"time"
 
@@ -64,6 +68,28 @@ func (c chart) text() string {
 	}
 	b.WriteString("  (one character an hour: . none, 9 most)")
 	return b.String()
+}
+
+// png draws the same for the many mail readers that show no SVG: bars, a line under them, and one at each midnight.
+func (c chart) png() ([]byte, error) {
+	white, bar, line := color.RGBA{0xff, 0xff, 0xff, 0xff}, color.RGBA{0x33, 0x55, 0x77, 0xff}, color.RGBA{0xbb, 0xbb, 0xbb, 0xff}
+	img := image.NewPaletted(image.Rect(0, 0, chartBars*barWidth, chartHigh+2), color.Palette{white, bar, line})
+	fill := func(x0, y0, x1, y1 int, with color.Color) {
+		draw.Draw(img, image.Rect(x0, y0, x1, y1), image.NewUniform(with), image.Point{}, draw.Src)
+	}
+	for n, v := range c.bars {
+		if c.begin.Add(time.Duration(n)*time.Hour).UTC().Hour() == 0 {
+			fill(n*barWidth, 0, n*barWidth+1, chartHigh, line)
+		}
+		if v > 0 {
+			high := max(v*chartHigh/c.most, 1)
+			fill(n*barWidth+1, chartHigh-high, (n+1)*barWidth-1, chartHigh, bar)
+		}
+	}
+	fill(0, chartHigh, chartBars*barWidth, chartHigh+1, line)
+	var b bytes.Buffer
+	err := png.Encode(&b, img)
+	return b.Bytes(), err
 }
 
 // svg draws the same; it holds numbers and our own words only, and neither scripts nor links.

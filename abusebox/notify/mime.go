@@ -94,7 +94,11 @@ func (c *Composer) header(n Notice, job Job) []field {
 		if id := job.Task.Reply.MessageID; isMessageID(id) {
 			head = append(head, field{"In-Reply-To", id}, field{"References", id})
 		}
-		return head
+		tag := Tag{Task: n.Task}
+		if len(job.Incidents) > 0 {
+			tag.Incident = job.Incidents[0].ID
+		}
+		return append(head, field{"Reply-To", "<" + c.signer.Address(tag) + ">"})
 	}
 	head = append(head, field{"Auto-Submitted", "auto-generated"})
 	for _, mark := range via(job.Incidents) {
@@ -193,9 +197,14 @@ func (c *Composer) writeFeedback(parts *multipart.Writer, n Notice, job Job, wha
 // writeMixed writes the text, then charts, then the report for machines.
 func (c *Composer) writeMixed(parts *multipart.Writer, n Notice, job Job, what content) error {
 	all := []part{{kind: "text/plain; charset=utf-8", data: []byte(what.text), encoding: "quoted-printable"}}
-	for k, drawn := range what.charts {
-		all = append(all, part{kind: "image/svg+xml", data: drawn.svg(), encoding: "base64",
-			disposition: fmt.Sprintf("inline; filename=\"flows-%d.svg\"", k+1)})
+	for k, drawn := range what.charts { // most mail readers show no SVG, but whoever prints or enlarges it wants one
+		picture, err := drawn.png()
+		if err != nil {
+			return fmt.Errorf("chart: %w", err)
+		}
+		all = append(all,
+			part{kind: "image/png", data: picture, encoding: "base64", disposition: fmt.Sprintf("inline; filename=\"flows-%d.png\"", k+1)},
+			part{kind: "image/svg+xml", data: drawn.svg(), encoding: "base64", disposition: fmt.Sprintf("attachment; filename=\"flows-%d.svg\"", k+1)})
 	}
 	if job.Task.Kind != incident.Acknowledge && job.Task.Kind != incident.Education && len(job.Incidents) > 0 && !what.desk {
 		docs, err := c.xarf(job, what)

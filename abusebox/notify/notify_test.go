@@ -5,13 +5,16 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"encoding/xml"
 	"errors"
 	"io"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -101,7 +104,7 @@ func TestGolden(t *testing.T) {
 		}
 	})
 	for _, lang := range []string{"en", "zh-TW"} {
-		for _, kind := range []incident.TaskKind{incident.Notice, incident.Digest, incident.Reminder, incident.Escalation, incident.ToDesk, incident.Acknowledge} {
+		for _, kind := range []incident.TaskKind{incident.Notice, incident.Digest, incident.Reminder, incident.Escalation, incident.ToDesk, incident.Acknowledge, incident.Education, incident.Outward} {
 			i, second := spamCase(1042), spamCase(1043)
 			second.Key.Net, second.Key.Subject, second.Reports = netip.MustParsePrefix("192.0.2.77/32"), "account:web7@c1.example", 3
 			second.Samples = nil
@@ -441,9 +444,21 @@ func TestBuiltinTemplatesRender(t *testing.T) {
 	if err := templates.Check(); err != nil {
 		t.Error(err)
 	}
-	for _, name := range templateNames {
-		if templates.texts["en/"+name] == nil {
-			t.Errorf("there is no English %s", name)
+	for _, lang := range Languages() {
+		for _, name := range templateNames {
+			if templates.texts[lang+"/"+name] == nil {
+				t.Errorf("there is no %s in %s", name, lang)
+			}
+		}
+		for tip := range templates.tips {
+			if _, name, _ := strings.Cut(tip, "/"); templates.tips[lang+"/"+name] == "" {
+				t.Errorf("there is no advice about %s in %s", name, lang)
+			}
+		}
+		for _, word := range slices.Sorted(maps.Keys(templates.words["en"])) {
+			if templates.words[lang][word] == "" {
+				t.Errorf("there is no word for %s in %s", word, lang)
+			}
 		}
 	}
 }
@@ -590,4 +605,43 @@ func TestConfigReportsEveryMistake(t *testing.T) {
 			t.Errorf("%s is not reported", want)
 		}
 	}
+}
+
+// TestDigestsCannotBeTried looks for the plain hash of what was hidden: who knows all but an address could try them all.
+func TestDigestsCannotBeTried(t *testing.T) {
+	c := testComposer(t)
+	i := spamCase(1)
+	sum := sha256.Sum256([]byte(i.Samples[0].Header))
+	i.Samples[0].Hash = hex.EncodeToString(sum[:])
+	for _, kind := range []incident.TaskKind{incident.Notice, incident.Digest, incident.Reminder, incident.Escalation, incident.Outward} {
+		task := noticeTo(i)
+		task.Kind = kind
+		n, m := compose(t, c, task, i)
+		if strings.Contains(allText(m), i.Samples[0].Hash) {
+			t.Errorf("%s: the mail shows a hash that can be guessed from", kind)
+		}
+		if kind == incident.Notice && !strings.Contains(n.Text, c.signer.Seal(i.Samples[0].Hash)) {
+			t.Errorf("the notice bears no seal:\n%s", n.Text)
+		}
+	}
+	other, err := NewSigner([]byte("another secret of others"), "abuse@example.net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := c.signer.Seal("abcd"), other.Seal("abcd"); a == b || c.signer.Seal("") != "" {
+		t.Errorf("two desks seal alike: %s", a)
+	}
+}
+
+// allText is every part of a mail as its reader decodes it.
+func allText(m *message.Message) string {
+	var b strings.Builder
+	m.Walk(func(p *message.Part) bool {
+		b.WriteString(p.Text())
+		for _, f := range p.Header.Fields {
+			b.WriteString(f.Text() + "\n")
+		}
+		return true
+	})
+	return b.String()
 }

@@ -73,7 +73,7 @@ func (r *Redactor) addSecret(s string) {
 
 // addText hides a text as a whole, in whatever spelling, and returns its plain form, or "" where it is not hidden.
 func (r *Redactor) addText(s string) string {
-	s = strings.ToLower(strings.Trim(strings.TrimSpace(s), "<>"))
+	s = strings.ToLower(strings.Trim(strings.TrimSpace(visible(s)), "<>"))
 	if len(s) < minName || len(s) > 320 || r.kept(s) {
 		return ""
 	}
@@ -244,29 +244,64 @@ func (r *Redactor) keepsAnyIP(s string) bool {
 	return false
 }
 
-// hide replaces every secret, ignoring case.
-func (r *Redactor) hide(s string) string {
-	lower := strings.ToLower(s)
-	if len(lower) != len(s) { // a letter changed its length: positions no longer fit, so show it in lower case
-		s = lower
-	}
-	for _, secret := range r.secrets {
-		for from := 0; ; {
-			at := strings.Index(lower[from:], secret)
-			if at < 0 {
-				break
-			}
-			at += from
-			if len(secret) < minSecret && !isWord(lower, at, len(secret)) {
-				from = at + len(secret)
-				continue
-			}
-			s = s[:at] + gone + s[at+len(secret):]
-			lower = lower[:at] + gone + lower[at+len(secret):]
-			from = at + len(gone)
+// lowered is text in lower case; at says for each byte of it, and for its end, where the same letter begins in the text:
+// some letters change their length with their case.
+func lowered(s string) (lower string, at []int) {
+	var b strings.Builder
+	for n, c := range s {
+		b.WriteRune(unicode.ToLower(c))
+		for len(at) < b.Len() {
+			at = append(at, n)
 		}
 	}
-	return s
+	return b.String(), append(at, len(s))
+}
+
+// hide replaces every secret, ignoring case.
+func (r *Redactor) hide(s string) string {
+	lower, at := lowered(s)
+	var cover []bool // which bytes of lower are secret
+	for _, secret := range r.secrets {
+		for from := 0; ; {
+			found := strings.Index(lower[from:], secret)
+			if found < 0 {
+				break
+			}
+			begin, end := from+found, from+found+len(secret)
+			from = end
+			if len(secret) < minSecret && !isWord(lower, begin, len(secret)) {
+				continue
+			}
+			if cover == nil {
+				cover = make([]bool, len(lower))
+			}
+			for n := begin; n < end; n++ {
+				cover[n] = true
+			}
+		}
+	}
+	if cover == nil {
+		return s
+	}
+	return withoutCovered(s, at, cover)
+}
+
+// withoutCovered puts a mark in the place of each run of covered bytes.
+func withoutCovered(s string, at []int, cover []bool) string {
+	var b strings.Builder
+	for n := 0; n < len(cover); {
+		end := n + 1
+		for end < len(cover) && cover[end] == cover[n] {
+			end++
+		}
+		if cover[n] {
+			b.WriteString(gone)
+		} else {
+			b.WriteString(s[at[n]:at[end]])
+		}
+		n = end
+	}
+	return b.String()
 }
 
 // isWord reports whether no letter or digit stands beside s[at : at+n].

@@ -179,3 +179,34 @@ func TestTheAccusedSideStaysReadable(t *testing.T) {
 		}
 	}
 }
+
+// TestLettersThatChangeTheirLength hides what stands behind letters whose small form is longer or shorter.
+func TestLettersThatChangeTheirLength(t *testing.T) {
+	r := NewRedactor([]string{"jane.doe@victim.example", "\u023ajax@trap.example", "Zo\u00cb"}, nil, nil)
+	for in, want := range map[string]string{
+		"\u023a\u0130 told JANE.DOE about it":           "\u023a\u0130 told [removed] about it",
+		"\u0130\u0130\u0130 JANE.DOE":                   "\u0130\u0130\u0130 [removed]",
+		"\u023a\u023a\u023a jane.doe \u023a":            "\u023a\u023a\u023a [removed] \u023a",
+		"dear \u2c65JAX, and ZO\u00cb":                  "dear [removed], and [removed]",
+		"\u1e9e\u212a\u0130\u023a jane.doe\xff\xfe end": "\u1e9eK\u0130\u023a [removed] end",
+		"nothing in it \u0130":                          "nothing in it \u0130",
+	} {
+		if got := r.Line(in); got != want {
+			t.Errorf("%q becomes %q, want %q", in, got, want)
+		}
+	}
+}
+
+func FuzzRedactor(f *testing.F) {
+	for _, s := range []string{"to jane.doe@victim.example", "\u0130\u023a JANE.DOE", "=?utf-8?q?jane.doe?=", "amFuZS5kb2VAdmljdGltLmV4YW1wbGU="} {
+		f.Add(s)
+	}
+	r := NewRedactor([]string{"jane.doe@victim.example", "Zo\u00cb"}, []string{"c1.example"}, nil)
+	f.Fuzz(func(t *testing.T, s string) {
+		got := strings.ToLower(r.Line(s))
+		if strings.Contains(got, "jane.doe") || strings.Contains(got, "victim.example") {
+			t.Errorf("%q becomes %q", s, got)
+		}
+		_ = r.Header("Received: " + s + "\r\nFrom: " + s + "\r\n")
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -43,6 +44,17 @@ func (s *Signer) sum(text string) string {
 	mac := hmac.New(sha256.New, s.key)
 	mac.Write([]byte(text))
 	return lower32.EncodeToString(mac.Sum(nil)[:10])
+}
+
+// Seal turns the hash of some evidence into what may be shown of it: a hash of text that hides an address would tell the
+// address to whoever tries them all, a keyed one tells nothing, and we can still show later what was sealed.
+func (s *Signer) Seal(hash string) string {
+	if hash == "" {
+		return ""
+	}
+	mac := hmac.New(sha256.New, s.key)
+	mac.Write([]byte("evidence " + hash))
+	return hex.EncodeToString(mac.Sum(nil))
 }
 
 // Address is the address that bears the tag: abuse+s1042-17-signature@example.net (RFC 5233 subaddress).

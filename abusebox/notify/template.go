@@ -155,12 +155,16 @@ func oneLine(s string) string {
 
 // Check renders every template with a made-up case, so that a mistake shows before a mail is due.
 func (t *Templates) Check() error {
-	c := Case{ID: "S-1", Addr: "192.0.2.25", What: "Spam", Samples: []Sample{{Lines: []string{"x"}}}, Own: []string{"x"}, Chain: []string{"x"}, Why: []string{"x"}, Advice: "x"}
+	c := Case{ID: "S-1", Addr: "192.0.2.25", What: "Spam", Samples: []Sample{{Note: "x", Lines: []string{"x"}, Seal: "x"}}, Left: 1, Own: []string{"x"},
+		Chain: []string{"x"}, Why: []string{"x"}, Advice: "x", Chart: "x", Subject: "x", Holder: "x"}
 	var errs []error
+	full := View{Site: "x", Case: "S-1", Contact: "x", Policy: "x", Why: "x", Blocked: "x", Cases: []Case{c, c}, First: c, More: 1, Left: 1}
 	for name := range t.texts {
 		lang, kind, _ := strings.Cut(name, "/")
-		_, _, err := t.render(lang, kind, View{Case: "S-1", Cases: []Case{c, c}, First: c, More: 1, Left: 1})
-		errs = append(errs, err)
+		for _, v := range []View{full, {Case: "S-1", Cases: []Case{{}}}, {}} { // with everything, with one bare case, with none
+			_, _, err := t.render(lang, kind, v)
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -65,7 +65,7 @@ type Sample struct {
 	Time  string
 	Note  string // "the reporter named no time zone"
 	Lines []string
-	Hash  string
+	Seal  string // of the evidence before anything of it was hidden; only we can make or check it
 }
 
 // Bounds on what one mail shows; the rest is counted.
@@ -121,7 +121,9 @@ func (c *Composer) viewCase(i incident.Incident, r *Redactor, at clock, lang str
 			continue
 		}
 		if len(v.Samples) < maxShown {
-			v.Samples = append(v.Samples, sample(e, r, at, c.config.Redact && !desk))
+			one := sample(e, r, at, c.config.Redact && !desk)
+			one.Seal = c.signer.Seal(e.Hash)
+			v.Samples = append(v.Samples, one)
 		}
 	}
 	for _, p := range i.Confidence.Parts {
@@ -166,7 +168,7 @@ func confidenceText(c incident.Confidence) string {
 }
 
 func sample(e incident.Evidence, r *Redactor, at clock, redact bool) Sample {
-	s := Sample{Time: at.long(e.When()), Hash: e.Hash}
+	s := Sample{Time: at.long(e.When())}
 	var notes []string
 	switch {
 	case e.Undated:

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -98,6 +100,9 @@ func checkFiles(ctx context.Context, cfg config.Config) (found []control.Finding
 		err = templates.Check()
 	}
 	add("notify.templates", err, "mend the template, or take it out so that ours is used")
+	if f, bad := checkAnswers(cfg); bad {
+		found = append(found, f)
+	}
 	found = append(found, checkMilter(cfg)...)
 	for where, path := range map[string]string{"notify.dkim_key": cfg.Notify.DKIMKey, "notify.password_file": cfg.Notify.PasswordFile,
 		"abusebox.tls_cert": cfg.Abusebox.TLSCert, "abusebox.tls_key": cfg.Abusebox.TLSKey} {
@@ -110,6 +115,16 @@ func checkFiles(ctx context.Context, cfg config.Config) (found []control.Finding
 		}
 	}
 	return found
+}
+
+// checkAnswers sees whether our own intake takes what comes back to our notices: answers and delivery reports.
+func checkAnswers(cfg config.Config) (control.Finding, bool) {
+	taken := func(to string) bool { return strings.EqualFold(to, cfg.Notify.From) }
+	if !cfg.Has("abusebox") || !cfg.Has("notify") || len(cfg.Abusebox.Recipients) == 0 || slices.ContainsFunc(cfg.Abusebox.Recipients, taken) {
+		return control.Finding{}, false
+	}
+	return control.Finding{Where: "notify.from", Problem: cfg.Notify.From + " is not among abusebox.recipients, so answers and delivery reports would be refused",
+		Mend: "add it to abusebox.recipients"}, true
 }
 
 // openRegistryFiles reads the registry's files and leaves its store alone, which checkStores looks at.
