@@ -96,6 +96,9 @@ func readAround(text string, hits []hit, k int) reading {
 			}
 		}
 	}
+	if h.inURL && k > 0 && isRequested(before) {
+		return reading{is: target, weight: 66, word: "requested"}
+	}
 	if h.inURL && isFetched(before) {
 		return reading{is: reference, weight: 60, word: "fetched"}
 	}
@@ -103,6 +106,20 @@ func readAround(text string, hits []hit, k int) reading {
 		return reading{is: generic, weight: weightURL, word: "URL"}
 	}
 	return r
+}
+
+// isRequested tells a URL that is what the address before it asked for.
+func isRequested(before string) bool {
+	i := strings.LastIndex(before, "http")
+	if i < 0 {
+		return false
+	}
+	w, _, _ := lastWord(before, i)
+	switch w {
+	case "requested", "requests", "requesting", "accessed", "accesses", "accessing", "access", "visited", "fetched", "called", "hit", "hits", "get", "post", "head", "of", "for":
+		return true
+	}
+	return false
 }
 
 // isFetched tells a URL that an intruder's command loads, which is a third party's.
@@ -183,6 +200,9 @@ func arrowAt(s string) bool {
 // logShape knows the places of log lines that no word marks.
 func logShape(text string, h hit, k int) (reading, bool) {
 	after := text[h.full:]
+	if strings.HasSuffix(text[:h.start], "received=") {
+		return reading{is: source, weight: weightLog, word: "received=", log: true}, true // RFC 3261 §18.2.1
+	}
 	if r, ok := answerShape(text[:h.start]); ok {
 		return r, true
 	}

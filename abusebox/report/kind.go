@@ -101,6 +101,12 @@ func (d *document) kind() (category, typ string) {
 	return kinds[at].category, kinds[at].typ
 }
 
+// scansForGood tells whether the mail reports what a scan found open or weak.
+func (d *document) scansForGood() bool {
+	cat, _ := d.kind()
+	return cat == "vulnerability"
+}
+
 // complaintWords tell a complaint from other mail when nothing else does.
 var complaintWords = []string{
 	"abuse", "attack", "spam", "complain", "infring", "report", "malicious", "phish", "malware", "virus", "scan", "brute", "unauthor",

@@ -3,11 +3,17 @@ package report
 import "strings"
 
 // pairInLog reads a line of a device's log whose addresses no word tells apart:
-// a time, and several addresses in a row. Devices write the source first; where
-// only one address is public, or ours, that is the source. It is nil where the
-// line is none of these.
+// a time or a port, and several addresses in a row. Devices write the source
+// first; where only one address is public, or ours, that is the source. It is
+// nil where the line is none of these.
 func pairInLog(l *line, ours func(addr) bool) []reading {
-	if len(l.hits) < 2 || len(l.hits) > 6 || l.hits[0].ip == l.hits[1].ip || !hasClock(l.text) && !hasEpoch(l.text) {
+	if len(l.hits) < 2 || len(l.hits) > 6 || l.hits[0].ip == l.hits[1].ip {
+		return nil
+	}
+	if r := pairLabel(l); r != nil {
+		return r
+	}
+	if !hasClock(l.text) && !hasEpoch(l.text) && !isRow(l) {
 		return nil
 	}
 	first := 0
@@ -29,6 +35,37 @@ func pairInLog(l *line, ours func(addr) bool) []reading {
 		out[k] = reading{is: target, weight: weightLog - 10, word: "second address of a log line", log: true}
 	}
 	out[src] = reading{is: source, weight: weightLog - 10, word: "first address of a log line", log: true}
+	return out
+}
+
+// isRow tells a row of two addresses and numbers without a time.
+func isRow(l *line) bool {
+	if len(l.hits) != 2 || strings.TrimSpace(l.text[l.hits[0].full:l.hits[1].start]) != "" {
+		return false
+	}
+	rest := strings.TrimSpace(l.text[l.hits[1].full:])
+	return rest != "" && strings.Trim(rest, "0123456789/ \ttcpudTCPUD") == "" && strings.Trim(l.text[:l.hits[0].start], " \t") == ""
+}
+
+// pairLabel reads "src/dst: x / y".
+func pairLabel(l *line) []reading {
+	label, _, ok := strings.Cut(strings.ToLower(l.text[:l.hits[0].start]), ":")
+	if !ok || len(label) > 40 || len(l.hits) != 2 {
+		return nil
+	}
+	var parts []bearing
+	for _, w := range strings.FieldsFunc(label, func(r rune) bool { return r < 0x80 && !isAlnum(byte(r)) }) {
+		if is := bearingOf(w); is == source || is == target {
+			parts = append(parts, is)
+		}
+	}
+	if len(parts) != 2 || parts[0] == parts[1] {
+		return nil
+	}
+	out := make([]reading, 2)
+	for k := range out {
+		out[k] = reading{is: parts[k], weight: weightLabel, word: "label of both sides", label: true}
+	}
 	return out
 }
 
@@ -71,7 +108,7 @@ func hasClock(t string) bool {
 	t = t[:min(len(t), 80)]
 	for i := 0; i+8 <= len(t); i++ {
 		if t[i+2] == ':' && t[i+5] == ':' && isDigit(t[i]) && isDigit(t[i+1]) && isDigit(t[i+3]) && isDigit(t[i+4]) && isDigit(t[i+6]) && isDigit(t[i+7]) &&
-			(i == 0 || !isAlnum(t[i-1]) && t[i-1] != ':' || t[i-1] == 'T') && (i+8 == len(t) || t[i+8] != ':') {
+			(i == 0 || !isAlnum(t[i-1]) && t[i-1] != ':' || t[i-1] == 'T' || t[i-1] == ':' && i > 4 && isDigit(t[i-2]) && isDigit(t[i-4])) && (i+8 == len(t) || t[i+8] != ':') {
 			return true
 		}
 	}

@@ -136,6 +136,9 @@ func (w *weighing) body() {
 			if pair != nil {
 				r = pair[k]
 			}
+			if r.is == source && strings.HasPrefix(r.word, "scanner") && w.d.scansForGood() {
+				r.is = target // of open services the scanner is the one who tells
+			}
 			if signed > 0 && i > signed {
 				r = reading{is: r.is, weight: r.weight / 3, word: r.word}
 			}

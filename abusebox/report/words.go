@@ -54,7 +54,7 @@ var bearings = wordTable(map[bearing]string{
 		vous vostri vostre vosotros ustedes vocês você vosso vossa uwer waszą
 		gegen-von euren eurem euch ihnen ihrerseits
 		со ваша вашу вами клиент клиента клиенту абонент абонента`,
-	generic: `ip ips ip's ipv4 ipv6 address addresses addr adresse adressen adres adresses adress ip-address ip-addresses ipaddress ip-adresse ip-adressen ip-adres ip-addr ip_address ip_addr
+	generic: `record records a-record ip ips ip's ipv4 ipv6 address addresses addr adresse adressen adres adresses adress ip-address ip-addresses ipaddress ip-adresse ip-adressen ip-adres ip-addr ip_address ip_addr
 		host hosts hostname machine machines system systems device devices server servers computer node nodes numbers number
 		internal resolver resolvers dns ntp gateway proxy network networks subnet netblock prefix range router website site netz netzwerk réseau red rede
 		rechner maschine adresse-ip dirección direccion direcciones endereço endereco indirizzo indirizzi
