@@ -81,8 +81,10 @@ func decoded(t *testing.T, datagrams [][]byte) (sums, netflow.Exporter) {
 	s := sums{}
 	d := netflow.NewDecoder(netflow.Config{AllowAny: true})
 	for _, b := range datagrams {
-		err := d.Decode(b, netip.MustParseAddr("127.0.0.1"), time.Now(), func(f *netflow.Flow) {
-			s.add(fmt.Sprint(f.Src, f.SrcPort, f.Dst, f.DstPort, f.Proto), f.Packets, f.Bytes)
+		err := d.Decode(b, netip.MustParseAddr("127.0.0.1"), time.Now(), func(list []netflow.Flow) {
+			for _, f := range list {
+				s.add(fmt.Sprint(f.Src, f.SrcPort, f.Dst, f.DstPort, f.Proto), f.Packets, f.Bytes)
+			}
 		})
 		if err != nil {
 			t.Fatal(err)

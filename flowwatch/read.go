@@ -3,13 +3,16 @@ package flowwatch
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/gopacket/gopacket"
@@ -25,8 +28,8 @@ type Capture struct {
 	Config Config
 	Ours   func(netip.Addr) bool // may be nil: Config.Networks alone
 	Store  *history.Store        // where the result goes
-	// Each is told every flow, if set. The pointer is good until it returns.
-	Each func(*netflow.Flow)
+	// Each is told the flows, if set, several at once. The slice is good until it returns.
+	Each func([]netflow.Flow)
 }
 
 // A Reading says what capture files held.
@@ -53,12 +56,12 @@ func Read(ctx context.Context, c Capture, files []string) (*Watcher, Reading, er
 	d.AllowAny = true
 	w.decoder = netflow.NewDecoder(d)
 	r := &capture{w: w, now: &now, length: c.Config.Interval.Std()}
-	w.add = func(f *netflow.Flow) {
-		r.result.Flows++
+	w.add = func(flows []netflow.Flow) {
+		r.result.Flows += uint64(len(flows))
 		if c.Each != nil {
-			c.Each(f)
+			c.Each(flows)
 		}
-		w.counter.Add(f)
+		w.counter.Add(flows)
 	}
 	for _, file := range files {
 		if err := r.file(ctx, file); err != nil {
@@ -162,7 +165,8 @@ type conversation struct {
 // maxOpen bounds the conversations held at once; past it all are handed on, and go on as flows of their own.
 const maxOpen = 1 << 20
 
-func (b *builder) add(at time.Time, p netflow.Packet, emit func(*netflow.Flow)) {
+func (b *builder) add(at time.Time, p netflow.Packet, emit func([]netflow.Flow)) {
+	stamp := netflow.StampOf(at)
 	key := conversation{p.Src, p.Dst, p.SrcPort, p.DstPort, p.Proto}
 	f := b.open[key]
 	if f == nil {
@@ -172,7 +176,7 @@ func (b *builder) add(at time.Time, p netflow.Packet, emit func(*netflow.Flow)) 
 		if b.open == nil {
 			b.open = make(map[conversation]*netflow.Flow)
 		}
-		f = &netflow.Flow{Src: p.Src, Dst: p.Dst, SrcPort: p.SrcPort, DstPort: p.DstPort, Proto: p.Proto, Sampling: 1, Start: at, End: at}
+		f = &netflow.Flow{Src: p.Src, Dst: p.Dst, SrcPort: p.SrcPort, DstPort: p.DstPort, Proto: p.Proto, Sampling: 1, Start: stamp, End: stamp}
 		if p.Proto == netflow.ProtoTCP {
 			f.Sees = netflow.SeesFlags
 		}
@@ -181,14 +185,21 @@ func (b *builder) add(at time.Time, p netflow.Packet, emit func(*netflow.Flow)) 
 	f.Flags |= p.Flags
 	f.Packets++
 	f.Bytes += uint64(p.Bytes)
-	if at.After(f.End) {
-		f.End = at
-	}
+	f.End = max(f.End, stamp)
 }
 
-func (b *builder) flush(emit func(*netflow.Flow)) {
-	for _, f := range b.open {
-		emit(f)
+// flush hands on what is open, in the order of the conversations' beginnings.
+func (b *builder) flush(emit func([]netflow.Flow)) {
+	list := slices.SortedFunc(maps.Values(b.open), func(a, b *netflow.Flow) int {
+		return cmp.Or(cmp.Compare(a.Start, b.Start), a.Src.Compare(b.Src), a.Dst.Compare(b.Dst),
+			cmp.Compare(a.SrcPort, b.SrcPort), cmp.Compare(a.DstPort, b.DstPort))
+	})
+	var some [64]netflow.Flow
+	for part := range slices.Chunk(list, len(some)) {
+		for i, f := range part {
+			some[i] = *f
+		}
+		emit(some[:len(part)])
 	}
 	clear(b.open)
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -27,6 +28,9 @@ type Deps struct {
 	Config Config
 	// Ours tells which addresses are ours, beside Config.Networks: the site's and the registry's. May be nil.
 	Ours func(netip.Addr) bool
+	// Around yields prefixes that hold all that Ours says yes to. It is asked when an interval begins, and saves Ours
+	// most questions. Nil means that it may be anywhere.
+	Around func() iter.Seq[netip.Prefix]
 	// Routes tells by which of an exporter's interfaces a host of ours is reached. May be nil.
 	Routes activity.Routes
 	// Store keeps the history. With none, nothing is kept and a restart forgets.
@@ -46,7 +50,8 @@ type Watcher struct {
 	mu      sync.Mutex // guards decoder and counter
 	decoder *netflow.Decoder
 	counter *activity.Counter
-	add     func(*netflow.Flow)
+	add     func([]netflow.Flow)
+	near    func() *activity.Near
 
 	closing sync.Mutex // one interval is closed at a time; guards judge and what follows
 	judge   *anomaly.Judge
@@ -88,8 +93,9 @@ func New(ctx context.Context, d Deps) (*Watcher, error) {
 		}
 		w.decoder.Restore(m, d.Now().UTC())
 	}
+	w.near = nearOf(d)
 	w.counter = activity.NewCounter(activity.Setup{
-		Profiles: profiles, Local: w.localTo(d), Routes: d.Routes, Observe: d.Config.points(),
+		Profiles: profiles, Local: w.localTo(d), Near: w.near(), Routes: d.Routes, Observe: d.Config.points(),
 		Delegated: uint8(d.Config.Delegated), MaxHosts: d.Config.MaxHosts, MaxPairs: d.Config.MaxPairs, Seed: seed,
 	}, d.Now().UTC())
 	w.add = w.counter.Add
@@ -100,6 +106,25 @@ func New(ctx context.Context, d Deps) (*Watcher, error) {
 		}
 	}
 	return w, nil
+}
+
+// nearOf maps where it is worth asking whether an address is ours.
+func nearOf(d Deps) func() *activity.Near {
+	return func() *activity.Near {
+		if d.Ours != nil && d.Around == nil {
+			return activity.Anywhere()
+		}
+		return activity.NearOf(func(yield func(netip.Prefix) bool) {
+			for _, p := range d.Config.Networks {
+				if !yield(p) {
+					return
+				}
+			}
+			if d.Ours != nil {
+				d.Around()(yield)
+			}
+		})
+	}
 }
 
 func (w *Watcher) localTo(d Deps) func(netip.Addr) bool {
@@ -172,11 +197,13 @@ const maxPending = 12
 func (w *Watcher) CloseInterval(ctx context.Context, end time.Time) error {
 	w.closing.Lock()
 	defer w.closing.Unlock()
+	near := w.near()
 	w.mu.Lock()
 	if !end.After(w.counter.Start()) { // the clock was set back
 		end = w.counter.Start().Add(time.Second)
 	}
 	iv := w.counter.Close(end)
+	w.counter.Near(near)
 	w.decoder.Expire(end)
 	exporters, memory := w.decoder.Exporters(), w.decoder.Remember()
 	w.mu.Unlock()

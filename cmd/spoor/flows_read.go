@@ -80,7 +80,7 @@ func (r *readCmd) capture() (c flowwatch.Capture, err error) {
 	switch r.print {
 	case "top", "hist", "anomalies", "exporters":
 	case "flows":
-		c.Each = r.flow
+		c.Each = r.flows
 	default:
 		return c, usageError("--print %q is not known\nhint: use top, hist, anomalies, exporters or flows", r.print)
 	}
@@ -165,16 +165,23 @@ type flowLine struct {
 	Out      uint32    `json:"out"`
 }
 
+func (r *readCmd) flows(list []netflow.Flow) {
+	for i := range list {
+		r.flow(&list[i])
+	}
+}
+
 func (r *readCmd) flow(f *netflow.Flow) {
+	start, end := f.Start.Time(), f.End.Time()
 	exporter := ""
 	if f.Exporter.IsValid() {
 		exporter = f.Exporter.String()
 	}
 	if r.app.json {
-		_ = r.app.emit(flowLine{exporter, f.Start, f.End, f.Src.String(), f.SrcPort, f.Dst.String(), f.DstPort, f.Proto, f.Flags,
+		_ = r.app.emit(flowLine{exporter, start, end, f.Src.String(), f.SrcPort, f.Dst.String(), f.DstPort, f.Proto, f.Flags,
 			f.Packets, f.Bytes, f.Sampling, f.In, f.Out}) // a reader that left is no reason to stop counting
 		return
 	}
-	fmt.Fprintf(r.app.out, "%s %6dms %3d %s > %s packets %d bytes %d flags %#02x\n", f.Start.Format("2006-01-02T15:04:05.000Z"), f.End.Sub(f.Start).Milliseconds(),
+	fmt.Fprintf(r.app.out, "%s %6dms %3d %s > %s packets %d bytes %d flags %#02x\n", start.Format("2006-01-02T15:04:05.000Z"), end.Sub(start).Milliseconds(),
 		f.Proto, netip.AddrPortFrom(f.Src, f.SrcPort), netip.AddrPortFrom(f.Dst, f.DstPort), f.Packets, f.Bytes, f.Flags)
 }

@@ -16,6 +16,7 @@ type Routes func(exporter, host netip.Addr) (ifIndex uint32, ok bool)
 type Setup struct {
 	Profiles  []Profile                                 // at most MaxProfiles
 	Local     func(netip.Addr) bool                     // is it ours?
+	Near      *Near                                     // where it is worth asking Local; nil is anywhere
 	Routes    Routes                                    // may be nil: no source is then called forged
 	Observe   func(exporter netip.Addr, in uint32) bool // may be nil: count what all see
 	Delegated uint8                                     // bits of an IPv6 customer's prefix, counted beside each address; 0 is 64
@@ -35,7 +36,15 @@ type Counter struct {
 	tables    []*table
 	pairs     []pairs
 	rules     []rule
-	exporters map[netip.Addr]uint16
+	strangers strangers
+	near      *Near
+	tasks     [maxTasks]task // of the flows under way
+	n         int            // so many
+	touched   byte
+
+	exporters    map[netip.Addr]uint16
+	lastExporter netip.Addr
+	lastNumber   uint16
 
 	start      time.Time
 	unobserved uint64
@@ -50,7 +59,10 @@ func NewCounter(s Setup, start time.Time) *Counter {
 		s.MaxHosts = 1_000_000
 	}
 	s.Profiles = s.Profiles[:min(len(s.Profiles), MaxProfiles)]
-	c := &Counter{setup: s, start: start, exporters: make(map[netip.Addr]uint16)}
+	c := &Counter{setup: s, near: s.Near, start: start, exporters: make(map[netip.Addr]uint16)}
+	if c.near == nil {
+		c.near = Anywhere()
+	}
 	for i, p := range s.Profiles {
 		c.watch(p, 1<<i)
 		c.tables = append(c.tables, newTable(s.MaxHosts))
@@ -94,8 +106,37 @@ func ruleOf(p Profile) rule {
 	return r
 }
 
-// Add counts a flow.
-func (c *Counter) Add(f *netflow.Flow) {
+// Add counts flows. It goes over them several times, since each pass waits for memory that the flows
+// of the pass need independently of one another, and so for all of it at once: first it finds out whose flows they
+// are, then where these hosts stand, then it counts.
+func (c *Counter) Add(flows []netflow.Flow) {
+	for i := range flows {
+		if c.sort(&flows[i]); c.n > maxTasks-tasksOfFlow {
+			c.run()
+		}
+	}
+	c.run()
+}
+
+const (
+	tasksOfFlow = MaxProfiles * 2 * 2 // at most: two ends of each profile, each an address and its delegated prefix
+	maxTasks    = 64 + tasksOfFlow    // few enough that they and their hosts stay in the caches
+)
+
+// A task is a flow to be counted at one of its two ends.
+type task struct {
+	flow    *netflow.Flow
+	key     key
+	hash    uint64 // the upper half finds the host in its table, the lower one counts it as a peer
+	peer    uint64 // the same of the other end
+	host    *host  // whose it most likely is
+	profile uint8
+	dir     Direction
+	prefix  bool // of the delegated prefix that the address of the task before is in
+}
+
+// sort makes the tasks of a flow.
+func (c *Counter) sort(f *netflow.Flow) {
 	toServer, toClient := c.match(f)
 	if toServer|toClient == 0 {
 		return
@@ -107,34 +148,135 @@ func (c *Counter) Add(f *netflow.Flow) {
 		c.unobserved++
 		return
 	}
-	var src, dst end
-	c.prepare(&src, f.Src)
-	c.prepare(&dst, f.Dst)
-	for i := range c.tables {
-		switch bit := uint8(1) << i; {
-		case toServer&bit != 0:
-			c.count(i, f, &src, &dst, Out)
-			c.count(i, f, &dst, &src, In)
-		case toClient&bit != 0:
-			c.count(i, f, &dst, &src, Replies)
-			c.count(i, f, &src, &dst, Answers)
+	src, dst := keyOf(f.Src), keyOf(f.Dst)
+	srcNear, dstNear := c.near.has(src), c.near.has(dst)
+	if !srcNear && !dstNear {
+		return
+	}
+	srcHash, dstHash := c.setup.Seed.of(src), c.setup.Seed.of(dst)
+	for profiles := toServer | toClient; profiles != 0; profiles &= profiles - 1 {
+		profile := uint8(bits.TrailingZeros8(profiles))
+		atSrc, atDst := Out, In
+		if toServer>>profile&1 == 0 {
+			atSrc, atDst = Answers, Replies
+		}
+		if srcNear {
+			c.task(f, src, srcHash, dstHash, profile, atSrc)
+		}
+		if dstNear {
+			c.task(f, dst, dstHash, srcHash, profile, atDst)
 		}
 	}
 }
 
-// An end is one of a flow's two addresses, made ready to be looked up.
-type end struct {
-	key
-	hash uint64 // the upper half finds it in a table, the lower counts it as a peer
-	addr netip.Addr
+// task notes a task, and that of the delegated prefix.
+func (c *Counter) task(f *netflow.Flow, k key, hash, peer uint64, profile uint8, d Direction) {
+	t := &c.tasks[c.n]
+	c.n++
+	t.flow, t.key, t.hash, t.peer, t.profile, t.dir, t.prefix = f, k, hash, peer, profile, d, false
+	if k.is4() {
+		return
+	}
+	k = k.masked(c.setup.Delegated)
+	t = &c.tasks[c.n]
+	c.n++
+	t.flow, t.key, t.hash, t.peer, t.profile, t.dir, t.prefix = f, k, c.setup.Seed.of(k), peer, profile, d, true
 }
 
-// prepare fills e in place: a copy of the whole would wait for its parts to be written.
-func (c *Counter) prepare(e *end, a netip.Addr) {
-	e.key = keyOf(a)
-	e.hash = c.setup.Seed.hash(e.hi, e.lo^uint64(e.bits))
-	e.addr = a
+// run counts what is noted.
+func (c *Counter) run() {
+	tasks := c.tasks[:c.n]
+	c.n = 0
+	for i := range tasks {
+		t := &tasks[i]
+		t.host = c.tables[t.profile].guess(uint32(t.hash >> 32))
+	}
+	touched := byte(0)
+	for i := range tasks {
+		// What will be written is fetched from memory, for all tasks at once.
+		if t := &tasks[i]; t.host != nil {
+			touched += t.host.bits + t.host.set(t.dir)[0]
+		}
+	}
+	c.touched = touched // or the compiler would leave it out
+	ours, forged := false, false
+	for i := range tasks {
+		if t := &tasks[i]; !t.prefix {
+			ours, forged = c.count(t)
+		} else if ours {
+			c.countPrefix(t, forged)
+		}
+	}
 }
+
+// count adds a task's flow to its host; ours is false where the address is not, and forged tells that the flow
+// claims an address that is elsewhere.
+func (c *Counter) count(t *task) (ours, forged bool) {
+	h := t.host
+	if h == nil || !h.is(t.key) {
+		if h, ours = c.find(t); !ours {
+			return false, false
+		}
+	}
+	if h != nil {
+		forged = c.setup.Routes != nil && c.forged(h, t)
+		h.add(t.flow, t.dir, uint32(t.peer), &c.rules[t.profile], forged)
+	}
+	if t.dir == Out && !forged && c.setup.MaxPairs > 0 {
+		c.pairs[t.profile].add(t.hash^bits.RotateLeft64(t.peer, 29), t.flow.Packets, t.flow.Bytes)
+	}
+	return true, forged
+}
+
+// countPrefix adds a task's flow to the delegated prefix of an address of ours.
+func (c *Counter) countPrefix(t *task, forged bool) {
+	table := c.tables[t.profile]
+	h := t.host
+	if h == nil || !h.is(t.key) {
+		if h = table.find(t.key, uint32(t.hash>>32)); h == nil {
+			h = c.place(table, t.key, t.hash, t.flow)
+		}
+	}
+	if h != nil {
+		h.add(t.flow, t.dir, uint32(t.peer), &c.rules[t.profile], forged)
+	}
+}
+
+// find finds the host of a task that was not guessed; it is given a place if it is ours and there is one.
+func (c *Counter) find(t *task) (h *host, ours bool) {
+	table := c.tables[t.profile]
+	if h = table.find(t.key, uint32(t.hash>>32)); h != nil {
+		return h, true
+	}
+	if c.strangers.has(t.hash) {
+		return nil, false
+	}
+	if !c.setup.Local(t.addr()) {
+		c.strangers.note(t.hash)
+		return nil, false
+	}
+	return c.place(table, t.key, t.hash, t.flow), true
+}
+
+// addr is the address of the end at which the task counts.
+func (t *task) addr() netip.Addr {
+	if t.dir == Out || t.dir == Answers {
+		return t.flow.Src
+	}
+	return t.flow.Dst
+}
+
+// strangers remembers hashes of addresses near ours that are not ours, since those come again and again and to find
+// out is dear. One stranger in 2^31 is one of ours; it goes uncounted until the interval closes.
+type strangers struct {
+	tags [1 << 14]uint32
+}
+
+func (s *strangers) has(hash uint64) bool {
+	return s.tags[hash%uint64(len(s.tags))] == uint32(hash>>32)|1
+}
+
+func (s *strangers) note(hash uint64) { s.tags[hash%uint64(len(s.tags))] = uint32(hash>>32) | 1 }
 
 // match tells which profiles the flow is of, by the side on which their server stands.
 func (c *Counter) match(f *netflow.Flow) (toServer, toClient uint8) {
@@ -162,37 +304,6 @@ func (c *Counter) match(f *netflow.Flow) (toServer, toClient uint8) {
 	return toServer, toClient
 }
 
-// count adds the flow to one of its two ends, if that is ours, and to the delegated prefix it is in.
-func (c *Counter) count(profile int, f *netflow.Flow, e, peer *end, d Direction) {
-	t := c.tables[profile]
-	h := t.find(e.key, uint32(e.hash>>32))
-	if h == nil {
-		if !c.setup.Local(e.addr) {
-			return
-		}
-		h = c.place(t, e.key, e.hash, f)
-	}
-	forged := false
-	if h != nil {
-		forged = c.forged(h, f, e.addr, d)
-		h.add(f, d, uint32(peer.hash), c.rules[profile], forged)
-	}
-	if d == Out && !forged && c.setup.MaxPairs > 0 {
-		c.pairs[profile].add(e.hash^bits.RotateLeft64(peer.hash, 29), f.Packets, f.Bytes)
-	}
-	if e.addr.Is4() {
-		return
-	}
-	net := e.masked(c.setup.Delegated)
-	hash := c.setup.Seed.hash(net.hi, net.lo^uint64(net.bits))
-	if h = t.find(net, uint32(hash>>32)); h == nil {
-		h = c.place(t, net, hash, f)
-	}
-	if h != nil {
-		h.add(f, d, uint32(peer.hash), c.rules[profile], forged)
-	}
-}
-
 // place makes room for a new host, or returns nil where there is none.
 func (c *Counter) place(t *table, k key, hash uint64, f *netflow.Flow) *host {
 	if h := t.add(k, uint32(hash>>32)); h != nil {
@@ -203,21 +314,24 @@ func (c *Counter) place(t *table, k key, hash uint64, f *netflow.Flow) *host {
 
 // forged tells whether a flow that claims to come from our host came in where that host is not.
 // Only flows from the host can be.
-func (c *Counter) forged(h *host, f *netflow.Flow, addr netip.Addr, d Direction) bool {
-	if c.setup.Routes == nil || f.In == 0 || d == In || d == Replies {
+func (c *Counter) forged(h *host, t *task) bool {
+	if t.flow.In == 0 || t.dir == In || t.dir == Replies {
 		return false
 	}
-	if asked := c.exporterNumber(f.Exporter); h.routeFrom != asked {
+	if asked := c.exporterNumber(t.flow.Exporter); h.routeFrom != asked {
 		h.routeFrom, h.routeIf = asked, 0
-		if ifIndex, ok := c.setup.Routes(f.Exporter, addr); ok {
+		if ifIndex, ok := c.setup.Routes(t.flow.Exporter, t.flow.Src); ok {
 			h.routeIf = ifIndex
 		}
 	}
-	return h.routeIf != 0 && h.routeIf != f.In
+	return h.routeIf != 0 && h.routeIf != t.flow.In
 }
 
 // exporterNumber counts exporters from 1.
 func (c *Counter) exporterNumber(a netip.Addr) uint16 {
+	if a == c.lastExporter {
+		return c.lastNumber
+	}
 	n, ok := c.exporters[a]
 	if !ok {
 		n = uint16(min(len(c.exporters)+1, 1<<15))
@@ -225,16 +339,19 @@ func (c *Counter) exporterNumber(a netip.Addr) uint16 {
 			c.exporters[a] = n
 		}
 	}
+	c.lastExporter, c.lastNumber = a, n
 	return n
 }
 
-func (h *host) add(f *netflow.Flow, d Direction, peer uint32, r rule, forged bool) {
-	end := uint32(f.End.Unix())
+func (h *host) add(f *netflow.Flow, d Direction, peer uint32, r *rule, forged bool) {
+	end := uint32(f.End.Seconds())
 	if h.first == 0 || end < h.first {
 		h.first = end
 	}
 	h.last = max(h.last, end)
-	h.sampling = max(h.sampling, f.Sampling)
+	if f.Sampling > 1 {
+		h.sampling = max(h.sampling, f.Sampling)
+	}
 	if forged {
 		h.forged = saturate(h.forged, 1)
 		return
@@ -242,22 +359,25 @@ func (h *host) add(f *netflow.Flow, d Direction, peer uint32, r rule, forged boo
 	h.series(d).add(f.Packets, f.Bytes)
 	switch d {
 	case Out:
-		addPeer(&h.peersN, &h.peers, peer)
+		h.meet(0, peer)
 		h.outgoing(f, r)
 	case Replies:
 		if answers(f) {
-			addPeer(&h.repliedN, &h.replied, peer)
+			h.meet(1, peer)
 		}
 	case In:
 		if established(f) {
-			addPeer(&h.clientsN, &h.clients, peer)
+			h.meet(2, peer)
 		}
 	}
 }
 
+// meet counts a peer in one of the host's sets.
+func (h *host) meet(set int, peer uint32) { addPeer(&h.setN[set], &h.sets[set], peer) }
+
 // outgoing sorts one of the host's own flows into failed, tiny and established. Under
 // sampling the number of packets proves nothing.
-func (h *host) outgoing(f *netflow.Flow, r rule) {
+func (h *host) outgoing(f *netflow.Flow, r *rule) {
 	if f.DstPort == r.relay {
 		h.relay++
 	}

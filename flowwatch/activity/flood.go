@@ -52,7 +52,7 @@ func (t *table) admit(seed Seed, k key, hash, packets, bytes uint64) *host {
 		t.flood.hand = (t.flood.hand + 1) % t.n
 		victim := t.host(uint32(t.flood.hand))
 		if victim.flows() <= idleMax {
-			victimHash := seed.hash(victim.hi, victim.lo^uint64(victim.bits))
+			victimHash := seed.of(victim.key())
 			t.flood.counts.Add(victim.total())
 			t.flood.hosts.Add(uint32(victimHash))
 			return t.replace(victim, uint32(victimHash>>32), k, uint32(hash>>32))

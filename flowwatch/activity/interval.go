@@ -32,9 +32,13 @@ func (c *Counter) Close(end time.Time) *Interval {
 		closed.spare = nil
 		t.reset()
 	}
+	c.strangers = strangers{} // what is ours may change
 	c.start = end
 	return iv
 }
+
+// Near tells anew where it is worth asking whether an address is ours.
+func (c *Counter) Near(n *Near) { c.near = n }
 
 // SkipTo moves the beginning of the open interval on, if nothing was counted in it yet.
 func (c *Counter) SkipTo(t time.Time) {
@@ -85,7 +89,7 @@ func (c *Counter) Host(profile int, host netip.Prefix, now time.Time) (a Activit
 	if !host.IsSingleIP() {
 		k = k.masked(uint8(host.Bits()))
 	}
-	hash := c.setup.Seed.hash(k.hi, k.lo^uint64(k.bits))
+	hash := c.setup.Seed.of(k)
 	h := c.tables[profile].find(k, uint32(hash>>32))
 	if h == nil {
 		return a, false
@@ -141,9 +145,9 @@ func (h *host) fill(a *Activity) {
 		a.Series[d] = Counts{uint64(s.flows), uint64(s.packets), s.bytes}
 	}
 	a.Failed, a.SYNOnly, a.Tiny = uint64(h.failed), uint64(h.synOnly), uint64(h.tiny)
-	a.Established, a.Forged, a.Sampling = uint64(h.established), uint64(h.forged), h.sampling
+	a.Established, a.Forged, a.Sampling = uint64(h.established), uint64(h.forged), max(h.sampling, 1)
 	a.Relay, a.Packets = uint64(h.relay), h.packets
-	a.Peers, a.Replied, a.Clients = Sketch{h.peersN, h.peers}, Sketch{h.repliedN, h.replied}, Sketch{h.clientsN, h.clients}
+	a.Peers, a.Replied, a.Clients = Sketch{h.setN[0], h.sets[0]}, Sketch{h.setN[1], h.sets[1]}, Sketch{h.setN[2], h.sets[2]}
 	a.Active = 0
 	if h.out.flows > 0 {
 		a.Active = 1

@@ -13,7 +13,7 @@ func TestHostSize(t *testing.T) {
 	if at := unsafe.Offsetof(host{}.others); at != 64 {
 		t.Errorf("what every outgoing flow touches ends at byte %d, want 64", at)
 	}
-	if at := unsafe.Offsetof(host{}.peers); at != 128 {
+	if at := unsafe.Offsetof(host{}.sets); at != 128 {
 		t.Errorf("the peers begin at byte %d, want 128", at)
 	}
 }

@@ -1,9 +1,11 @@
 package activity
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // A Sketch counts distinct peers in 65 bytes: exactly up to 16 of them, and about above
@@ -23,22 +25,24 @@ const (
 // Add counts a peer by its hash.
 func (s *Sketch) Add(hash uint32) { addPeer(&s.n, &s.data, hash) }
 
-// addPeer is Add for a Sketch whose parts stand apart.
+// addPeer is Add for a Sketch whose parts stand apart. The exact hashes stand in an open-addressing
+// table of 16, so that most are found at the first look; 0 is empty.
 func addPeer(n *uint8, data *[registers]byte, hash uint32) {
 	if *n == estimated {
 		register(data, hash)
 		return
 	}
-	used := int(*n)
-	for i := range used {
-		if binary.LittleEndian.Uint32(data[4*i:]) == hash {
+	hash = max(hash, 1)
+	for i := range uint32(exactMax) {
+		at := data[(hash+i)%exactMax*4:]
+		switch binary.LittleEndian.Uint32(at) {
+		case hash:
+			return
+		case 0:
+			binary.LittleEndian.PutUint32(at, hash)
+			*n++
 			return
 		}
-	}
-	if used < exactMax {
-		binary.LittleEndian.PutUint32(data[4*used:], hash)
-		*n++
-		return
 	}
 	estimate(n, data)
 	register(data, hash)
@@ -53,18 +57,33 @@ func register(data *[registers]byte, hash uint32) {
 
 // estimate turns the exact set into registers.
 func estimate(n *uint8, data *[registers]byte) {
-	old, used := *data, int(*n)
+	old := *data
 	*data, *n = [registers]byte{}, estimated
-	for i := range used {
-		register(data, binary.LittleEndian.Uint32(old[4*i:]))
+	for _, hash := range exact(&old) {
+		if hash != 0 {
+			register(data, hash)
+		}
 	}
+}
+
+// exact are the hashes of an exact set, some of them 0.
+func exact(data *[registers]byte) (hashes [exactMax]uint32) {
+	for i := range hashes {
+		hashes[i] = binary.LittleEndian.Uint32(data[4*i:])
+	}
+	return hashes
 }
 
 // Merge makes s count the peers of both.
 func (s *Sketch) Merge(o *Sketch) {
+	if o.n == 0 {
+		return
+	}
 	if o.n != estimated {
-		for i := range int(o.n) {
-			s.Add(binary.LittleEndian.Uint32(o.data[4*i:]))
+		for _, hash := range exact(&o.data) {
+			if hash != 0 {
+				s.Add(hash)
+			}
 		}
 		return
 	}
@@ -75,6 +94,9 @@ func (s *Sketch) Merge(o *Sketch) {
 		s.data[i] = max(s.data[i], r)
 	}
 }
+
+// Equal tells whether both count the same peers; where they stand in an exact set is of no matter.
+func (s Sketch) Equal(o Sketch) bool { return bytes.Equal(s.Append(nil), o.Append(nil)) }
 
 // Exact tells whether Count is exact.
 func (s *Sketch) Exact() bool { return s.n != estimated }
@@ -99,13 +121,21 @@ func (s *Sketch) Count() int {
 	return max(exactMax+1, int(e+0.5))
 }
 
-// Append writes s in its shortest form.
+// Append writes s in its shortest form; equal sets are written alike.
 func (s *Sketch) Append(b []byte) []byte {
 	b = append(b, s.n)
-	if s.n == estimated {
+	switch s.n {
+	case 0:
+		return b
+	case estimated:
 		return append(b, s.data[:]...)
 	}
-	return append(b, s.data[:4*s.n]...)
+	hashes := exact(&s.data)
+	slices.Sort(hashes[:])
+	for _, hash := range hashes[exactMax-s.n:] {
+		b = binary.LittleEndian.AppendUint32(b, hash)
+	}
+	return b
 }
 
 // Read reads what Append wrote and returns the rest; nil means that b holds no Sketch.
@@ -121,12 +151,15 @@ func (s *Sketch) Read(b []byte) []byte {
 	if b[0] > exactMax && b[0] != estimated || len(b) < 1+size {
 		return nil
 	}
-	s.n = b[0]
-	copy(s.data[:], b[1:1+size])
-	if s.n == estimated {
-		for i := range s.data {
-			s.data[i] = min(s.data[i], maxRank)
+	if b[0] == estimated {
+		s.n = estimated
+		for i, r := range b[1 : 1+size] {
+			s.data[i] = min(r, maxRank)
 		}
+		return b[1+size:]
+	}
+	for i := 1; i < 1+size; i += 4 {
+		s.Add(binary.LittleEndian.Uint32(b[i:]))
 	}
 	return b[1+size:]
 }
@@ -142,3 +175,6 @@ func (s Seed) hash(hi, lo uint64) uint64 {
 	x *= 0xd6e8feb86659fd93
 	return x ^ x>>29
 }
+
+// of is the hash of a key.
+func (s Seed) of(k key) uint64 { return s.hash(k.hi, k.lo^uint64(k.bits)) }

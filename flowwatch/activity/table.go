@@ -20,6 +20,8 @@ func keyOf(a netip.Addr) key {
 	return key{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]), 128}
 }
 
+func (k key) is4() bool { return k.hi == 0 && k.lo>>32 == 0xffff }
+
 func (k key) prefix() netip.Prefix {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], k.hi)
@@ -61,14 +63,12 @@ func saturate(a uint32, b uint64) uint32 {
 // A host is the counters of one host in the open interval, in five cache lines of 64 bytes: what
 // each outgoing flow touches stands in the first three, side by side.
 type host struct {
-	hi, lo      uint64 // its key,
-	bits        uint8  // with bits
-	peersN      uint8
-	repliedN    uint8
-	clientsN    uint8
-	routeFrom   uint16 // the number of the exporter for which routeIf was asked; 0 is none
-	packets     bool   // some of its flows were single sampled packets
-	first, last uint32 // Unix seconds
+	hi, lo      uint64   // its key,
+	bits        uint8    // with bits
+	setN        [3]uint8 // of the sets below
+	routeFrom   uint16   // the number of the exporter for which routeIf was asked; 0 is none
+	packets     bool     // some of its flows were single sampled packets
+	first, last uint32   // Unix seconds
 	out         tally
 	relay       uint32
 	failed      uint32
@@ -81,8 +81,11 @@ type host struct {
 	sampling uint32
 	routeIf  uint32 // by which interface the host is reached; 0 is not known
 
-	peers, replied, clients [registers]byte // the data of Sketches
+	sets [3][registers]byte // the data of Sketches: peers, who of them replied, clients
 }
+
+// set is the one into which a flow of a direction counts its peer; answers count none.
+func (h *host) set(d Direction) *[registers]byte { return &h.sets[d%3] }
 
 func (h *host) key() key { return key{h.hi, h.lo, h.bits} }
 
@@ -128,6 +131,20 @@ func (t *table) reset() {
 }
 
 func (t *table) host(ref uint32) *host { return &t.chunks[ref/chunkSize][ref%chunkSize] }
+
+// guess returns the host that most likely has a hash, without looking at the host, or nil.
+func (t *table) guess(hash uint32) *host {
+	mask := uint32(len(t.slots) - 1)
+	for i := hash >> t.shift; ; i = (i + 1) & mask {
+		s := t.slots[i]
+		if s.ref == 0 {
+			return nil
+		}
+		if s.hash == hash {
+			return t.host(s.ref - 1)
+		}
+	}
+}
 
 // find returns the host with a key and its hash, or nil.
 func (t *table) find(k key, hash uint32) *host {

@@ -72,7 +72,7 @@ func TestCorpusEqualsGoflow2(t *testing.T) {
 			for _, f := range bearers(file, files) {
 				b := read(t, f)
 				got, want = nil, nil
-				err := ours.Decode(b, exporter, time.Unix(1700000000, 0), func(f *netflow.Flow) { got = append(got, *f) })
+				err := ours.Decode(b, exporter, time.Unix(1700000000, 0), func(list []netflow.Flow) { got = append(got, list...) })
 				flows, oracleErr := theirs.decode(b)
 				want = flows
 				if oracleErr == nil && err != nil && !errors.Is(err, netflow.ErrTruncated) {
@@ -151,9 +151,8 @@ func (o *oracle) v5(b []byte) ([]netflow.Flow, error) {
 		if 24+48*(i+1) > len(b) {
 			break // goflow2 makes up the records that the header claims and the datagram lacks
 		}
-		stamp := func(v uint32) time.Time {
-			ms := at.UnixMilli() + int64(int32(v-p.SysUptime))
-			return time.UnixMilli(ms).UTC()
+		stamp := func(v uint32) netflow.Stamp {
+			return netflow.StampOf(at) + netflow.Stamp(int32(v-p.SysUptime))
 		}
 		f := netflow.Flow{
 			Exporter: exporter, Domain: uint32(p.EngineType)<<8 | uint32(p.EngineId),
@@ -293,7 +292,7 @@ func (o *oracle) rate(v values) uint32 {
 	return max(1, o.sampling)
 }
 
-func (v values) times(v9 *goflow.NFv9Packet, ipfix *goflow.IPFIXPacket) (start, end time.Time) {
+func (v values) times(v9 *goflow.NFv9Packet, ipfix *goflow.IPFIXPacket) (start, end netflow.Stamp) {
 	one := func(uptime, sec, ms, back uint16, ntp ...uint16) int64 {
 		switch {
 		case v.has(uptime) && v9.Version == 9:
@@ -318,27 +317,19 @@ func (v values) times(v9 *goflow.NFv9Packet, ipfix *goflow.IPFIXPacket) (start, 
 	if length > 0 && s > 0 && e == 0 {
 		e = s + length
 	}
-	return unix(s), unix(e)
-}
-
-// unix keeps "unknown" as the zero Time until plausible fills it in.
-func unix(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
+	return netflow.Stamp(s), netflow.Stamp(e)
 }
 
 // plausible is the rule for times: one stands in for the other, and what makes no sense is the time of receipt.
 func plausible(f netflow.Flow) netflow.Flow {
-	received := time.Unix(1700000000, 0).UTC()
-	if f.End.IsZero() {
+	const received = netflow.Stamp(1700000000_000)
+	if f.End == 0 {
 		f.End = f.Start
 	}
-	if f.Start.IsZero() {
+	if f.Start == 0 {
 		f.Start = f.End
 	}
-	if length := f.End.Sub(f.Start); f.End.IsZero() || length < 0 || length > 24*time.Hour {
+	if length := f.End - f.Start; f.End == 0 || length < 0 || length > 24*3600_000 {
 		f.Start, f.End = received, received
 	}
 	return f

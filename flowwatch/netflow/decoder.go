@@ -53,8 +53,11 @@ type Decoder struct {
 	refused   refusals
 	last      *exporter // most datagrams come from the exporter before
 
-	emit          func(*Flow)
-	flow          Flow
+	emit          func([]Flow)
+	flows         [batch]Flow // read and not handed on yet:
+	n             int         // so many
+	exporterAddr  netip.Addr  // of this datagram's flows,
+	domain        uint32      // and the domain
 	rec           record
 	values        [][]byte // of the record being read, where lengths vary
 	received      int64    // Unix milliseconds
@@ -68,9 +71,12 @@ func NewDecoder(c Config) *Decoder {
 	return &Decoder{config: c, exporters: make(map[netip.Addr]*exporter)}
 }
 
-// Decode reads one datagram that came from an exporter at a time and hands each Flow to emit,
-// which must not keep the pointer. After an error the Flows before it are still good.
-func (d *Decoder) Decode(datagram []byte, from netip.Addr, received time.Time, emit func(*Flow)) error {
+// batch is how many Flows are handed on at once: those of most datagrams, and few enough to stay in the fastest cache.
+const batch = 64
+
+// Decode reads one datagram that came from an exporter at a time and hands its Flows to emit, several at once;
+// emit must not keep the slice. After an error the Flows before it are still good.
+func (d *Decoder) Decode(datagram []byte, from netip.Addr, received time.Time, emit func([]Flow)) error {
 	e, err := d.exporter(from.Unmap(), received)
 	if err != nil {
 		return err
@@ -79,8 +85,9 @@ func (d *Decoder) Decode(datagram []byte, from netip.Addr, received time.Time, e
 	e.bytes += uint64(len(datagram))
 	e.lastSeen = received
 	d.emit, d.received, d.skew = emit, received.UnixMilli(), 0
-	d.flow = Flow{Exporter: e.addr, Sampling: 1}
+	d.exporterAddr, d.domain = e.addr, 0
 	err = d.decode(e, datagram)
+	d.flush()
 	switch {
 	case errors.Is(err, ErrVersion):
 		e.unknownVersion++
@@ -155,22 +162,49 @@ func (d *Decoder) clock(e *exporter, exported int64) {
 	e.clockSkew = 0
 }
 
-// times sets the flow's start and end, both in Unix milliseconds (0 for unknown).
-// What is implausible is replaced by the time of receipt and counted.
-func (d *Decoder) times(e *exporter, start, end int64) {
-	const day = 24 * 3600 * 1000
+// next is where the next Flow is to be read into, over what lay there; it is kept by keep or left.
+func (d *Decoder) next() *Flow {
+	if d.n == batch {
+		d.flush()
+	}
+	return &d.flows[d.n]
+}
+
+// flush hands on what was read.
+func (d *Decoder) flush() {
+	if d.n > 0 {
+		d.emit(d.flows[:d.n])
+		d.n = 0
+	}
+}
+
+// times makes the flow's start and end (0 for unknown) plausible: what is not is replaced by the time of receipt and counted.
+func (d *Decoder) times(e *exporter, f *Flow) {
+	start, end := int64(f.Start)+d.skew, int64(f.End)+d.skew
+	limit := d.config.MaxSkew.Milliseconds()
+	if f.Start > 0 && f.End > 0 && uint64(end-start) <= day && uint64(d.received-end+limit) <= uint64(2*limit) {
+		f.Start, f.End = Stamp(start), Stamp(end)
+		return
+	}
+	d.mendTimes(e, f, limit)
+}
+
+const day = 24 * 3600 * 1000 // milliseconds: no flow lasts longer
+
+func (d *Decoder) mendTimes(e *exporter, f *Flow, limit int64) {
+	start, end := int64(f.Start), int64(f.End)
 	if end == 0 {
 		end = start
 	}
 	if start == 0 {
 		start = end
 	}
+	received := Stamp(d.received)
 	if start == 0 {
-		d.flow.Start, d.flow.End = millis(d.received), millis(d.received)
+		f.Start, f.End = received, received
 		return
 	}
 	start, end = start+d.skew, end+d.skew
-	limit := d.config.MaxSkew.Milliseconds()
 	length := end - start
 	if length < 0 || length > day {
 		length = 0
@@ -178,23 +212,21 @@ func (d *Decoder) times(e *exporter, start, end int64) {
 	} else if off := d.received - end; off > limit || off < -limit {
 		e.badTimes++
 	} else {
-		d.flow.Start, d.flow.End = millis(start), millis(end)
+		f.Start, f.End = Stamp(start), Stamp(end)
 		return
 	}
-	d.flow.Start, d.flow.End = millis(d.received-length), millis(d.received)
+	f.Start, f.End = received-Stamp(length), received
 }
 
-// send corrects the counts for sampling and hands the flow on.
-func (d *Decoder) send(e *exporter, s Sampling) {
-	f := &d.flow
+// keep corrects the counts of the Flow that next gave for sampling; it is handed on.
+func (d *Decoder) keep(e *exporter, s Sampling) {
+	f := &d.flows[d.n]
 	if s.Rate > 1 {
 		f.Packets, f.Bytes = mul(f.Packets, s.Rate), mul(f.Bytes, s.Rate)
-		f.Sampling = s.Rate
-	} else {
-		f.Sampling = 1
 	}
+	f.Sampling = max(s.Rate, 1)
 	e.flows++
-	d.emit(f)
+	d.n++
 }
 
 func mul(n uint64, by uint32) uint64 {

@@ -42,7 +42,22 @@ const (
 	sampleRun   // IE 305: so many packets are looked at,
 	sampleSkip  // IE 306: then so many are not
 	fwEvent
+	kinds // how many there are
 )
+
+// isTime tells whether the kind has to do with when a flow began or ended.
+func (k kind) isTime() bool { return k >= startUp && k <= lengthUs }
+
+// side is one name for both kinds of address on the same side.
+func (k kind) side() kind {
+	switch k {
+	case srcV6:
+		return srcV4
+	case dstV6:
+		return dstV4
+	}
+	return k
+}
 
 // A meaning is a kind with its rank: of several fields that say the same, the
 // lowest rank that is not zero counts.

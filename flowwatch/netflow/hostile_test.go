@@ -55,7 +55,7 @@ func set(id uint16, body []byte) []byte { return append(u16(id, uint16(4+len(bod
 // hear decodes datagrams and returns the flows and the last error.
 func hear(d *netflow.Decoder, datagrams ...[]byte) (flows []netflow.Flow, err error) {
 	for _, b := range datagrams {
-		err = d.Decode(b, exporter, now, func(f *netflow.Flow) { flows = append(flows, *f) })
+		err = d.Decode(b, exporter, now, func(list []netflow.Flow) { flows = append(flows, list...) })
 	}
 	return flows, err
 }
@@ -244,7 +244,7 @@ func TestStrangers(t *testing.T) {
 	x := netflowtest.Exporter{Format: netflowtest.V5, Boot: now.Add(-time.Hour)}
 	b := x.Encode([]netflowtest.Record{smtp("192.0.2.9", "198.51.100.1")}, now)[0]
 	flows := 0
-	count := func(*netflow.Flow) { flows++ }
+	count := func(list []netflow.Flow) { flows += len(list) }
 	for i := range 1000 {
 		from := netip.AddrFrom4([4]byte{203, 0, 113, byte(i)})
 		if err := d.Decode(b, from, now, count); !errors.Is(err, netflow.ErrRefused) {

@@ -36,7 +36,7 @@ func (d *Decoder) optionsTemplatesV9(e *exporter, domainID uint32, b []byte) err
 		}
 		list, err := goflow.DecodeNFv9OptionsTemplateSet(bytes.NewBuffer(b[:6+size]))
 		if err == nil && len(list) == 1 {
-			d.store(e, templateKey{domainID, 9, id}, compileOptions(d, list[0].Scopes, list[0].Options), b[:6+size])
+			d.store(e, templateKey{domainID, 9, id}, compileOptions(d, 9, list[0].Scopes, list[0].Options), b[:6+size])
 		} else {
 			e.badTemplates++
 		}
@@ -74,7 +74,7 @@ func (d *Decoder) optionsTemplatesIPFIX(e *exporter, domainID uint32, b []byte) 
 		if err == nil && len(list) == 1 {
 			stripEnterprise(list[0].Scopes)
 			stripEnterprise(list[0].Options)
-			d.store(e, key, compileOptions(d, list[0].Scopes, list[0].Options), b[:6+size])
+			d.store(e, key, compileOptions(d, 10, list[0].Scopes, list[0].Options), b[:6+size])
 		} else {
 			e.badTemplates++
 		}
@@ -91,8 +91,8 @@ func stripEnterprise(fields []goflow.Field) {
 	}
 }
 
-func compileOptions(d *Decoder, scopes, options []goflow.Field) *template {
-	t := compile(append(append([]goflow.Field(nil), scopes...), options...), d.receivedTime())
+func compileOptions(d *Decoder, version uint16, scopes, options []goflow.Field) *template {
+	t := compile(version, append(append([]goflow.Field(nil), scopes...), options...), d.receivedTime())
 	if t != nil {
 		t.options = &optionsTemplate{scopes, options}
 	}

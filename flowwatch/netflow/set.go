@@ -57,7 +57,7 @@ func (d *Decoder) decodeIPFIX(e *exporter, b []byte) error {
 
 // sets walks the sets of a message and returns the number of data records in them.
 func (d *Decoder) sets(e *exporter, dom *domain, h header, b []byte) (int, error) {
-	d.flow.Domain = h.domain
+	d.domain = h.domain
 	d.clock(e, h.exported)
 	n := 0
 	for len(b) >= 4 {
@@ -117,18 +117,55 @@ func (d *Decoder) set(e *exporter, dom *domain, h header, id uint16, b []byte) (
 	return d.variable(e, dom, h, t, b)
 }
 
-// fixed reads records of one length in place.
+// fixed reads records of one length in place, as many at once as there is room for.
 func (d *Decoder) fixed(e *exporter, dom *domain, h header, t *template, b []byte) int {
-	n := 0
+	all := len(b) / t.minimum
 	s := e.inForce(dom)
-	for size := t.minimum; len(b) >= size; b = b[size:] {
-		d.rec = record{}
-		d.begin(t)
-		d.steps(t.steps, b[:size])
-		d.finish(e, dom, h, t, s)
-		n++
+	for left := all; left > 0; {
+		if d.n == batch {
+			d.flush()
+		}
+		n := min(left, batch-d.n)
+		if t.reverse {
+			n = 1 // each may become two Flows
+		}
+		d.records(e, dom, h, t, s, b[:n*t.minimum])
+		b, left = b[n*t.minimum:], left-n
 	}
-	return n
+	return all
+}
+
+// records reads records for which there is room: first column by column what stands in its usual width, then record by
+// record what does not.
+func (d *Decoder) records(e *exporter, dom *domain, h header, t *template, s Sampling, b []byte) {
+	flows := d.flows[d.n : d.n+len(b)/t.minimum]
+	for i := range flows {
+		flows[i].begin(d.exporterAddr, d.domain, t.sees)
+	}
+	for i := range t.columns {
+		t.columns[i].read(flows, b, t.minimum, h)
+	}
+	for i := range flows {
+		f := d.here(&flows[i])
+		if len(t.rest) == 0 {
+			d.finish(e, f, s)
+			continue
+		}
+		d.rec = record{}
+		for _, st := range t.rest {
+			d.rec.take(st.kind, b[i*t.minimum+int(st.offset):][:st.length], f)
+		}
+		d.complete(e, dom, h, t, s, f)
+	}
+}
+
+// here moves a Flow up to where the next is to be kept, if others before it were not.
+func (d *Decoder) here(f *Flow) *Flow {
+	to := &d.flows[d.n]
+	if to != f {
+		*to = *f
+	}
+	return to
 }
 
 // variable reads records some of whose fields bear their own length (RFC 7011 §7).
@@ -140,12 +177,13 @@ func (d *Decoder) variable(e *exporter, dom *domain, h header, t *template, b []
 		if b, ok = d.locate(t, b); !ok {
 			return n, ErrTruncated
 		}
+		f := d.next()
+		f.begin(d.exporterAddr, d.domain, t.sees)
 		d.rec = record{}
-		d.begin(t)
 		for _, i := range t.order {
-			d.field(t.fields[i].kind, d.values[i])
+			d.rec.take(t.fields[i].kind, d.values[i], f)
 		}
-		d.finish(e, dom, h, t, s)
+		d.complete(e, dom, h, t, s, f)
 		n++
 	}
 	return n, nil
@@ -202,17 +240,17 @@ type record struct {
 	every, run, skip   uint64
 }
 
-func (d *Decoder) begin(t *template) {
-	f := &d.flow
+// begin makes a Flow ready to be filled: a whole one is not assigned, since that would copy it.
+func (f *Flow) begin(exporter netip.Addr, domain uint32, sees Sees) {
+	f.Exporter, f.Domain = exporter, domain
 	f.Src, f.Dst = netip.Addr{}, netip.Addr{}
 	f.SrcPort, f.DstPort, f.Proto, f.Flags = 0, 0, 0, 0
-	f.Sees, f.Event = t.sees, EventNone
-	f.Packets, f.Bytes, f.In, f.Out = 0, 0, 0, 0
+	f.Sees, f.Event = sees, EventNone
+	f.Packets, f.Bytes, f.Sampling, f.In, f.Out, f.Start, f.End = 0, 0, 0, 0, 0, 0, 0
 }
 
-// field takes one field's bytes, of whatever width the template gave it.
-func (d *Decoder) field(k kind, b []byte) {
-	f := &d.flow
+// take takes one field's bytes, of whatever width the template gave it.
+func (r *record) take(k kind, b []byte, f *Flow) {
 	switch k {
 	case skip:
 	case srcV4:
@@ -240,7 +278,7 @@ func (d *Decoder) field(k kind, b []byte) {
 	case outIf:
 		first(&f.Out, uint32(number(b)))
 	default:
-		d.rec.field(k, b, f)
+		r.field(k, b, f)
 	}
 }
 
@@ -354,9 +392,19 @@ func number(b []byte) uint64 {
 	return n
 }
 
-// finish completes the flow of a record and sends it, and its reverse side where the record has one.
-func (d *Decoder) finish(e *exporter, dom *domain, h header, t *template, s Sampling) {
-	f, r := &d.flow, &d.rec
+// finish ends the reading of a record of which all is in its Flow.
+func (d *Decoder) finish(e *exporter, f *Flow, s Sampling) {
+	if !f.Src.IsValid() || !f.Dst.IsValid() {
+		e.unreadable++
+		return
+	}
+	d.times(e, f)
+	d.keep(e, s)
+}
+
+// complete ends the reading of a record of which some is in d.rec, and keeps its reverse side, too, where it has one.
+func (d *Decoder) complete(e *exporter, dom *domain, h header, t *template, s Sampling, f *Flow) {
+	r := &d.rec
 	if !f.Src.IsValid() || !f.Dst.IsValid() {
 		e.unreadable++
 		return
@@ -364,19 +412,29 @@ func (d *Decoder) finish(e *exporter, dom *domain, h header, t *template, s Samp
 	if r.hasICMP && f.DstPort == 0 && (f.Proto == ProtoICMP || f.Proto == ProtoICMPv6) {
 		f.DstPort = r.icmp
 	}
-	start, end := r.span(h)
-	d.times(e, start, end)
+	if !t.clocked {
+		start, end := r.span(h)
+		f.Start, f.End = Stamp(start), Stamp(end)
+	}
+	d.times(e, f)
 	if t.sampler {
 		s = d.ownSampling(e, dom, s)
 	}
-	d.send(e, s)
+	d.keep(e, s)
 	if t.reverse && (r.revOctets > 0 || r.revPkts > 0) {
-		f.Src, f.Dst = f.Dst, f.Src
-		f.SrcPort, f.DstPort = f.DstPort, f.SrcPort
-		f.In, f.Out = f.Out, f.In
-		f.Packets, f.Bytes, f.Flags = r.revPkts, r.revOctets, r.revFlags
-		d.send(e, s)
+		d.keepReverse(e, s, *f)
 	}
+}
+
+// keepReverse keeps the other direction of a biflow (RFC 5103).
+func (d *Decoder) keepReverse(e *exporter, s Sampling, forth Flow) {
+	r, f := &d.rec, d.next()
+	*f = forth
+	f.Src, f.Dst = forth.Dst, forth.Src
+	f.SrcPort, f.DstPort = forth.DstPort, forth.SrcPort
+	f.In, f.Out = forth.Out, forth.In
+	f.Packets, f.Bytes, f.Flags = r.revPkts, r.revOctets, r.revFlags
+	d.keep(e, s)
 }
 
 // span finds the record's times in whichever form it has them; 0 is unknown.

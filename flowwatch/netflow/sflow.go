@@ -26,12 +26,12 @@ func (d *Decoder) decodeSFlow(e *exporter, b []byte) error {
 		return ErrTruncated
 	}
 	agent, _ := netip.AddrFromSlice(b[8 : 8+agentLength])
-	d.flow.Exporter = agent.Unmap()
+	d.exporterAddr = agent.Unmap()
 	b = b[8+agentLength:]
 	be := binary.BigEndian
-	d.flow.Domain = be.Uint32(b)
+	d.domain = be.Uint32(b)
 	// One relay may hand on several agents whose sub-agents all are 0.
-	dom := e.domain(sflowKey, d.flow.Domain^agentTag(agent), d.config.MaxDomains)
+	dom := e.domain(sflowKey, d.domain^agentTag(agent), d.config.MaxDomains)
 	e.sequence(dom, be.Uint32(b[4:]), 1)
 	count := be.Uint32(b[12:])
 	return d.samples(e, dom, b[16:], count)
@@ -77,16 +77,18 @@ func (d *Decoder) sample(e *exporter, dom *domain, format uint32, b []byte) erro
 		return ErrTruncated
 	}
 	rate, count := be.Uint32(b[at:]), be.Uint32(b[head-4:])
+	f := d.next()
+	f.begin(d.exporterAddr, d.domain, 0)
 	if format == goflow.SAMPLE_FORMAT_FLOW {
-		d.flow.In, d.flow.Out = interfaceOf(be.Uint32(b[20:])), interfaceOf(be.Uint32(b[24:]))
+		f.In, f.Out = interfaceOf(be.Uint32(b[20:])), interfaceOf(be.Uint32(b[24:]))
 	} else {
-		d.flow.In, d.flow.Out = expandedInterface(b[24:]), expandedInterface(b[32:])
+		f.In, f.Out = expandedInterface(b[24:]), expandedInterface(b[32:])
 	}
 	if rate == 0 || rate > 1<<30 {
 		rate = 1
 	}
 	dom.sampling = Sampling{rate, SourceSample}
-	return d.flowRecords(e, e.inForce(dom), b[head:], count)
+	return d.flowRecords(e, f, e.inForce(dom), b[head:], count)
 }
 
 // interfaceOf reads a compact interface: the two top bits say whether it is one interface at all.
@@ -104,8 +106,8 @@ func expandedInterface(b []byte) uint32 {
 	return binary.BigEndian.Uint32(b[4:])
 }
 
-// flowRecords sends one Flow for a sample: from the first record that describes the packet.
-func (d *Decoder) flowRecords(e *exporter, s Sampling, b []byte, count uint32) error {
+// flowRecords makes one Flow of a sample: from the first record that describes the packet.
+func (d *Decoder) flowRecords(e *exporter, f *Flow, s Sampling, b []byte, count uint32) error {
 	for n := 0; count > 0; count-- {
 		if n++; n > maxFlowRecords || len(b) < 8 {
 			return ErrTruncated
@@ -123,9 +125,9 @@ func (d *Decoder) flowRecords(e *exporter, s Sampling, b []byte, count uint32) e
 		if err != nil {
 			return ErrTruncated
 		}
-		if d.packet(record.Data) {
-			d.flow.Start, d.flow.End = millis(d.received), millis(d.received)
-			d.send(e, s)
+		if f.packet(record.Data) {
+			f.Start, f.End = Stamp(d.received), Stamp(d.received)
+			d.keep(e, s)
 			return nil
 		}
 	}
@@ -133,7 +135,8 @@ func (d *Decoder) flowRecords(e *exporter, s Sampling, b []byte, count uint32) e
 	return nil
 }
 
-func (d *Decoder) packet(data any) bool {
+// packet fills f by one sampled packet, if that is IP.
+func (f *Flow) packet(data any) bool {
 	var p Packet
 	switch r := data.(type) {
 	case goflow.SampledHeader:
@@ -148,7 +151,6 @@ func (d *Decoder) packet(data any) bool {
 	default:
 		return false
 	}
-	f := &d.flow
 	f.Src, f.Dst, f.SrcPort, f.DstPort = p.Src, p.Dst, p.SrcPort, p.DstPort
 	f.Proto, f.Flags, f.Sees = p.Proto, p.Flags, SeesPacket
 	if p.Proto == ProtoTCP {

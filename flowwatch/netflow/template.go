@@ -19,15 +19,17 @@ type templateKey struct {
 // A template is the compiled form of what an exporter said about its records.
 type template struct {
 	sent    time.Time
-	raw     []byte  // the record that defined it
-	minimum int     // bytes of the shortest record; never 0
-	fixed   bool    // every record is minimum bytes long
-	steps   []step  // fixed: the fields that mean something, lower ranks first
-	fields  []field // otherwise: all fields in their order,
-	order   []int   // and which of them mean something, lower ranks first
+	raw     []byte   // the record that defined it
+	minimum int      // bytes of the shortest record; never 0
+	fixed   bool     // every record is minimum bytes long
+	columns []column // fixed: the fields in their usual widths, read for many records at once,
+	rest    []step   // and then the others that mean something, lower ranks first
+	fields  []field  // otherwise: all fields in their order,
+	order   []int    // and which of them mean something, lower ranks first
 	options *optionsTemplate
 	sees    Sees
 	reverse bool
+	clocked bool // its times are columns
 	sampler bool
 }
 
@@ -35,7 +37,6 @@ type template struct {
 type step struct {
 	offset, length uint16
 	kind           kind
-	quick          quick
 }
 
 // A field is one field of a record of variable length; length variable means that the record says.
@@ -55,7 +56,7 @@ const maxRecord = 65535
 // compile prepares the reading of a template's records in place. It answers nil
 // for a template that no record can fit, among them the ones that would keep
 // goflow2's decoder busy forever: no fields, or a record length of 0.
-func compile(fields []goflow.Field, sent time.Time) *template {
+func compile(version uint16, fields []goflow.Field, sent time.Time) *template {
 	t := &template{sent: sent, fixed: true}
 	offsets := make([]int, len(fields))
 	for i, f := range fields {
@@ -78,16 +79,7 @@ func compile(fields []goflow.Field, sent time.Time) *template {
 	}
 	t.order = byRank(t.fields)
 	if t.fixed {
-		var seen [256]bool
-		for _, i := range t.order {
-			st := newStep(offsets[i], t.fields[i])
-			if seen[st.kind] {
-				st.quick = slow // the same field twice: it must not overwrite the first
-			}
-			seen[st.kind] = true
-			t.steps = append(t.steps, st)
-		}
-		t.fields, t.order = nil, nil
+		t.lay(offsets, version)
 	}
 	return t
 }
@@ -178,7 +170,7 @@ func (d *Decoder) addTemplate(e *exporter, version uint16, domainID uint32, id u
 		delete(e.templates, key) // RFC 7011 §8.1: a template without fields is withdrawn
 		return
 	}
-	d.store(e, key, compile(fields, d.receivedTime()), record)
+	d.store(e, key, compile(version, fields, d.receivedTime()), record)
 }
 
 // store keeps a compiled template (nil: refused) within the exporter's bound.
@@ -210,4 +202,4 @@ func (e *exporter) withdraw(version uint16, domainID uint32, options bool) {
 	}
 }
 
-func (d *Decoder) receivedTime() time.Time { return millis(d.received) }
+func (d *Decoder) receivedTime() time.Time { return Stamp(d.received).Time() }

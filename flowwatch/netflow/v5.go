@@ -23,7 +23,7 @@ func (d *Decoder) decodeV5(e *exporter, b []byte) error {
 	engine := uint32(be.Uint16(b[20:]))
 	whole := min(count, (len(b)-v5Header)/v5Record)
 
-	d.flow.Domain, d.flow.Sees = engine, SeesFlags
+	d.domain = engine
 	dom := e.domain(5, engine, d.config.MaxDomains)
 	e.sequence(dom, be.Uint32(b[16:]), uint32(whole))
 	if rate := uint32(be.Uint16(b[22:]) & 0x3fff); rate > 0 {
@@ -33,7 +33,7 @@ func (d *Decoder) decodeV5(e *exporter, b []byte) error {
 	s := e.inForce(dom)
 	for body := b[v5Header:]; whole > 0; whole-- {
 		d.v5(e, (*[v5Record]byte)(body), exported, uptime)
-		d.send(e, s)
+		d.keep(e, s)
 		body = body[v5Record:]
 	}
 	if count*v5Record > len(b)-v5Header {
@@ -43,13 +43,16 @@ func (d *Decoder) decodeV5(e *exporter, b []byte) error {
 }
 
 func (d *Decoder) v5(e *exporter, r *[v5Record]byte, exported int64, uptime uint32) {
-	be, f := binary.BigEndian, &d.flow
+	be, f := binary.BigEndian, d.next()
+	f.Exporter, f.Domain, f.Sees, f.Event = d.exporterAddr, d.domain, SeesFlags, EventNone
 	f.Src, f.Dst = netip.AddrFrom4([4]byte(r[0:4])), netip.AddrFrom4([4]byte(r[4:8]))
 	f.In, f.Out = uint32(be.Uint16(r[12:])), uint32(be.Uint16(r[14:]))
 	f.Packets, f.Bytes = uint64(be.Uint32(r[16:])), uint64(be.Uint32(r[20:]))
 	f.SrcPort, f.DstPort = be.Uint16(r[32:]), be.Uint16(r[34:])
 	f.Flags, f.Proto = r[37], r[38]
-	d.times(e, sinceBoot(exported, uptime, be.Uint32(r[24:])), sinceBoot(exported, uptime, be.Uint32(r[28:])))
+	f.Start = Stamp(sinceBoot(exported, uptime, be.Uint32(r[24:])))
+	f.End = Stamp(sinceBoot(exported, uptime, be.Uint32(r[28:])))
+	d.times(e, f)
 }
 
 // sinceBoot turns an exporter's uptime stamp into Unix milliseconds. The
