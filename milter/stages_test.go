@@ -1,6 +1,7 @@
 package milter
 
 import (
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"spoor/internal/unit"
@@ -65,13 +67,13 @@ func TestDeadlineAtEveryStage(t *testing.T) {
 			list.stalls.Store(false)
 			close(list.release)
 			must(t, c.Abort())
-			reply, changes = deliver(t, c, letterTo(2))
-			if reply.Code != 'c' || !strings.Contains(values(changes, fieldOrigin)[0], "ip=192.0.2.7") {
-				t.Errorf("the next message: reply %q, %v", reply.Code, changes)
+			changes, deliveries := decided(t, c, letterTo(2))
+			if !strings.Contains(values(changes, fieldOrigin)[0], "ip=192.0.2.7") {
+				t.Errorf("the next message: %v", changes)
 			}
 			waitFor(t, func() bool { return r.judge.abandoned.Load() == 0 })
-			if n := r.metric(t, "messages_total"); n != 2 {
-				t.Errorf("%v messages are counted, want 2", n)
+			if n := r.metric(t, "messages_total"); n != float64(1+deliveries) {
+				t.Errorf("%v messages are counted, want %d", n, 1+deliveries)
 			}
 		})
 	}
@@ -177,30 +179,47 @@ func TestMarkLeavesSubmissionsAlone(t *testing.T) {
 	}
 }
 
-// Idle connections that begin a message while the milter stops may finish it.
+// Idle connections that begin a message while the milter stops may finish it; those that keep silent end.
 func TestDrainWaitsForAMessageThatJustBegan(t *testing.T) {
-	r := start(t, testConfig(), Deps{})
-	c := dial(t, r)
-	connect(t, c, "192.0.2.7")
-	stopped := make(chan struct{})
-	go func() { defer close(stopped); r.stop() }()
-	waitFor(t, func() bool {
-		other, err := miltertest.Dial("unix", r.socket, 0, 0)
-		if err == nil {
-			other.Close()
+	synctest.Test(t, func(t *testing.T) {
+		s := New(testConfig(), Deps{Tracer: plainTracer{}})
+		defer s.crew.dismiss()
+		open := func() (*miltertest.Client, *link) {
+			near, far := net.Pipe()
+			s.serve(near, func() {})
+			c, err := miltertest.New(far, 0, 0)
+			must(t, err)
+			connect(t, c, "192.0.2.7")
+			var l *link
+			for l = range s.judge.watch.links {
+				if l.conn == near {
+					break
+				}
+			}
+			return c, l
 		}
-		return err != nil
+		busy, link := open()
+		silent, other := open()
+		synctest.Wait()
+		link.drain()
+		other.drain()
+		must(t, busy.Macros('M', "i", "1"))
+		_, err := busy.Mail("a@example.org")
+		must(t, err)
+		_, err = busy.Rcpt("b@example.com")
+		must(t, err)
+		time.Sleep(2 * quiet) // of the test's own clock
+		reply, changes, err := busy.End()
+		must(t, err)
+		if reply.Code != 'c' || len(values(changes, fieldOrigin)) != 1 {
+			t.Errorf("reply %q, %v", reply.Code, changes)
+		}
+		if _, _, err := silent.Receive(); err == nil {
+			t.Error("a silent connection stays open")
+		}
+		time.Sleep(2 * quiet)
+		if _, _, err := busy.Receive(); err == nil {
+			t.Error("a connection stays open after its message")
+		}
 	})
-	must(t, c.Macros('M', "i", "1"))
-	_, err := c.Mail("a@example.org")
-	must(t, err)
-	_, err = c.Rcpt("b@example.com")
-	must(t, err)
-	time.Sleep(quiet + 200*time.Millisecond) // longer than an idle connection has
-	reply, changes, err := c.End()
-	must(t, err)
-	if reply.Code != 'c' || len(values(changes, fieldOrigin)) != 1 {
-		t.Errorf("reply %q, %v", reply.Code, changes)
-	}
-	<-stopped
 }

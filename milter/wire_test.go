@@ -3,8 +3,9 @@ package milter
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"io"
 	"net"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -115,21 +116,27 @@ func negotiation() []byte {
 // within a packet is given up.
 func TestSlowMTA(t *testing.T) {
 	cfg := testConfig()
-	cfg.PacketTimeout = unit.Duration(300 * time.Millisecond)
 	r := start(t, cfg, Deps{})
 	conn, err := net.Dial("unix", r.socket)
 	must(t, err)
 	c, err := miltertest.New(dripping{conn}, 0, 0)
 	must(t, err)
-	defer c.Close()
 	connect(t, c, "192.0.2.7")
 	if reply, _ := deliver(t, c, letterTo(1)); reply.Code != 'c' {
 		t.Errorf("reply %q", reply.Code)
 	}
+	must(t, c.Close())
+
+	cfg.PacketTimeout = unit.Duration(200 * time.Millisecond)
+	r = start(t, cfg, Deps{})
+	conn, err = net.Dial("unix", r.socket)
+	must(t, err)
+	defer conn.Close()
 	_, err = conn.Write([]byte{0, 0})
 	must(t, err)
-	if _, _, err := c.Receive(); err == nil {
-		t.Error("half a packet is waited for")
+	must(t, conn.SetReadDeadline(time.Now().Add(30*time.Second)))
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("half a packet is waited for: %v", err)
 	}
 	if r.metric(t, "wire_faults_total", "timeout") != 1 {
 		t.Error("not counted")
@@ -161,17 +168,26 @@ func TestDeadlineLetsMailPass(t *testing.T) {
 			t.Fatalf("reply %q, findings %q", reply.Code, got)
 		}
 	}
-	close(release)
-	deadline := time.Now().Add(10 * time.Second)
-	for r.judge.abandoned.Load() > 0 && time.Now().Before(deadline) {
-		time.Sleep(time.Millisecond)
-	}
-	if _, changes := deliver(t, c, letterTo(1)); strings.Contains(values(changes, fieldFindings)[0], "undecided") {
-		t.Error("still undecided although the source answers again")
-	}
 	if n := r.metric(t, "undecided_total", "deadline"); n != 3 {
 		t.Errorf("counted %v", n)
 	}
+	close(release)
+	waitFor(t, func() bool { return r.judge.abandoned.Load() == 0 })
+	decided(t, c, letterTo(1))
+}
+
+// decided delivers a message, again and again on a machine too busy to judge it in time, until it is judged.
+func decided(t *testing.T, c *miltertest.Client, m miltertest.Message) (changes []miltertest.Change, deliveries int) {
+	t.Helper()
+	waitFor(t, func() bool {
+		var reply miltertest.Reply
+		deliveries++
+		if reply, changes = deliver(t, c, m); reply.Code != 'c' {
+			t.Fatalf("reply %q", reply.Code)
+		}
+		return !strings.Contains(values(changes, fieldOrigin)[0], "undecided")
+	})
+	return changes, deliveries
 }
 
 // A source that never answers must not cost a goroutine a message.
@@ -277,7 +293,7 @@ func (r *running) accepted() float64 {
 
 func waitFor(t testing.TB, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("waited in vain")
 		}
@@ -287,8 +303,6 @@ func waitFor(t testing.TB, ok func() bool) {
 func TestTwoThousandIdleConnections(t *testing.T) {
 	const n = 2000
 	r := start(t, testConfig(), Deps{})
-	dir := filepath.Dir(r.socket)
-	_ = dir
 	before := memory()
 	clients := make([]*miltertest.Client, n)
 	for i := range clients {
