@@ -48,6 +48,7 @@ type scenario struct {
 	sink   *sink
 	daemon *process
 	mails  int       // handed in and accepted
+	never  []string  // who complained or received what was reported, in lower case: no notice may tell
 	began  time.Time // what the templates' times count from, so that a file filled in twice is the same mail
 	out    bytes.Buffer
 }
@@ -65,6 +66,7 @@ func runScenario(t *testing.T, folder string) {
 	s.steps()
 	s.daemon.settle(s.mails)
 	s.dump()
+	s.checkLeaks()
 	if err := s.daemon.stop(); err != nil {
 		t.Errorf("the daemon ended with %v", err)
 	}
@@ -127,7 +129,9 @@ func (s *scenario) mail(name string) []byte {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return bytes.ReplaceAll(s.fill(name, data), []byte("\n"), []byte("\r\n"))
+	data = bytes.ReplaceAll(s.fill(name, data), []byte("\n"), []byte("\r\n"))
+	s.hide(data)
+	return data
 }
 
 // steps runs the lines of the file steps, one command each.
@@ -152,6 +156,7 @@ func (s *scenario) steps() {
 //	spoor ARGS…               run a command of spoor in the run's folder; it must succeed
 //	put FILE                  copy one of the folder's files, its times filled in, into the run's folder
 //	count N                   N more mails came in by such a command
+//	return TO FROM            FROM sends the mail that we sent to TO back to us, as it is
 //	settle                    wait until everything so far is decided
 func (s *scenario) step(words []string) {
 	s.t.Helper()
@@ -189,12 +194,20 @@ func (s *scenario) step(words []string) {
 		s.mails += n
 	case "settle":
 		s.daemon.settle(s.mails)
+	case "return":
+		if err := deliver(context.Background(), s.daemon.smtp(), words[2], "abuse@example.net", s.sentTo(words[1])); err != nil {
+			s.t.Fatalf("%v: %v", words, err)
+		}
+		s.mails++
 	default:
 		s.t.Fatalf("unknown step %q", words[0])
 	}
 }
 
 func (s *scenario) smtp(from, to, file string) error {
+	if _, domain, ok := strings.Cut(from, "@"); ok {
+		s.never = append(s.never, strings.ToLower(from), strings.ToLower(domain))
+	}
 	return deliver(context.Background(), s.daemon.smtp(), strings.Trim(from, "-"), to, s.mail(file))
 }
 
