@@ -61,6 +61,95 @@ func TestPostfixDeliversByLMTP(t *testing.T) {
 	}
 }
 
+// sample reads a sample of deploy/mta and puts this test's own paths into it.
+func sample(t *testing.T, name string, replace ...string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("../../deploy/mta", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(replace); i += 2 {
+		if !strings.Contains(string(data), replace[i]) {
+			t.Fatalf("%s has no %q", name, replace[i])
+		}
+	}
+	return strings.NewReplacer(replace...).Replace(string(data))
+}
+
+// lmtpServer is an instance that every user can reach by a Unix socket.
+func lmtpServer(t *testing.T, socket string) *instance {
+	t.Helper()
+	cfg := testConfig()
+	cfg.SMTP, cfg.LMTP, cfg.Recipients = nil, []string{socket}, []string{"abuse", "postmaster"}
+	i := start(t, cfg)
+	if err := os.Chmod(socket, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+const handedOn = "Subject: handed on\r\n\r\n.dot\r\nFrom here\r\nend\r\n"
+
+// keptFrom says what is wrong with a mail that an MTA handed on.
+func keptFrom(t *testing.T, m Mail, to string) {
+	t.Helper()
+	if !strings.HasSuffix(string(m.Raw), "\r\n\r\n.dot\r\nFrom here\r\nend\r\n") || !strings.HasPrefix(string(m.Message()), "Re") {
+		t.Errorf("kept %q", m.Raw)
+	}
+	if d := cmp.Diff([]string{to}, m.Recipients); d != "" || m.From != "a@example.org" || m.Source != SourceLMTP {
+		t.Errorf("envelope %+v", m.Envelope)
+	}
+}
+
+// A real Exim with the router and the transport of the manual: what it cannot deliver waits in its queue.
+func TestEximDeliversByLMTP(t *testing.T) {
+	socket := filepath.Join(peers.TempDir(t, "lmtp"), "lmtp.sock")
+	text := sample(t, "exim.conf", "/run/spoor/lmtp.sock", socket, "user = spoor", "user = nobody")
+	_, text, _ = strings.Cut(text, "begin routers\n")
+	routers, transports, _ := strings.Cut(text, "begin transports\n")
+	e := peers.NewExim(t, peers.EximOptions{Routers: routers, Transports: transports})
+	if err := smtp.SendMail(e.Addr.String(), nil, "a@example.org", []string{"abuse@example.net"}, []byte(handedOn)); err != nil {
+		t.Fatal(err)
+	}
+	peers.WaitFor(t, 20*time.Second, "the mail to be deferred", func() bool { return strings.Contains(e.Log(), "== abuse@example.net") })
+	i := lmtpServer(t, socket)
+	i.await(t, 1)
+	keptFrom(t, i.mails(t)[0], "abuse@example.net")
+	peers.WaitFor(t, 20*time.Second, "the queue to be empty", func() bool { return e.Queue(t) == 0 })
+}
+
+// A real sendmail with the mailertable of the manual.
+func TestSendmailDeliversByMailertable(t *testing.T) {
+	peers.Need(t, "sendmail")
+	peers.NeedRoot(t)
+	dir, err := os.MkdirTemp("/run", "spoor-lmtp-") // sendmail trusts no socket below a folder that everybody may write to
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "lmtp.sock")
+	i := lmtpServer(t, socket)
+	text := sample(t, "sendmail.mc", "/run/spoor/lmtp.sock", socket)
+	features, mailer, _ := strings.Cut(text, "MAILER_DEFINITIONS\n")
+	tables := map[string]string{}
+	for line := range strings.Lines(features) { // the samples stand in comments
+		if _, entry, ok := strings.Cut(line, "dnl In /etc/mail/"); ok {
+			name, entry, _ := strings.Cut(entry, ":")
+			tables[name] = strings.TrimSpace(entry) + "\n"
+		}
+	}
+	s := peers.NewSendmail(t, peers.SendmailOptions{
+		MC:      []string{"VIRTUSER_DOMAIN(`example.net')dnl", features, "MAILER_DEFINITIONS", mailer},
+		Aliases: []string{"postmaster: root"}, Maps: tables,
+	})
+	if err := smtp.SendMail(s.Addr.String(), nil, "a@example.org", []string{"abuse@example.net"}, []byte(handedOn)); err != nil {
+		t.Fatal(err)
+	}
+	i.await(t, 1)
+	keptFrom(t, i.mails(t)[0], "abuse@spoor.example.net")
+	peers.WaitFor(t, 20*time.Second, "the queue to be empty", func() bool { return s.Queue(t) == 0 })
+}
+
 // Postfix as an SMTP client, with STARTTLS and CHUNKING where it likes.
 func TestPostfixRelaysBySMTP(t *testing.T) {
 	cfg := testConfig()

@@ -309,7 +309,8 @@ func TestRecipients(t *testing.T) {
 			"<postmaster>": "250", "<Postmaster> NOTIFY=NEVER": "504", "<POSTMASTER@example.NET>": "250", "<postmaster@mx.example.net>": "250",
 			"<abuse@example.net>": "250", "<ABUSE@Example.Net>": "250", "<abuse+noc@example.net>": "250", "<spam@any.example.org>": "250",
 			"<@relay.example.org:abuse@example.net>": "250", "<\"abuse\"@example.net>": "250",
-			"<abuse@example.org>": "550 5.1.1", "<other@example.net>": "550 5.1.1", "<postmaster@example.com>": "550 5.1.1", "<abuse>": "501",
+			"<abuse@example.org>": "550 5.1.1", "<other@example.net>": "550 5.1.1", "<postmaster@example.com>": "550 5.1.1", "<abuse>": "250", "<other>": "550 5.1.1", "<abuse@mx.example.net>": "250",
+			"<>": "501",
 		} {
 			k.say("RCPT TO:%s", to)
 			if reply, err := k.reply(); err != nil || !strings.HasPrefix(reply, code) {

@@ -141,6 +141,31 @@ func TestSendmailAlias(t *testing.T) {
 	check(t, p.wait(t, 1)[0], "alias", "a@example.org")
 }
 
+// Exim's pipe, with the transport of the manual: what cannot be kept stays in its queue (75), and comes when it can.
+func TestEximPipe(t *testing.T) {
+	p := newPipe(t)
+	text, err := os.ReadFile(filepath.Join(projectRoot(t), "deploy", "mta", "exim.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, transport, ok := strings.Cut(string(text), "\nspoor_pipe:\n")
+	if !ok {
+		t.Fatal("the sample has no spoor_pipe")
+	}
+	transport = strings.NewReplacer("/usr/bin/spoor file", p.program, "user = spoor", "user = nobody").Replace("spoor_pipe:\n" + transport)
+	e := peers.NewExim(t, peers.EximOptions{
+		Routers: "abuse_desk:\n  driver = accept\n  local_parts = abuse\n  transport = spoor_pipe", Transports: transport,
+	})
+	send(t, e.Addr.String(), "abuse@example.net", "first")
+	check(t, p.wait(t, 1)[0], "first", "a@example.org")
+	p.open(t, false)
+	send(t, e.Addr.String(), "abuse@example.net", "second")
+	peers.WaitFor(t, 30*time.Second, "the mail to be deferred", func() bool { return strings.Contains(e.Log(), "T=spoor_pipe defer") })
+	p.open(t, true)
+	check(t, p.wait(t, 1)[0], "second", "a@example.org")
+	peers.WaitFor(t, 30*time.Second, "the queue to be empty", func() bool { return e.Queue(t) == 0 })
+}
+
 // procmail, with the recipe of the manual: it keeps the exit code.
 func TestProcmail(t *testing.T) {
 	procmail := peers.Need(t, "procmail")

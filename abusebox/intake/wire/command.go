@@ -121,21 +121,26 @@ func (c *Conn) intercept(line []byte) (done bool, err error) {
 		}
 		line = []byte("DATA\r\n")
 	case "RCPT":
-		line = c.completePostmaster(line)
+		line = c.completeLocal(line)
 	}
 	c.pending = line
 	return true, nil
 }
 
-// completePostmaster gives <postmaster> a domain: RFC 5321 §4.5.1 wants it accepted, go-smtp does not.
-func (c *Conn) completePostmaster(line []byte) []byte {
-	const path = "<postmaster>"
+// completeLocal gives a mailbox without a domain ours: RFC 5321 §4.5.1 wants <postmaster> accepted, which go-smtp does not,
+// and sendmail's local mailers name their users so over LMTP.
+func (c *Conn) completeLocal(line []byte) []byte {
 	s := string(line)
-	i := strings.Index(strings.ToLower(s), path)
-	if i < 0 || strings.ToUpper(strings.TrimSpace(s[4:i])) != "TO:" {
+	open := strings.IndexByte(s, '<')
+	end := strings.IndexByte(s, '>')
+	if open < 4 || end < open || strings.ToUpper(strings.TrimSpace(s[4:open])) != "TO:" {
 		return line
 	}
-	return []byte(s[:i] + "<postmaster@" + c.l.cfg.Hostname + ">" + s[i+len(path):])
+	local := s[open+1 : end]
+	if local == "" || strings.ContainsAny(local, "@\" \t") {
+		return line
+	}
+	return []byte(s[:end] + "@" + c.l.cfg.Hostname + s[end:])
 }
 
 // cutLine splits p after its first line end.

@@ -88,17 +88,21 @@ func FuzzXclient(f *testing.F) {
 	})
 }
 
-func TestPostmasterIsCompleted(t *testing.T) {
+func TestLocalNameIsCompleted(t *testing.T) {
 	c := &Conn{l: &Listener{cfg: Config{Hostname: "mx.example.net"}}}
 	for in, want := range map[string]string{
 		"RCPT TO:<postmaster>\r\n":             "RCPT TO:<postmaster@mx.example.net>\r\n",
-		"rcpt to: <PostMaster> NOTIFY=NEVER\n": "rcpt to: <postmaster@mx.example.net> NOTIFY=NEVER\n",
+		"rcpt to: <PostMaster> NOTIFY=NEVER\n": "rcpt to: <PostMaster@mx.example.net> NOTIFY=NEVER\n",
+		"RCPT TO:<abuse>\r\n":                  "RCPT TO:<abuse@mx.example.net>\r\n",
+		"RCPT TO:<>\r\n":                       "RCPT TO:<>\r\n",
+		"RCPT TO:<\"a b\">\r\n":                "RCPT TO:<\"a b\">\r\n",
+		"RCPT TO:>abuse<\r\n":                  "RCPT TO:>abuse<\r\n",
 		"RCPT TO:<postmaster@example.net>\r\n": "RCPT TO:<postmaster@example.net>\r\n",
 		"RCPT TO:<a@b> X=<postmaster>\r\n":     "RCPT TO:<a@b> X=<postmaster>\r\n",
 		"RCPT FROM:<postmaster>\r\n":           "RCPT FROM:<postmaster>\r\n",
 		"RCPT\r\n":                             "RCPT\r\n",
 	} {
-		if got := string(c.completePostmaster([]byte(in))); got != want {
+		if got := string(c.completeLocal([]byte(in))); got != want {
 			t.Errorf("%q becomes %q, want %q", in, got, want)
 		}
 	}
