@@ -39,6 +39,12 @@ func newTraceCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trace PATH…",
 		Short: "the true origin of messages: files, mbox, Maildir, folders, - for stdin",
+		Long: "The true origin of messages: files, mbox, Maildir, folders, - for stdin.\n\n" +
+			"The Received lines are read from the newest downwards while trusted hosts wrote them; the first outside peer that they\n" +
+			"recorded is the origin, and what stands below is a claim (docs/trace.md). Hosts are trusted by `[site]` and\n" +
+			"`--trust-host`; without either the newest line's host is, and its organisation's. Who answers for an address comes from\n" +
+			"the registry where one is configured. No map is drawn: where an address is cannot be told without outside data, and\n" +
+			"that is wrong too often to stand beside evidence.",
 		Example: `  spoor trace spam.eml
   spoor trace --json --trust-host example.net --trust-net 192.0.2.0/24 Maildir/
   spoor trace --summary spam.mbox

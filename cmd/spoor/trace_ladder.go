@@ -18,17 +18,16 @@ type ladderView struct {
 	w       io.Writer
 	r       *trace.Result
 	colour  bool
-	days    bool   // times of more than one day
-	host    int    // width of the column of hosts
-	ip      int    // width of the column of addresses
-	clock   int    // width of the column of times
-	org     string // who answers for the origin, "" if unknown
+	days    bool // times of more than one day
+	host    int  // width of the column of hosts
+	ip      int  // width of the column of addresses
+	clock   int  // width of the column of times
 	explain bool
 }
 
 // ladder draws r.
 func (t *traceCmd) ladder(w io.Writer, r *trace.Result) {
-	v := &ladderView{w: w, r: r, colour: t.app.colour(), org: t.organisation(r), explain: t.explain}
+	v := &ladderView{w: w, r: r, colour: t.app.colour(), explain: t.explain}
 	v.measure()
 	v.title(t.oldestFirst)
 	v.verdict()
@@ -97,77 +96,6 @@ func (v *ladderView) day() string {
 	return ""
 }
 
-// verdict says in one line where the mail came from, and below it why.
-func (v *ladderView) verdict() {
-	r := v.r
-	if r.Origin == nil {
-		v.line("VERDICT  "+statusText(r.Status), strings.ToUpper(strings.ReplaceAll(string(r.Status), "_", " ")))
-		for _, a := range r.Alternatives {
-			v.item("either", fmt.Sprintf("%s (line %d): %s", a.IP, a.Hop, a.Why))
-		}
-		return
-	}
-	o := r.Origin
-	text := "VERDICT  " + o.IP.String()
-	if o.Time.Known() {
-		text += "  " + o.Time.Format("15:04:05Z")
-	}
-	name := o.RDNS
-	if name == "" {
-		name = "no name in the DNS"
-		if o.RDNSState == trace.RDNSUnknown {
-			name = "name not recorded"
-		}
-	}
-	if v.org != "" {
-		name = v.org
-	}
-	v.line(text+"  "+safeText(name), proofWord(r))
-	v.item("why", o.Why)
-	if r.Boundary != nil {
-		v.item("trust", r.Boundary.Rule)
-	}
-	for _, s := range r.Sources {
-		v.item("role", roleText(s))
-	}
-	for _, a := range r.Alternatives {
-		v.item("or", fmt.Sprintf("%s (line %d): %s", a.IP, a.Hop, a.Why))
-	}
-}
-
-func statusText(s trace.Status) string {
-	switch s {
-	case trace.StatusAllTrusted:
-		return "every line is of trusted hosts; none saw an outside peer"
-	case trace.StatusNoIPRecorded:
-		return "the host that took it in did not record the address"
-	case trace.StatusAmbiguous:
-		return "the lines do not decide"
-	}
-	return "no Received line to trace"
-}
-
-func proofWord(r *trace.Result) string {
-	switch r.Origin.Confidence {
-	case trace.ConfidenceHigh:
-		return "PROVEN"
-	case trace.ConfidenceMedium:
-		return "BY THE RECEIVER'S WORD"
-	}
-	return "WEAK"
-}
-
-func roleText(s trace.Source) string {
-	text := fmt.Sprintf("%s is the %s", s.IP, s.Role)
-	if s.Ours {
-		text += ", ours"
-	}
-	if !s.Proven {
-		text += ", as the line below the boundary claims"
-	}
-	return text
-}
-
 // line prints left and right at both ends of the width.
 func (v *ladderView) line(left, right string) {
 	room := ladderWidth - columns(right) - 2
@@ -196,11 +124,16 @@ func (v *ladderView) rungs(oldestFirst bool) {
 	if oldestFirst {
 		slices.Reverse(order)
 	}
+	starred := false
 	for k, i := range order {
 		v.rung(&v.r.Hops[i])
+		starred = starred || strings.HasPrefix(since(&v.r.Hops[i]), "*")
 		if k+1 < len(order) && v.trusted(i) != v.trusted(order[k+1]) {
 			v.ends(oldestFirst)
 		}
+	}
+	if starred {
+		v.item("*", "days passed, or this line is dated before the older one: a clock is wrong, the mail waited, or a line is false")
 	}
 }
 
@@ -212,9 +145,9 @@ func (v *ladderView) trusted(i int) bool {
 
 // ends draws the boundary.
 func (v *ladderView) ends(oldestFirst bool) {
-	text := "===|== TRUST ENDS: what follows came from the sender "
+	text := "===|== TRUST ENDS: what follows came from outside and is a claim "
 	if oldestFirst {
-		text = "===|== TRUST BEGINS: what stands above came from the sender "
+		text = "===|== TRUST BEGINS: what stands above came from outside and is a claim "
 	}
 	fmt.Fprintln(v.w, v.bold(text+strings.Repeat("=", ladderWidth-len(text))))
 }
@@ -244,7 +177,7 @@ func (v *ladderView) proof(h *trace.Hop) string {
 	case h.Trust == trace.TrustForged:
 		return "FORGED"
 	case h.Trust == trace.TrustClaimed:
-		return "none"
+		return "claim"
 	case v.r.Origin != nil && v.r.Origin.Hop == h.Index:
 		return "origin"
 	case h.Skip != trace.SkipNone:
@@ -335,7 +268,7 @@ func (v *ladderView) walk() {
 		if h.IP.IsValid() {
 			peer = h.IP.String()
 		}
-		fields := [][2]string{{"saw", peer}, {"rdns", h.RDNS}, {"told", h.HELO}, {"ident", h.Ident}, {"auth", h.Auth}, {"tls", h.TLS}, {"with", h.With},
+		fields := [][2]string{{"saw", peer}, {"whose", h.Organisation}, {"rdns", h.RDNS}, {"told", h.HELO}, {"ident", h.Ident}, {"auth", h.Auth}, {"tls", h.TLS}, {"with", h.With},
 			{"id", h.ID}, {"from", h.EnvelopeFrom}, {"for", h.For}, {"time", h.TimeRaw}, {"zones", strings.Join(h.Zones, " ")}, {"skip", string(h.Skip)}}
 		for _, f := range fields {
 			if f[1] != "" {

@@ -81,21 +81,40 @@ func (g *traceRegistry) ours(ctx context.Context) func(netip.Addr) bool {
 	}
 }
 
-// organisation names who answers for the origin of a result, "" if nobody is
-// known to.
-func (t *traceCmd) organisation(r *trace.Result) string {
-	if t.registry == nil || r.Origin == nil {
-		return ""
+// maxHopOrgs bounds the questions about one message: a header may name hundreds
+// of addresses.
+const maxHopOrgs = 32
+
+// organisations fills in who answers for the peers of a result, as of the time
+// that their line tells; a claimed line's time is a claim, the origin's counts there.
+func (t *traceCmd) organisations(ctx context.Context, r *trace.Result) {
+	if t.registry == nil {
+		return
 	}
-	at := time.Time{}
-	if r.Origin.Time.Known() {
-		at = r.Origin.Time.Time
+	asked := map[orgKey]string{}
+	for i := range r.Hops {
+		h := &r.Hops[i]
+		at := h.Time
+		if (h.Trust == trace.TrustClaimed || h.Trust == trace.TrustForged) && r.Origin != nil {
+			at = r.Origin.Time
+		}
+		if !h.IP.IsGlobalUnicast() || h.IP.IsPrivate() {
+			continue
+		}
+		if !at.Known() {
+			at = trace.Stamp{}
+		}
+		key := orgKey{ip: h.IP, day: at.Format(time.DateOnly)}
+		name, known := asked[key]
+		if !known && len(asked) < maxHopOrgs {
+			a, err := t.registry.ask(ctx, h.IP, at.Time)
+			if err == nil {
+				name = a.name
+			}
+			asked[key] = name
+		}
+		h.Organisation = name
 	}
-	a, err := t.registry.ask(context.Background(), r.Origin.IP, at)
-	if err != nil {
-		return ""
-	}
-	return a.name
 }
 
 // holder answers the question of --dns whose an address is; nil where no

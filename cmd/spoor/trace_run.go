@@ -90,6 +90,7 @@ func (t *traceCmd) trace(ctx context.Context, j *traceJob, render bool) {
 	if !render {
 		return
 	}
+	t.organisations(ctx, &j.result)
 	var b bytes.Buffer
 	if t.app.json {
 		enc := json.NewEncoder(&b)

@@ -30,13 +30,16 @@ type traceSummary struct {
 
 // An originCount is how often one address was the origin, and when.
 type originCount struct {
-	IP       netip.Addr `json:"ip"`
-	Name     string     `json:"name"`
-	Messages int        `json:"messages"`
-	First    string     `json:"first"`
-	Last     string     `json:"last"`
-	first    time.Time
-	last     time.Time
+	IP   netip.Addr `json:"ip"`
+	Name string     `json:"name"`
+	// Organisation is who answers for the address, where a registry knows; asked
+	// for the first namedOrigins only.
+	Organisation string `json:"organisation,omitempty"`
+	Messages     int    `json:"messages"`
+	First        string `json:"first"`
+	Last         string `json:"last"`
+	first        time.Time
+	last         time.Time
 }
 
 // A findingCount is in how many messages a finding was met.
@@ -136,12 +139,29 @@ func (t *traceCmd) runSummary(ctx context.Context, paths []string) error {
 		return err
 	}
 	s.finish()
+	t.nameOrigins(ctx, s)
 	if t.app.json {
 		err = t.app.emit(s)
 	} else {
 		t.printSummary(s)
 	}
 	return t.outcome(err)
+}
+
+// namedOrigins is how many origins a summary shows to a person, and asks the
+// registry about.
+const namedOrigins = 25
+
+// nameOrigins asks who answers for the origins that sent most.
+func (t *traceCmd) nameOrigins(ctx context.Context, s *traceSummary) {
+	if t.registry == nil {
+		return
+	}
+	for _, c := range s.Origins[:min(namedOrigins, len(s.Origins))] {
+		if a, err := t.registry.ask(ctx, c.IP, c.last); err == nil {
+			c.Organisation = a.name
+		}
+	}
 }
 
 // printSummary prints the tables for a person; of the origins the first 25.
@@ -156,7 +176,7 @@ func (t *traceCmd) printSummary(s *traceSummary) {
 		fmt.Fprintf(t.app.out, ", %d unreadable", s.Failed)
 	}
 	fmt.Fprintln(t.app.out)
-	const most = 25
+	const most = namedOrigins
 	if len(s.Origins) > 0 {
 		fmt.Fprintln(t.app.out)
 		tab := t.app.table("MESSAGES", "ORIGIN", "NAME", "FIRST (UTC)", "LAST (UTC)")
@@ -165,7 +185,7 @@ func (t *traceCmd) printSummary(s *traceSummary) {
 			if !c.first.IsZero() {
 				first, last = c.first.Format("2006-01-02 15:04"), c.last.Format("2006-01-02 15:04")
 			}
-			tab.AppendRow([]any{c.Messages, c.IP, cutTo(safeText(c.Name), 26), first, last})
+			tab.AppendRow([]any{c.Messages, c.IP, cutTo(safeText(cmp.Or(c.Organisation, c.Name)), 26), first, last})
 		}
 		tab.Render()
 		if rest := len(s.Origins) - most; rest > 0 {

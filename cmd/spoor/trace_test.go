@@ -205,3 +205,31 @@ body
 		}
 	}
 }
+
+// The view that docs/trace.md shows is the one that its mail gives.
+func TestTracePage(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(projectRoot(t), "docs", "trace.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := func(kind string) string {
+		_, text, _ := strings.Cut(string(page), "```"+kind+"\n")
+		text, _, _ = strings.Cut(text, "```")
+		return text
+	}
+	var out bytes.Buffer
+	run := newTraceRun(nil)
+	run.app.json, run.app.out = false, &out
+	job := &traceJob{mail: tracedMail{source: "mail.eml", number: 1, raw: []byte(block("mail"))}}
+	run.trace(t.Context(), job, true)
+	if got, want := string(job.text), block("view"); got != want {
+		if *update {
+			page = bytes.Replace(page, []byte("```view\n"+want), []byte("```view\n"+got), 1)
+			if err := os.WriteFile(filepath.Join(projectRoot(t), "docs", "trace.md"), page, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+		t.Errorf("docs/trace.md shows\n%s\nthe mail gives\n%s", want, got)
+	}
+}

@@ -87,6 +87,8 @@ type Hop struct {
 	Skip  Skip   `json:"skip"`
 	// Port is the peer's port where it was recorded, else 0.
 	Port uint16 `json:"port,omitempty"`
+	// Organisation is who answers for the peer, where a registry was asked.
+	Organisation string `json:"organisation,omitempty"`
 
 	// Rule says why the line is believed, Peer what the walk made of its peer;
 	// both are empty below the boundary.
