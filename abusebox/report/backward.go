@@ -1,6 +1,9 @@
 package report
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // maxWords is how many words before an address are looked at.
 const maxWords = 9
@@ -225,7 +228,10 @@ func (b *backward) from(w string) (reading, bool) {
 	if w == "by" && isReceiving(prev) {
 		return reading{is: target, weight: 70, word: prev + " by"}, b.skipped < 3
 	}
-	if isPerson(w) && (bearingOf(prev) == target || b.label && (prev == "affected" || prev == "impacted")) {
+	if isChecking(prev) {
+		return reading{is: target, weight: 70, word: prev + " " + w}, b.skipped < 3
+	}
+	if isPerson(w) && (bearingOf(prev) == target || slices.Contains(ownWords, prev) || b.label && (prev == "affected" || prev == "impacted")) {
 		return reading{is: target, weight: 78, word: prev + " " + w}, b.skipped < 4
 	}
 	weight := weightProse - 4*b.skipped
@@ -240,8 +246,11 @@ func (b *backward) from(w string) (reading, bool) {
 }
 
 func (b *backward) target(w string) (reading, bool) {
+	if prev := b.previous(); isAgainst(w) && isComplaint(prev) && b.skipped < 2 {
+		return reading{is: source, weight: weightProse + 10, word: prev + " " + w}, true
+	}
 	if shortTo(w) {
-		if b.skipped > 1 || b.skipped > 0 && (w == "на" || w == "к") || isNearOnly(w) && (b.skipped > 0 || b.seen > 1 && b.label) { // на хостинге: on, not to
+		if b.skipped > 1 || b.skipped > 0 && (w == "на" || w == "к" || w == "nos") || isNearOnly(w) && (b.skipped > 0 || b.seen > 1 && b.label) { // на хостинге: on, not to
 			return reading{}, false
 		}
 		if prev := b.previous(); pointsTo(prev) {
@@ -291,6 +300,32 @@ func isOwning(w string) bool {
 	return false
 }
 
+// isComplaint tells nouns behind which "against" names the accused.
+func isComplaint(w string) bool {
+	switch w {
+	case "complaint", "complaints", "report", "reports", "beschwerde", "anzeige", "meldung", "plainte", "signalement", "queja", "denuncia", "reclamación", "reclamação", "denúncia", "klacht", "melding", "segnalazione", "esposto", "skarga", "жалоба", "жалобу", "жалобы", "жалобой", "претензия":
+		return true
+	}
+	return false
+}
+
+func isAgainst(w string) bool {
+	switch w {
+	case "against", "gegen", "contre", "contra", "contro", "tegen", "на":
+		return true
+	}
+	return false
+}
+
+// isChecking tells participles behind which "from" names the complainant's host.
+func isChecking(w string) bool {
+	switch w {
+	case "checked", "tested", "verified", "comprobado", "verificado", "testado", "vérifié", "testé", "constaté", "geprüft", "getestet", "gecontroleerd", "verificato", "sprawdzone", "проверено", "проверяли":
+		return true
+	}
+	return false
+}
+
 // isReceiving tells participles behind which "by" names the complainant's host.
 func isReceiving(w string) bool {
 	switch w {
@@ -318,7 +353,7 @@ func pointsTo(w string) bool {
 // shortTo tells words that only count right before the address.
 func shortTo(w string) bool {
 	switch w {
-	case "connect", "get", "post", "to", "на", "к", "mi", "my", "us", "we", "mx", "dns", "into", "para", "ons", "network", "example", "do", "z", "od", "su", "range", "reporting":
+	case "connect", "get", "post", "to", "на", "к", "mi", "my", "us", "we", "nos", "mx", "dns", "into", "para", "ons", "network", "example", "do", "z", "od", "su", "range", "reporting":
 		return true
 	}
 	return false

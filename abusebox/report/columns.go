@@ -35,6 +35,9 @@ func mapColumns(names, sample []string) (columns, bool) {
 	}
 	if c.port < 0 {
 		c.port = portColumn(names)
+		if c.dstIP >= 0 && c.dstPort < 0 { // beside a destination a lone port is what was reached
+			c.port, c.dstPort = -1, c.port
+		}
 	}
 	return c, c.ip >= 0
 }
@@ -137,6 +140,9 @@ func (c *columns) assign(i int, name, value string) {
 }
 
 func isTimeColumn(name string) bool {
+	if name == "ts" {
+		return true
+	}
 	for _, w := range [...]string{"timestamp", "time", "date", "first_seen", "firstseen", "first seen", "last_seen", "last seen", "lastseen", "datum", "zeit", "uhrzeit", "fecha", "hora", "heure", "tijd", "時間", "时间", "日期", "日時", "дата", "время", "seen", "observed", "utc", "start", "end", "detected"} {
 		if strings.Contains(name, w) {
 			return !strings.Contains(name, "uptime") && !strings.Contains(name, "systime") && !strings.Contains(name, "timezone") && !strings.Contains(name, "reftime") && !strings.Contains(name, "vendor") && !strings.Contains(name, "update") && !strings.Contains(name, "current_time")
@@ -198,8 +204,7 @@ func (c *columns) report(d *document, row []string) (Report, bool) {
 		return Report{}, false
 	}
 	r := Report{IP: ip, Count: 1, Confidence: High, Role: Sender, Step: Structure, Why: "column " + strconv.Quote(c.head)}
-	r.Port, _ = number(cell(row, c.port), 0, 65535, 0)
-	r.DstPort, _ = number(cell(row, c.dstPort), 0, 65535, 0)
+	r.Port, r.DstPort = portCell(cell(row, c.port)), portCell(cell(row, c.dstPort))
 	r.Destination = cell(row, c.dstIP)
 	r.Protocol = strings.ToLower(cell(row, c.protocol))
 	r.Subject.Account = cell(row, c.account)
@@ -219,6 +224,16 @@ func (c *columns) report(d *document, row []string) (Report, bool) {
 		r.Subject.Title = k
 	}
 	return r, true
+}
+
+// portCell reads a port, also "22/tcp" and "23(TELNET)", but not an address that
+// slipped into the column.
+func portCell(s string) uint16 {
+	n, end := number(s, 0, 65535, 0)
+	if end < len(s) && (s[end] == '.' || isAlnum(s[end])) {
+		return 0
+	}
+	return n
 }
 
 // maxKinds bounds the words that a table's kinds are remembered by.

@@ -20,7 +20,7 @@ func (w *weighing) detail(r *Report, c *weighed) {
 			r.Evidence = appendNew(r.Evidence, l.raw)
 		}
 		w.lineDetail(r, l, c.ip)
-		if st := findStamps(l.text, 1); len(st) > 0 && st[0].clock {
+		if st := stampsOfLog(l.text); len(st) > 0 && st[0].clock {
 			if first.raw == "" {
 				first = st[0]
 			}
@@ -53,6 +53,30 @@ func (w *weighing) detail(r *Report, c *weighed) {
 			w.d.setTime(r, st)
 		}
 	}
+}
+
+// stampsOfLog finds the time of a log line, also "date=2026-10-01 time=08:14:00".
+func stampsOfLog(t string) []stamp {
+	st := findStamps(t, 1)
+	if len(st) == 0 || st[0].clock {
+		return st
+	}
+	rest := strings.TrimLeft(t[st[0].end:], "\" ,;|\t")
+	for _, key := range [...]string{"time=", "time:", "Time:", "Time="} {
+		v, ok := strings.CutPrefix(rest, key)
+		if !ok {
+			continue
+		}
+		v = strings.TrimLeft(v, "\" ")
+		if i := strings.IndexAny(v, "\" ,;|\t"); i > 0 {
+			v = v[:i]
+		}
+		if joined := findStamps(st[0].raw+" "+v, 1); len(joined) > 0 && joined[0].clock {
+			joined[0].start = st[0].start
+			return joined
+		}
+	}
+	return st
 }
 
 // epochTime takes seconds since 1970 from the address's own lines.
@@ -171,7 +195,7 @@ func (w *weighing) timeOfLine(block []int, i int) (stamp, bool) {
 	if l.spam || len(l.text) > 400 || !w.isTimeLabel(l.text) {
 		return stamp{}, false
 	}
-	if st := findStamps(l.text, 1); len(st) > 0 && (st[0].clock || st[0].start < 40) {
+	if st := stampsOfLog(l.text); len(st) > 0 && (st[0].clock || st[0].start < 40) {
 		return w.joinClock(st[0], block, i), true
 	}
 	return epoch(strings.TrimSpace(valueOf(l.text)))
@@ -285,12 +309,13 @@ func (w *weighing) lineDetail(r *Report, l *line, ip addr) {
 			r.Port = portBehind(l.text[h.full:])
 		}
 	}
-	for _, key := range [...]string{"SPT=", "sport=", "srcport=", "src_port=", "sourceport=", "s_port="} {
+	arrowPorts(r, l)
+	for _, key := range [...]string{"SPT=", "spt=", "sport=", "srcport=", "src_port=", "sourceport=", "s_port="} {
 		if n, ok := numberBehind(l.text, key); ok && r.Port == 0 {
 			r.Port = n
 		}
 	}
-	for _, key := range [...]string{"DPT=", "dport=", "dstport=", "dst_port=", "destport=", "d_port="} {
+	for _, key := range [...]string{"DPT=", "dpt=", "dport=", "dstport=", "dst_port=", "destport=", "d_port="} {
 		if n, ok := numberBehind(l.text, key); ok && r.DstPort == 0 {
 			r.DstPort = n
 		}
@@ -319,6 +344,31 @@ func portBehind(after string) uint16 {
 	}
 	n, _ := number(strings.TrimLeft(t[4:], " :=#"), 0, 65535, 0)
 	return n
+}
+
+// arrowPorts reads "x 4000 -> y 22" and "x:4000 -> y:22".
+func arrowPorts(r *Report, l *line) {
+	for k, h := range l.hits[:max(0, len(l.hits)-1)] {
+		next := l.hits[k+1]
+		between := strings.TrimSpace(l.text[h.full:next.start])
+		if h.ip != r.IP || len(between) > 20 || !strings.HasSuffix(between, ">") || strings.Trim(between, "0123456789-=> \t") != "" {
+			continue
+		}
+		far := strings.TrimLeft(l.text[next.full:], " \t")
+		port, dst := portCell(firstWord(between)), portCell(firstWord(far))
+		if h.port != 0 {
+			port, dst = h.port, next.port
+		}
+		if port != 0 && r.Port == 0 {
+			r.Port = port
+		}
+		if dst != 0 && r.DstPort == 0 {
+			r.DstPort = dst
+		}
+		if r.Destination == "" {
+			r.Destination = next.ip.String()
+		}
+	}
 }
 
 func numberBehind(s, key string) (uint16, bool) {

@@ -13,27 +13,27 @@ type kind struct {
 // kinds are tried all; the most telling wins, at a tie the earlier one.
 var kinds = []kind{
 	{"content", "csam", []string{"child sexual", "csam", "child porn", "child abuse material", "kinderpornogra", "儿童色情", "児童ポルノ"}},
+	{"content", "brand-infringement", []string{"trademark", "brand infringement", "markenrecht", "counterfeit goods"}},
 	{"copyright", "p2p", []string{"bittorrent", "edonkey", "emule", "p2p", "peer-to-peer", "gnutella", "torrent", "infringer", "kademlia"}},
 	{"copyright", "copyright", []string{"copyright", "dmca", "infring", "piracy", "urheberrecht", "droit d'auteur", "derechos de autor", "direitos autorais", "auteursrecht", "著作権", "侵权", "侵權", "版权", "版權", "авторск"}},
 	{"content", "phishing", []string{"phish", "fake login", "credential harvest", "钓鱼", "釣魚", "フィッシング", "фишинг", "fraudulent website", "fraudulent site", "hameçonnage", "spoofed site"}},
 	{"content", "malware", []string{"malware", "virus", "trojan", "ransomware", "drive-by", "malicious file", "malicious content", "exploit kit", "恶意软件", "惡意程式", "マルウェア", "вредонос", "schadsoftware", "iframe"}},
-	{"content", "fraud", []string{"fraud", "scam", "419", "betrug", "fraude", "诈骗", "詐騙", "мошенн", "counterfeit"}},
-	{"content", "remote-compromise", []string{"defac", "webshell", "web shell", "hacked website", "compromised website", "compromised site"}},
-	{"connection", "ddos", []string{"ddos", "denial of service", "denial-of-service", "udp flood", "syn flood", "amplification attack", "flooding", "flood attack", "reflection", "dos attack", "拒绝服务", "阻斷服務", "used for an attack", "отказ в обслуж", "amplification"}},
-	{"connection", "login-attack", []string{"brute", "failed password", "authentication failure", "login attempt", "invalid user", "ssh", "failed login", "password guess", "dictionary attack", "sasl", "wp-login", "xmlrpc", "rdp", "sip register", "auth failed", "login failed", "暴力破解", "暴力", "总当たり", "ブルートフォース", "подбор парол", "anmeldeversuch", "ftp login", "imap login", "pop3", "unauthorized login", "unauthorized access", "unauthorised access", "telnet", "不正アクセス", "connexion échou", "fuerza bruta", "força bruta"}},
-	{"connection", "port-scan", []string{"port scan", "portscan", "port-scan", "scanning", "port probe", "probing", "firewall", "denied tcp", "netscan", "sweep", "端口扫描", "掃描", "ポートスキャン", "сканирован", "portsweep", "escaneo", "varredura", "probe", "scan of", "scanned"}},
+	{"content", "fraud", []string{"fraud", "scam", "419 ", "nigerian", "betrug", "fraude", "诈骗", "詐騙", "мошенн", "counterfeit"}},
+	{"content", "remote-compromise", []string{"defac", "webshell", "web shell", "hacked website", "hacked site", "compromised wordpress", "compromised website", "compromised site"}},
+	{"connection", "ddos", []string{"ddos", "denial of service", "denial-of-service", "udp flood", "syn flood", "amplification attack", "flooding", " flood", "connections from", "too many connections", "syn_flood", "dos alert", "outgoing attack", "flood attack", "reflection", "dos attack", "拒绝服务", "阻斷服務", "used for an attack", "отказ в обслуж", "amplification"}},
+	{"connection", "login-attack", []string{"brute", "failed password", "authentication failed", "authenticat", "auth. failure", "login failure", "fail login", "bad password", "wrong password", "access denied for user", "locked out", "hosts.deny", "sip attack", "registration from", "credential stuffing", "account takeover", "password authentication", "authentication failure", "login attempt", "invalid user", "ssh", "failed login", "password guess", "dictionary attack", "sasl", "wp-login", "xmlrpc", "rdp", "sip register", "auth failed", "login failed", "暴力破解", "暴力", "总当たり", "ブルートフォース", "подбор парол", "anmeldeversuch", "ftp login", "imap login", "pop3", "unauthorized login", "unauthorized access", "unauthorised access", "telnet", "不正アクセス", "connexion échou", "fuerza bruta", "força bruta"}},
+	{"connection", "port-scan", []string{"port scan", "portscan", "connection attempt", "darknet", "unauthorized connection", "port-scan", "scanning", "port probe", "probing", "firewall", "denied tcp", "netscan", "sweep", "端口扫描", "掃描", "ポートスキャン", "сканирован", "portsweep", "escaneo", "varredura", "probe", "scan of", "scanned"}},
 	{"connection", "sql-injection", []string{"sql injection", "sqli", "union select"}},
-	{"connection", "vulnerability-scan", []string{"vulnerability scan", "nikto", "w00tw00t", "phpmyadmin", "zmeu", "muieblackcat", "web attack", "exploit attempt", "shellshock", "modsecurity", "rfi", "lfi ", "directory traversal"}},
+	{"connection", "vulnerability-scan", []string{"vulnerability scan", "nikto", "w00tw00t", "phpmyadmin", "zmeu", "muieblackcat", "web attack", "exploit attempt", "trying to exploit", "jndi:", "web scan", "path traversal", "vulnerability probe", "shellshock", "modsecurity", "rfi", "lfi ", "directory traversal"}},
 	{"connection", "scraping", []string{"scraping", "badbot", "bad bot", "crawler", "botware", "harvesting on"}},
 	{"connection", "infected-host", []string{"infected", "botnet", "drone", "sinkhole", "zombie", "conficker", "bot infection", "worm", "compromised host", "c&c traffic", "僵尸", "殭屍", "ボットネット", "infiziert", "bot-infected", "spambot", "downadup", "zeroaccess", "blaster", "slammer", "code red", "codered", "nimda"}},
-	{"infrastructure", "botnet", []string{"command and control", "command-and-control", "c2 server", "c&c server", "botnet controller", "botnet c&c"}},
+	{"infrastructure", "botnet", []string{"command and control", "c2 servers", "botnet c2", "command-and-control", "c2 server", "c&c server", "botnet controller", "botnet c&c"}},
 	{"infrastructure", "compromised-server", []string{"compromised server", "hacked server", "rooted", "server has been compromised"}},
-	{"vulnerability", "open-service", []string{"open resolver", "openresolver", "open relay", "open proxy", "open recursive", "open port", "openly accessible", "accessible from the internet", "open ntp", "ntp monitor", "monlist", "open snmp", "open memcached", "exposed service", "portmapper", "ssdp", "offene dns", "öffentlich erreichbar", "opened port", "open ssdp"}},
+	{"vulnerability", "open-service", []string{"open resolver", "openresolver", "open relay", "open proxy", "open recursive", "open port", "openly accessible", "open service", "exposed", "amplifiers", "open memcached", "open mongo", "open redis", "open elastic", "open smb", "recursivo aberto", "recursive resolver", "unauthenticated", "accessible from the internet", "open ntp", "ntp monitor", "monlist", "open snmp", "open memcached", "exposed service", "portmapper", "ssdp", "offene dns", "öffentlich erreichbar", "opened port", "open ssdp"}},
 	{"vulnerability", "cve", []string{"cve-", "heartbleed", "poodle", "vulnerable server", "vulnerab"}},
 	{"reputation", "blocklist", []string{"blacklist", "blocklist", "sbl ref", "dnsbl", "listed in", "黑名单", "黑名單", "playstation network"}},
-	{"messaging", "spam", []string{"spam", "unsolicited", "ube", "uce", "junk mail", "bulk mail", "bulk e-mail", "spamtrap", "spam trap", "pourriel", "correo no deseado", "垃圾邮件", "垃圾郵件", "迷惑メール", "スパム", "спам", "unerwünschte", "werbemail", "abusive e-mail", "abusive email", "mail abuse", "forum spam", "comment spam"}},
-	{"content", "exposed-data", []string{"data leak", "exposed data", "leaked"}},
-	{"content", "brand-infringement", []string{"trademark", "brand infringement", "markenrecht"}},
+	{"messaging", "spam", []string{"spam", "unsolicited", "ube", "uce", "junk mail", "bulk mail", "bulk e-mail", "spamtrap", "spam trap", "pourriel", "correo no deseado", "垃圾邮件", "垃圾郵件", "迷惑メール", "スパム", "спам", "unerwünschte", "werbemail", "abusive e-mail", "abusive email", "mail abuse", "forum spam", "comment spam", "backscatter", "relaying denied", "relay attempt", "complaint about message", "email abuse"}},
+	{"content", "exposed-data", []string{"data leak", "exposed data", "leaked", "exposed database"}},
 }
 
 // kindOfText weighs the words of a text.
@@ -60,11 +60,53 @@ func (k kind) count(low string, limit int) int {
 			if j < 0 {
 				break
 			}
-			i += j + len(w)
-			n++
+			at := i + j
+			i = at + len(w)
+			if len(w) > 4 || standsAlone(low, at, i) {
+				n++
+			}
 		}
 	}
 	return n
+}
+
+// standsAlone tells whether a short word begins where no other does ("rdp" is no
+// part of "wordpress"), and, if it is an abbreviation, ends there too.
+func standsAlone(low string, at, end int) bool {
+	if low[at] >= 0x80 || !isAlnum(low[at]) {
+		return true
+	}
+	if at > 0 && isAlnum(low[at-1]) {
+		return false
+	}
+	switch low[at:end] {
+	case "uce", "ube", "rfi":
+		return end == len(low) || !isAlnum(low[end])
+	}
+	return true
+}
+
+// kindOfEvidence tells the kind by what the log lines are of, where no word does.
+func kindOfEvidence(evidence []string) (category, typ string) {
+	for _, e := range evidence {
+		low := strings.ToLower(e[:min(len(e), 1000)])
+		for _, k := range evidenceKinds {
+			for _, mark := range k.words {
+				if strings.Contains(low, mark) {
+					return k.category, k.typ
+				}
+			}
+		}
+	}
+	return "", ""
+}
+
+// evidenceKinds are marks of log lines, the surer ones first.
+var evidenceKinds = []kind{
+	{"connection", "login-attack", []string{"password", "login", "logon", "authenticat", "auth fail"}},
+	{"connection", "vulnerability-scan", []string{" http/1.", " http/2", "\"get /", "\"post /", "user-agent:", "requested http"}},
+	{"messaging", "spam", []string{"rcpt", "mail from", "helo="}},
+	{"connection", "port-scan", []string{"drop", "deny", "denied", "block in", "proto=", "dpt=", "rt_flow", "flags:s", "(syn)", "blocked", "filterlog", "scan", " > ", "->"}},
 }
 
 // classify fills in category and type where the form did not state them.
@@ -78,6 +120,9 @@ func (d *document) classify(r *Report, hints *[]string) {
 	}
 	if r.Type == "" || (*hints)[1] != "" {
 		r.Category, r.Type = (*hints)[0], (*hints)[1]
+	}
+	if r.Category == "" && r.Type == "" {
+		r.Category, r.Type = kindOfEvidence(append([]string{d.subject}, r.Evidence...))
 	}
 }
 
@@ -122,7 +167,7 @@ var complaintWords = []string{
 	"inlogpoging", "geblokkeerd", "inbreuk", "hackpoging", "ongewenst", "nepsite", "besmet",
 	"attacco", "truffa", "violazione", "segnalazione", "intrusione", "nadużyć", "naruszeni", "atak", "skanowani", "zgłoszeni", "włamani",
 	"спам", "фишинг", "подбор парол", "взлом", "реестр", "нарушен", "вирус", "авторск", "ограничить доступ", "сканирован", "мошенн",
-	"入侵", "扫描", "掃描", "病毒", "异常", "異常", "恶意", "惡意", "钓鱼", "釣魚", "感染", "侵害", "黑名单", "黑名單", "踏み台", "スパム", "ポートスキャン", "著作権", "荒らし", "침해", "공격", "스팸",
+	"入侵", "扫描", "掃描", "病毒", "异常", "異常", "恶意", "惡意", "钓鱼", "釣魚", "感染", "侵害", "黑名单", "黑名單", "踏み台", "スパム", "ポートスキャン", "著作権", "荒らし", "침해", "공격", "스팸", "マルウェア", "改ざん", "フィッシング", "ウイルス", "ハッキング", "詐欺", "诈骗", "詐騙", "木马", "木馬", "僵尸", "殭屍", "漏洞", "盗版", "盜版", "vulnerabilid", "expuesto", "exposé", "offene", "открыт",
 }
 
 // soundsLikeComplaint tells whether subject or text use words of complaints.

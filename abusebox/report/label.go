@@ -31,7 +31,7 @@ func cutLabel(t string) (label, value string, ok bool) {
 }
 
 func isPortLabel(label string) bool {
-	return containsAny(label, portWords) && !strings.Contains(label, "report") && !strings.Contains(label, "rapport") && !strings.Contains(label, "support")
+	return len(findAddresses(label)) == 0 && containsAny(label, portWords) && !strings.Contains(label, "report") && !strings.Contains(label, "rapport") && !strings.Contains(label, "support")
 }
 
 // isFarLabel tells the label of the other side's port.

@@ -215,6 +215,13 @@ func (c *clock) compact() (stamp, bool) {
 // numericDate reads the rest of 01.10.2026, 10/01/2026 and 01-10-26.
 func (c *clock) numericDate(a int, sep byte) (stamp, bool) {
 	b, ok := c.num(1, 2)
+	if ok && sep == '/' && c.peek() == '-' && a >= 1 && a <= 12 && b >= 1 && b <= 31 {
+		c.i++ // Snort writes 10/01-08:14:00.123456
+		if st := c.timeOfDay(0, a, b); st.clock {
+			return st, true
+		}
+		return stamp{}, false
+	}
 	if !ok || c.any(string(sep)) == 0 {
 		return stamp{}, false
 	}

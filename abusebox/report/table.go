@@ -113,6 +113,10 @@ func (d *document) tableAt(lines []line, i int) (rows []Report, end int) {
 			continue
 		}
 		r.Evidence = []string{lines[j].raw}
+		if strings.Contains(lines[j].text, "->") || strings.Contains(lines[j].text, "=>") {
+			r.Port, r.DstPort = 0, 0 // arrows put the columns of spaces out of step
+			arrowPorts(&r, &lines[j])
+		}
 		rows = append(rows, r)
 		misses = 0
 	}
