@@ -131,7 +131,8 @@ func (m mtaRun) several(t *testing.T) {
 	d := dialSMTP(t, m.addr)
 	d.cmd("EHLO client.example.org", "250")
 	for i := range 4 {
-		d.message(fmt.Sprintf("several-%d", i), "X-Spoor-Origin: forged\r\nx-spoor-FINDINGS: forged\r\nX-Spoor-Origin: forged\r\n\ttwice\r\n", []byte("hello"))
+		d.message(fmt.Sprintf("several-%d", i), "X-Spoor-Origin: forged\r\nx-spoor-FINDINGS: forged\r\nX-Other: stays\r\nX-Spoor-Origin: forged\r\n\ttwice\r\n"+
+			"X-SPOOR-origin :forged\r\nX-Spoor-Origin:\r\n\tforged on its second line\r\nX-Spoor-Findings:\tforged\r\n", []byte("hello"))
 	}
 	d.cmd("RSET", "250")
 	d.cmd("EHLO other.example.org", "250")
@@ -146,7 +147,7 @@ func (m mtaRun) several(t *testing.T) {
 		if origin := marked(t, got); !strings.Contains(origin, "ip=127.0.0.1; hop=0; helo="+helo) {
 			t.Errorf("message %d: %s", i, origin)
 		}
-		if strings.Contains(got.text, "forged") {
+		if strings.Contains(got.text, "forged") || i < 4 && len(got.fields("X-Other")) != 1 {
 			t.Errorf("forged fields remain:\n%s", got.text)
 		}
 	}

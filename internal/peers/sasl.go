@@ -47,6 +47,7 @@ service anvil {
 }
 `, dir, password))
 	proc := Start(t, exec.Command(dovecot, "-F", "-c", config))
+	t.Cleanup(proc.Kill) // asked to end, it takes five seconds, and it has nothing to lose
 	WaitFor(t, 20*time.Second, "dovecot's authentication socket", func() bool {
 		if !proc.Running() {
 			log, _ := os.ReadFile(filepath.Join(dir, "log"))
