@@ -57,7 +57,7 @@ var bearings = wordTable(map[bearing]string{
 	generic: `record records a-record ip ips ip's ipv4 ipv6 address addresses addr adresse adressen adres adresses adress ip-address ip-addresses ipaddress ip-adresse ip-adressen ip-adres ip-addr ip_address ip_addr
 		host hosts hostname machine machines system systems device devices server servers computer node nodes numbers number
 		internal resolver resolvers dns ntp gateway proxy network networks subnet netblock prefix range router website site netz netzwerk réseau red rede
-		rechner maschine adresse-ip dirección direccion direcciones endereço endereco indirizzo indirizzi
+		rechner maschine rechners serveur serveurs hôte hôtes servidor servidores ordinateur serwer serwera komputer servern systemen adresse-ip dirección direccion direcciones endereço endereco indirizzo indirizzi
 		адрес адреса адресу адресом ip-адрес ip-адреса ip-адресу ip-адресом ip-адресов хост хоста сервер сервера сервером узел machine's adresu adresie adresem adresy hosta adresą l'adresse l'ip d'ip sull'ip dell'ip all'ip l'indirizzo dall'indirizzo dell'indirizzo equipo equipos máquina máquinas machines poste postes ordenador computador computadores endereços adressbereich ip-nummer ip-nr
 		узла узлу хостом сервере айпи систем системы`,
 	target: `destination destinations dst dest daddr target targets targeted targeting victim victims victim's our ours my mine local lip honeypot honeypots honeynet sensor

@@ -37,6 +37,9 @@ func (p *parseCmd) print(o parseOutcome) {
 			fmt.Fprintf(w, "    %-24s %s\n", c.IP, c.WhyNot)
 		}
 	}
+	for _, u := range res.Unread {
+		fmt.Fprintf(w, "  not read: %s: %s\n", clean(u.Name), u.Why)
+	}
 	if res.Truncated != "" {
 		fmt.Fprintf(w, "  cut short by a limit: %s\n", res.Truncated)
 	}
