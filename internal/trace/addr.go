@@ -52,32 +52,67 @@ func parseIPv4(s string) (netip.Addr, bool) {
 	return netip.AddrFrom4(o), true
 }
 
-// parseIPv6 lets netip read s only when its bytes can be an IPv6 address, since
-// its errors cost an allocation.
+// parseIPv6 reads an IPv6 address (RFC 4291 §2.2), without its scope. It is here
+// because netip's errors cost an allocation.
 func parseIPv6(s string) (netip.Addr, bool) {
-	colons := 0
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c == '%' {
-			s = s[:i]
+	if i := strings.IndexByte(s, '%'); i >= 0 {
+		s = s[:i]
+	}
+	var b [16]byte
+	gap, n := -1, 0 // where "::" stands, and how many bytes are filled
+	if len(s) > 1 && s[0] == ':' && s[1] == ':' {
+		gap, s = 0, s[2:]
+	}
+	for s != "" {
+		v, digits := hexGroup(s)
+		if digits < len(s) && s[digits] == '.' { // the last four bytes as IPv4
+			a, ok := parseIPv4(s)
+			if !ok || n > 12 {
+				return netip.Addr{}, false
+			}
+			v4 := a.As4()
+			n += copy(b[n:], v4[:])
 			break
 		}
-		switch {
-		case c == ':':
-			colons++
-		case isHex(c) || c == '.':
-		default:
+		if digits == 0 || digits > 4 || n > 14 {
 			return netip.Addr{}, false
 		}
+		b[n], b[n+1] = byte(v>>8), byte(v)
+		n += 2
+		if s = s[digits:]; s == "" {
+			break
+		}
+		if s[0] != ':' || len(s) == 1 {
+			return netip.Addr{}, false
+		}
+		if s = s[1:]; s[0] == ':' {
+			if gap >= 0 {
+				return netip.Addr{}, false
+			}
+			gap, s = n, s[1:]
+		}
 	}
-	if colons < 2 || colons > 8 {
+	if gap < 0 && n < 16 || gap >= 0 && n == 16 {
 		return netip.Addr{}, false
 	}
-	a, err := netip.ParseAddr(s)
-	if err != nil {
-		return netip.Addr{}, false
+	if gap >= 0 {
+		copy(b[16-(n-gap):], b[gap:n])
+		clear(b[gap : 16-(n-gap)])
 	}
-	return a.Unmap(), true
+	return netip.AddrFrom16(b).Unmap(), true
+}
+
+// hexGroup reads up to five hexadecimal digits and says how many there were.
+func hexGroup(s string) (v, n int) {
+	for n < len(s) && n < 5 && isHex(s[n]) {
+		c := s[n]
+		if c -= '0'; c > 9 {
+			c = (s[n] | 0x20) - 'a' + 10
+		}
+		v = v<<4 | int(c)
+		n++
+	}
+	return v, n
 }
 
 // parseDottedPort reads Exim's old "192.0.2.1.13219", an address and its port.
@@ -149,21 +184,38 @@ func isSpace(c byte) bool { return classes[c]&classSpace != 0 }
 
 // Classes of bytes, by which the scanner goes over a line.
 const (
-	classSpace byte = 1 << iota // white space, and NUL, which some hosts let through
-	classWordEnd
+	classSpace   uint16 = 1 << iota // white space, and NUL, which some hosts let through
+	classSkip                       // what stands between words
+	classWordEnd                    // ends a word
 	classBracket
 	classOuter
-	classComment
-	classAddr // may begin an address
+	classAddr    // may begin an address
+	classKeyword // may begin a keyword
+	classHost    // may stand in a host's name
 )
 
-var classes = [256]byte{
-	0: classSpace | classWordEnd, ' ': classSpace | classWordEnd, '\t': classSpace | classWordEnd, '\r': classSpace | classWordEnd, '\n': classSpace | classWordEnd,
-	'0': classAddr, '1': classAddr, '2': classAddr, '3': classAddr, '4': classAddr, '5': classAddr, '6': classAddr, '7': classAddr, '8': classAddr, '9': classAddr,
-	'a': classAddr, 'b': classAddr, 'c': classAddr, 'd': classAddr, 'e': classAddr, 'f': classAddr, 'i': classAddr, 'I': classAddr,
-	'A': classAddr, 'B': classAddr, 'C': classAddr, 'D': classAddr, 'E': classAddr, 'F': classAddr, ':': classAddr,
-	'(': classWordEnd | classComment, ')': classWordEnd | classComment, ';': classWordEnd, '[': classBracket | classOuter | classAddr,
-	']': classOuter, '<': classOuter, '>': classOuter, ',': classOuter, '"': classOuter, '\\': classComment,
+var classes = classTable()
+
+// classTable puts each byte into its classes.
+func classTable() (t [256]uint16) {
+	for _, c := range [...]struct {
+		class uint16
+		bytes string
+	}{
+		{classSpace | classSkip | classWordEnd, "\x00 \t\r\n"},
+		{classSkip, ",)"},
+		{classWordEnd, "();"},
+		{classBracket, "["},
+		{classOuter, "[]<>,\""},
+		{classAddr, "0123456789abcdefABCDEFiI:["},
+		{classKeyword, "bwifvuacBWIFVUAC"},
+		{classHost, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"},
+	} {
+		for i := 0; i < len(c.bytes); i++ {
+			t[c.bytes[i]] |= c.class
+		}
+	}
+	return t
 }
 
 // hasFoldPrefix tells whether s begins with lower, which is in lower case.

@@ -9,14 +9,13 @@ func (d *Date) parseUsual(s string) bool {
 	if len(s) < 30 || s[3] != ',' || s[4] != ' ' {
 		return false
 	}
-	wd := weekday(s[:3])
 	i := 5
 	if s[i] == ' ' {
 		i++
 	}
 	day, n := smallNumber(s[i:])
 	i += n
-	if wd < 0 || n == 0 || n > 2 || len(s) < i+24 || s[i] != ' ' || s[i+4] != ' ' {
+	if n == 0 || n > 2 || len(s) < i+24 || s[i] != ' ' || s[i+4] != ' ' {
 		return false
 	}
 	month := monthOf(s[i+1 : i+4])
@@ -43,14 +42,19 @@ func (d *Date) parseUsual(s string) bool {
 		offset = -offset
 	}
 	days := daysFrom1970(year, month, day)
-	*d = Date{
-		Time: time.Unix(days*86400+int64(hour*3600+min*60+sec-offset), 0).UTC(),
-		Raw:  s[:end], HasZone: true, Offset: offset, ZoneRaw: s[i+14 : i+19], ZoneName: name,
-		BadWeekday: wd != int((days%7+11)%7), BadOffset: bad, weekday: wd, hasComma: true,
+	today := int((days%7 + 11) % 7)
+	wd := today
+	if !begins(s[:3], weekdayNames[today]) {
+		if wd = weekday(s[:3]); wd < 0 {
+			return false
+		}
 	}
-	if name != "" {
-		d.NameContradicts = contradicts(name, offset)
-	}
+	// field by field: a composite would be made first and then copied
+	d.Time = time.Unix(days*86400+int64(hour*3600+min*60+sec-offset), 0).UTC()
+	d.Raw, d.ZoneRaw, d.ZoneName = s[:end], s[i+14:i+19], name
+	d.HasZone, d.Offset, d.BadOffset = true, offset, bad
+	d.BadWeekday, d.weekday, d.hasComma, d.Chinese = wd != today, wd, true, false
+	d.NameContradicts = name != "" && contradicts(name, offset)
 	return true
 }
 

@@ -51,10 +51,7 @@ func bySoftware(c string) string {
 			return s.dialect
 		}
 	}
-	if strings.IndexByte(c, '/') > 0 && strings.HasSuffix(firstPart(c), "exim") {
-		return "exim"
-	}
-	if i := indexFold(c, "/exim"); i >= 0 {
+	if i := strings.IndexByte(c, '/'); i > 0 && indexFold(c[i:], "/exim") >= 0 {
 		return "exim"
 	}
 	return ""
@@ -182,37 +179,69 @@ func byHost(l *line, h *Hop) string {
 	switch {
 	case by == "":
 		return ""
-	case underDomain(by, "google.com") || underDomain(by, "gmail.com") || underDomain(by, "googlemail.com"):
-		return "google"
 	case h.ByIP.IsValid() && internal6to4.Contains(h.ByIP):
 		return "google"
-	case underDomain(by, "aliyun-inc.com") || underDomain(by, "aliyun.com"):
-		return "aliyun"
-	case indexFold(by, ".yahoo.") > 0 || l.hasWord(kwBy, "pod-id"):
+	}
+	switch d := providerHost(by); {
+	case d == "qq" && !hasFoldPrefix(by, "newx") && !hasFoldPrefix(by, "bizesmtp") && !hasFoldPrefix(by, "esmtp"):
+	case d != "":
+		return d
+	}
+	if indexFold(by, ".yahoo.") > 0 || l.hasWord(kwBy, "pod-id") {
 		return "yahoo"
-	case underDomain(by, "aol.com"):
+	}
+	return ""
+}
+
+// providerHost returns the dialect of the provider below whose domain a host is.
+func providerHost(host string) string {
+	n := len(host)
+	for dots := 0; n > 0; n-- { // the last two labels
+		if host[n-1] == '.' {
+			if dots++; dots == 2 {
+				break
+			}
+		}
+	}
+	var low [16]byte
+	domain := host[n:]
+	if len(domain) > len(low) {
+		return ""
+	}
+	for i := 0; i < len(domain); i++ {
+		low[i] = domain[i]
+		if c := domain[i]; c-'A' <= 25 {
+			low[i] = c | 0x20
+		}
+	}
+	switch string(low[:len(domain)]) {
+	case "google.com", "gmail.com", "googlemail.com":
+		return "google"
+	case "aliyun-inc.com", "aliyun.com":
+		return "aliyun"
+	case "aol.com":
 		return "aol"
-	case underDomain(by, "outlook.com") || underDomain(by, "office365.com"):
+	case "outlook.com", "office365.com":
 		return "exchange"
-	case underDomain(by, "outblaze.com"):
+	case "outblaze.com":
 		return "outblaze"
-	case underDomain(by, "mimecast.com"):
+	case "mimecast.com":
 		return "mimecast"
-	case underDomain(by, "qq.com") && (hasFoldPrefix(by, "newx") || hasFoldPrefix(by, "bizesmtp") || hasFoldPrefix(by, "esmtp")):
+	case "qq.com":
 		return "qq"
-	case underDomain(by, "symcld.net") || underDomain(by, "messagelabs.com"):
+	case "symcld.net", "messagelabs.com":
 		return "messagelabs"
-	case underDomain(by, "postini.com"):
+	case "postini.com":
 		return "postini"
-	case underDomain(by, "mxlogic.net"):
+	case "mxlogic.net":
 		return "mxlogic"
-	case underDomain(by, "sendgrid.net"):
+	case "sendgrid.net":
 		return "sendgrid"
-	case underDomain(by, "mailgun.net") || underDomain(by, "mailgun.org"):
+	case "mailgun.net", "mailgun.org":
 		return "mailgun"
-	case underDomain(by, "zohomail.com") || underDomain(by, "zoho.com"):
+	case "zohomail.com", "zoho.com":
 		return "zoho"
-	case underDomain(by, "pphosted.com") || underDomain(by, "ppe-hosted.com"):
+	case "pphosted.com", "ppe-hosted.com":
 		return "proofpoint"
 	}
 	return ""

@@ -34,6 +34,7 @@ func (p *peer) read(pieces []piece) {
 	words := 0
 	for _, x := range pieces {
 		switch {
+		case x.remark:
 		case x.comment:
 			p.comment(x.text)
 		case words == 0:
@@ -104,9 +105,6 @@ func (p *peer) comment(c string) {
 		p.hidden = true
 		return
 	}
-	if isRemark(c) {
-		return
-	}
 	p.commentN++
 	if p.nameAddress(c) {
 		return
@@ -156,10 +154,7 @@ func (p *peer) nameAddress(c string) bool {
 	if c[n-1] != ']' || p.ip.IsValid() || p.rdns != "" {
 		return false
 	}
-	i := 0
-	for i < n && (isAlpha(c[i]) || isDigit(c[i]) || c[i] == '.' || c[i] == '-' || c[i] == '_') {
-		i++
-	}
+	i := hostPart(c)
 	if i < 6 || i+3 > n || c[i] != ' ' || c[i+1] != '[' || isDigit(c[i-1]) {
 		return false
 	}
@@ -220,7 +215,16 @@ func numbersOnly(s string) bool {
 // "authenticated": what has the form of a name or an answer and its address is
 // about the peer whatever it says.
 func isRemark(c string) bool {
-	return remarkWord(c) && !nameAndAddress(c) && !identAndAddress(c)
+	return remarkWord(c) && !aboutPeer(c)
+}
+
+// aboutPeer tells whether a comment is "name [address]" or "answer@address".
+func aboutPeer(c string) bool {
+	i := strings.IndexByte(c, ' ')
+	if i < 0 {
+		return nameAndAddress(c) || identAndAddress(c)
+	}
+	return (c[i+1] == '[' || strings.IndexByte(c[:i], '[') > 0 || isSpace(c[i+1])) && nameAndAddress(c)
 }
 
 // remarkWord tells whether a comment begins as a remark does.
@@ -292,7 +296,7 @@ func nameAndAddress(c string) bool {
 // what an IDENT server said.
 func identAndAddress(c string) bool {
 	i := strings.LastIndexByte(c, '@')
-	if i < 0 || strings.IndexByte(c, ' ') >= 0 {
+	if i < 0 {
 		return false
 	}
 	_, _, ok := tokenAddr(strings.Trim(c[i+1:], "[]"))

@@ -74,26 +74,42 @@ func (h *Hop) readRemarks(l *line, p *peer) {
 	if p.auth != "" {
 		h.setAuth(p.auth)
 	}
-	for kw := range l.clauses {
-		c := &l.clauses[kw]
-		for i := 0; i < c.n; i++ {
-			switch w := c.p[i].text; {
-			case c.p[i].comment:
-				h.remark(w)
-			case w[0] == 'u' && kw > int(kwFrom) && hasFoldPrefix(w, "user="): // OpenSMTPD
-				h.setAuth(w[5:])
-			case h.TLS == "" && (kw == int(kwWith) || kw == int(kwBy) && c.n > 3):
-				h.wordTLS(c, i)
+	if l.remarks {
+		for kw := range l.clauses {
+			for _, x := range l.clauses[kw].pieces() {
+				if x.remark {
+					h.remark(x.text)
+				}
 			}
+		}
+	}
+	for kw := kwBy; kw <= kwFor; kw++ {
+		if c := &l.clauses[kw]; c.n > 1 || kw == kwWith {
+			h.readWords(c)
+		}
+	}
+}
+
+// readWords takes what some write as words behind the one that a clause is for:
+// Haraka's envelope-from, OpenSMTPD's user=, TLS.
+func (h *Hop) readWords(c *clause) {
+	for i := 0; i < c.n; i++ {
+		if c.p[i].comment {
+			continue
+		}
+		switch w := c.p[i].text; {
+		case len(w) == 13 && i+1 < c.n && equalFold(w, "envelope-from"):
+			h.setSender(c.p[i+1].text)
+		case w[0] == 'u' && hasFoldPrefix(w, "user="):
+			h.setAuth(w[5:])
+		case h.TLS == "":
+			h.wordTLS(c, i)
 		}
 	}
 }
 
 // remark reads one comment.
 func (h *Hop) remark(c string) {
-	if len(c) < 3 || !isRemark(c) {
-		return
-	}
 	if isEncrypted(c) {
 		h.setTLS(c[:len(c)-10])
 		return
@@ -196,7 +212,7 @@ func (h *Hop) wordTLS(c *clause, i int) {
 
 // beforeNote cuts the bits and server's key that Postfix adds to the cipher.
 func beforeNote(s string) string {
-	if i := strings.Index(s, " ("); i > 0 {
+	if i := strings.IndexByte(s, '('); i > 0 {
 		s = s[:i]
 	}
 	return trimSpace(s)

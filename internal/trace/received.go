@@ -47,6 +47,9 @@ func (r *lineReader) read(h *Hop, raw string) {
 
 // fieldValue cuts "Received:" and "X-Received:" from the front.
 func fieldValue(raw string) string {
+	if len(raw) > 8 && raw[8] == ':' && raw[:8] == "Received" {
+		return raw[9:]
+	}
 	i := strings.IndexByte(raw, ':')
 	if i < 8 || i > 12 {
 		return raw
@@ -127,14 +130,6 @@ func byAddr(c string) (netip.Addr, bool) {
 
 // readTail takes id, for, and the sender behind "from <x>".
 func (h *Hop) readTail(l *line) {
-	for kw := kwBy; kw <= kwFor; kw++ { // Haraka: envelope-from <x> as words
-		c := &l.clauses[kw]
-		for i := 0; i+1 < c.n; i++ {
-			if !c.p[i].comment && len(c.p[i].text) == 13 && equalFold(c.p[i].text, "envelope-from") {
-				h.setSender(c.p[i+1].text)
-			}
-		}
-	}
 	if c := &l.clauses[kwID]; c.seen {
 		h.ID = angled(c.word())
 	}
@@ -242,7 +237,17 @@ func (h *Hop) settle(p *peer) {
 		h.Ident = p.name
 	}
 	h.HELO = strings.TrimSuffix(h.HELO, ".")
-	h.literal, _ = parseAddr(strings.Trim(h.HELO, "?")) // qmail writes ? for brackets
+	h.literal = literalOf(h.HELO)
+}
+
+// literalOf returns the address that a client gave as its name. For its brackets
+// qmail writes question marks.
+func literalOf(helo string) netip.Addr {
+	if helo != "" && helo[0] == '?' {
+		helo = strings.Trim(helo, "?")
+	}
+	a, _ := parseAddr(helo)
+	return a
 }
 
 // nameAsRDNS reads the name where the HELO stands apart: it is the peer's rDNS,
@@ -329,12 +334,16 @@ func hostName(s string) bool {
 	if s == "" || len(s) > 255 {
 		return false
 	}
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; !isAlpha(c) && !isDigit(c) && c != '.' && c != '-' && c != '_' {
-			return false
-		}
+	return hostPart(s) == len(s)
+}
+
+// hostPart returns how many of the first bytes of s can stand in a host's name.
+func hostPart(s string) int {
+	i := 0
+	for i < len(s) && classes[s[i]]&classHost != 0 {
+		i++
 	}
-	return true
+	return i
 }
 
 // angled cuts the angles, and a comma behind them, from a word.

@@ -10,10 +10,11 @@ const (
 )
 
 // A piece is one word of a Received line, or one comment without its outer
-// parentheses.
+// parentheses; a remark is a comment that says something else than who the peer is.
 type piece struct {
 	text    string
 	comment bool
+	remark  bool
 }
 
 // A clause is what stands behind one keyword (from, by, with …).
@@ -23,9 +24,9 @@ type clause struct {
 	seen bool
 }
 
-func (c *clause) add(text string, comment bool) {
+func (c *clause) add(x piece) {
 	if c.n < maxPieces {
-		c.p[c.n] = piece{text, comment}
+		c.p[c.n] = x
 		c.n++
 	}
 }
@@ -35,7 +36,7 @@ func (c *clause) addWord(w string) {
 	if n := len(w); n > 1 && w[n-1] == ',' {
 		w = w[:n-1]
 	}
-	c.add(w, false)
+	c.add(piece{text: w})
 }
 
 // pieces returns what the clause holds.
@@ -87,6 +88,7 @@ type line struct {
 	clauses [nKeywords]clause
 	semi    bool   // a semicolon was met
 	late    bool   // a clause was opened behind it
+	remarks bool   // a comment is a remark
 	date    Date   // the last date behind a semicolon
 	dated   bool   // date is filled
 	raw     string // what stands behind a semicolon and is no date
@@ -107,15 +109,11 @@ func (l *line) scan(s string) {
 	cur := kwHead
 	for i := 0; i < len(s); {
 		switch c := s[i]; {
-		case c == ' ' || isSpace(c) || c == ',' || c == ')':
+		case classes[c]&classSkip != 0:
 			i++
 		case c == '(':
 			end, next := l.comment(i)
-			text := s[i+1 : end]
-			if text != "" && (isSpace(text[0]) || isSpace(text[len(text)-1])) {
-				text = trimSpace(text)
-			}
-			l.clauses[cur].add(text, true)
+			l.addComment(cur, s[i+1:end])
 			i = next
 		case c == ';':
 			i = l.semicolon(i)
@@ -137,13 +135,23 @@ func (l *line) scan(s string) {
 	}
 }
 
+// addComment adds a comment to the clause that goes on.
+func (l *line) addComment(cur keyword, text string) {
+	if text != "" && (isSpace(text[0]) || isSpace(text[len(text)-1])) {
+		text = trimSpace(text)
+	}
+	remark := text != "" && isRemark(text)
+	l.remarks = l.remarks || remark
+	l.clauses[cur].add(piece{text, true, remark})
+}
+
 // reset readies l for the next line. What its clauses held is left behind their
 // counts: to clear it would cost as much as reading a short line.
 func (l *line) reset() {
 	for i := range l.clauses {
 		l.clauses[i].n, l.clauses[i].seen = 0, false
 	}
-	l.semi, l.late, l.dated, l.flat, l.raw, l.dateAt = false, false, false, false, "", -1
+	l.semi, l.late, l.dated, l.flat, l.remarks, l.raw, l.dateAt = false, false, false, false, false, "", -1
 }
 
 // semicolon reads the date behind one, and returns where the line goes on.
@@ -170,11 +178,29 @@ func (l *line) comment(i int) (end, next int) {
 	if l.flat {
 		return flatEnd(s, i)
 	}
+	depth := 1
+	for from := i + 1; ; {
+		n := strings.IndexByte(s[from:], ')')
+		if n < 0 {
+			break
+		}
+		if strings.IndexByte(s[from:from+n], '\\') >= 0 {
+			return l.quotedComment(i)
+		}
+		depth += strings.Count(s[from:from+n], "(") - 1
+		if from += n + 1; depth == 0 {
+			return from - 1, from
+		}
+	}
+	l.flat = true
+	return flatEnd(s, i)
+}
+
+// quotedComment is comment for one that holds quoted pairs.
+func (l *line) quotedComment(i int) (end, next int) {
+	s := l.s
 	depth := 0
 	for j := i; j < len(s); j++ {
-		if classes[s[j]]&classComment == 0 {
-			continue
-		}
 		switch s[j] {
 		case '\\':
 			j++
@@ -335,6 +361,9 @@ const (
 // keyword tells which clause w opens, if it is a keyword here. The word behind
 // "from" is a name whatever it says, unless that cannot be.
 func (l *line) keyword(cur keyword, w string, end int) (keyword, bool) {
+	if classes[w[0]]&classKeyword == 0 {
+		return cur, false
+	}
 	if len(w) > 4 {
 		if len(w) == 8 && cur == kwFrom && equalFold(w, "claiming") {
 			return kwUser, !l.clauses[kwUser].seen
