@@ -25,7 +25,7 @@ type traceSummary struct {
 	Others   int                  `json:"others"`
 	Findings []*findingCount      `json:"findings"`
 	origins  map[netip.Addr]*originCount
-	findings map[string]*findingCount
+	findings map[findingKey]*findingCount
 }
 
 // An originCount is how often one address was the origin, and when.
@@ -35,14 +35,17 @@ type originCount struct {
 	// Organisation is who answers for the address, where a registry knows; asked
 	// for the first namedOrigins only.
 	Organisation string `json:"organisation,omitempty"`
-	Messages     int    `json:"messages"`
-	First        string `json:"first"`
-	Last         string `json:"last"`
-	first        time.Time
-	last         time.Time
+	// Roles counts what the address was in its messages: a forwarder or a list
+	// is not who wrote them.
+	Roles    map[trace.SourceRole]int `json:"roles"`
+	Messages int                      `json:"messages"`
+	First    string                   `json:"first"`
+	Last     string                   `json:"last"`
+	first    time.Time
+	last     time.Time
 }
 
-// A findingCount is in how many messages a finding was met.
+// A findingCount is in how many messages a finding was met with one strength.
 type findingCount struct {
 	Code     string         `json:"code"`
 	Strength trace.Strength `json:"strength"`
@@ -50,8 +53,14 @@ type findingCount struct {
 	seen     int
 }
 
+// A findingKey tells findings apart.
+type findingKey struct {
+	code     string
+	strength trace.Strength
+}
+
 func newTraceSummary() *traceSummary {
-	return &traceSummary{Status: map[trace.Status]int{}, origins: map[netip.Addr]*originCount{}, findings: map[string]*findingCount{}}
+	return &traceSummary{Status: map[trace.Status]int{}, origins: map[netip.Addr]*originCount{}, findings: map[findingKey]*findingCount{}}
 }
 
 // add counts one result.
@@ -63,35 +72,37 @@ func (s *traceSummary) add(r *trace.Result) {
 	s.Messages++
 	s.Status[r.Status]++
 	if r.Origin != nil {
-		s.origin(r.Origin)
+		s.origin(r)
 	}
 	for _, f := range r.Findings {
-		c := s.findings[f.Code]
+		key := findingKey{f.Code, f.Strength}
+		c := s.findings[key]
 		if c == nil {
 			c = &findingCount{Code: f.Code, Strength: f.Strength}
-			s.findings[f.Code] = c
+			s.findings[key] = c
 		}
 		if c.seen != s.Messages {
 			c.seen = s.Messages
 			c.Messages++
 		}
-		if strengthRank(f.Strength) < strengthRank(c.Strength) {
-			c.Strength = f.Strength
-		}
 	}
 }
 
-func (s *traceSummary) origin(o *trace.Origin) {
+func (s *traceSummary) origin(r *trace.Result) {
+	o := r.Origin
 	c := s.origins[o.IP]
 	if c == nil {
 		if len(s.origins) >= maxOrigins {
 			s.Others++
 			return
 		}
-		c = &originCount{IP: o.IP}
+		c = &originCount{IP: o.IP, Roles: map[trace.SourceRole]int{}}
 		s.origins[o.IP] = c
 	}
 	c.Messages++
+	if len(r.Sources) > 0 {
+		c.Roles[r.Sources[0].Role]++
+	}
 	if c.Name == "" {
 		c.Name = cmp.Or(o.RDNS, o.HELO)
 	}
@@ -104,6 +115,17 @@ func (s *traceSummary) origin(o *trace.Origin) {
 	if o.Time.After(c.last) {
 		c.last = o.Time.Time
 	}
+}
+
+// mostly is the role that the address had most often.
+func (c *originCount) mostly() trace.SourceRole {
+	var most trace.SourceRole
+	for _, role := range slices.Sorted(maps.Keys(c.Roles)) {
+		if c.Roles[role] > c.Roles[most] {
+			most = role
+		}
+	}
+	return most
 }
 
 // finish sorts what was counted, the most first.
@@ -179,13 +201,13 @@ func (t *traceCmd) printSummary(s *traceSummary) {
 	const most = namedOrigins
 	if len(s.Origins) > 0 {
 		fmt.Fprintln(t.app.out)
-		tab := t.app.table("MESSAGES", "ORIGIN", "NAME", "FIRST (UTC)", "LAST (UTC)")
+		tab := t.app.table("MESSAGES", "ORIGIN", "MOSTLY", "NAME", "FIRST", "LAST")
 		for _, c := range s.Origins[:min(most, len(s.Origins))] {
 			first, last := "-", "-"
 			if !c.first.IsZero() {
-				first, last = c.first.Format("2006-01-02 15:04"), c.last.Format("2006-01-02 15:04")
+				first, last = c.first.Format(time.DateOnly), c.last.Format(time.DateOnly)
 			}
-			tab.AppendRow([]any{c.Messages, c.IP, cutTo(safeText(cmp.Or(c.Organisation, c.Name)), 26), first, last})
+			tab.AppendRow([]any{c.Messages, c.IP, c.mostly(), cutTo(safeText(cmp.Or(c.Organisation, c.Name)), 18), first, last})
 		}
 		tab.Render()
 		if rest := len(s.Origins) - most; rest > 0 {
