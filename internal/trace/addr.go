@@ -31,25 +31,25 @@ func parseAddr(s string) (netip.Addr, bool) {
 // parseIPv4 reads four decimal octets and nothing else.
 func parseIPv4(s string) (netip.Addr, bool) {
 	var o [4]byte
-	n, v, digits := 0, 0, 0
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		switch {
-		case c >= '0' && c <= '9' && digits < 3:
-			v = v*10 + int(c-'0')
-			digits++
-		case c == '.' && digits > 0 && v < 256 && n < 3:
-			o[n] = byte(v)
-			n, v, digits = n+1, 0, 0
-		default:
+	i := 0
+	for k := range o {
+		if k > 0 {
+			if i >= len(s) || s[i] != '.' {
+				return netip.Addr{}, false
+			}
+			i++
+		}
+		v, first := 0, i
+		for i < len(s) && isDigit(s[i]) && i < first+3 {
+			v = v*10 + int(s[i]-'0')
+			i++
+		}
+		if i == first || v > 255 {
 			return netip.Addr{}, false
 		}
+		o[k] = byte(v)
 	}
-	if n != 3 || digits == 0 || v > 255 {
-		return netip.Addr{}, false
-	}
-	o[3] = byte(v)
-	return netip.AddrFrom4(o), true
+	return netip.AddrFrom4(o), i == len(s)
 }
 
 // parseIPv6 reads an IPv6 address (RFC 4291 §2.2), without its scope. It is here

@@ -84,7 +84,7 @@ func (h *Hop) readRemarks(l *line, p *peer) {
 		}
 	}
 	for kw := kwBy; kw <= kwFor; kw++ {
-		if c := &l.clauses[kw]; c.n > 1 || kw == kwWith {
+		if c := &l.clauses[kw]; c.words > 1 || kw == kwWith && c.words > 0 && len(c.word()) >= 10 {
 			h.readWords(c)
 		}
 	}

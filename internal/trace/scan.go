@@ -19,9 +19,10 @@ type piece struct {
 
 // A clause is what stands behind one keyword (from, by, with …).
 type clause struct {
-	p    [maxPieces]piece
-	n    int
-	seen bool
+	p     [maxPieces]piece
+	n     int
+	words int // how many of them are words
+	seen  bool
 }
 
 func (c *clause) add(x piece) {
@@ -37,6 +38,7 @@ func (c *clause) addWord(w string) {
 		w = w[:n-1]
 	}
 	c.add(piece{text: w})
+	c.words++
 }
 
 // pieces returns what the clause holds.
@@ -89,6 +91,7 @@ type line struct {
 	semi    bool   // a semicolon was met
 	late    bool   // a clause was opened behind it
 	remarks bool   // a comment is a remark
+	quoted  bool   // there are backslashes, so comments may hold quoted pairs
 	date    Date   // the last date behind a semicolon
 	dated   bool   // date is filled
 	raw     string // what stands behind a semicolon and is no date
@@ -106,6 +109,7 @@ func (l *line) scan(s string) {
 	}
 	l.reset()
 	l.s = s
+	l.quoted = strings.IndexByte(s, '\\') >= 0
 	cur := kwHead
 	for i := 0; i < len(s); {
 		switch c := s[i]; {
@@ -149,7 +153,8 @@ func (l *line) addComment(cur keyword, text string) {
 // counts: to clear it would cost as much as reading a short line.
 func (l *line) reset() {
 	for i := range l.clauses {
-		l.clauses[i].n, l.clauses[i].seen = 0, false
+		c := &l.clauses[i]
+		c.n, c.words, c.seen = 0, 0, false
 	}
 	l.semi, l.late, l.dated, l.flat, l.remarks, l.raw, l.dateAt = false, false, false, false, false, "", -1
 }
@@ -178,14 +183,13 @@ func (l *line) comment(i int) (end, next int) {
 	if l.flat {
 		return flatEnd(s, i)
 	}
-	depth := 1
-	for from := i + 1; ; {
+	if l.quoted {
+		return l.quotedComment(i)
+	}
+	for depth, from := 1, i+1; ; {
 		n := strings.IndexByte(s[from:], ')')
 		if n < 0 {
 			break
-		}
-		if strings.IndexByte(s[from:from+n], '\\') >= 0 {
-			return l.quotedComment(i)
 		}
 		depth += strings.Count(s[from:from+n], "(") - 1
 		if from += n + 1; depth == 0 {
@@ -196,7 +200,7 @@ func (l *line) comment(i int) (end, next int) {
 	return flatEnd(s, i)
 }
 
-// quotedComment is comment for one that holds quoted pairs.
+// quotedComment is comment for one that may hold quoted pairs.
 func (l *line) quotedComment(i int) (end, next int) {
 	s := l.s
 	depth := 0
