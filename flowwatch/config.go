@@ -16,12 +16,13 @@ import (
 
 // Config is the section [flowwatch].
 type Config struct {
-	Listen    []string       `toml:"listen"`
-	Exporters []string       `toml:"exporters"`
-	Sampling  []string       `toml:"sampling"`
-	Observe   []string       `toml:"observe"`
-	Networks  []netip.Prefix `toml:"networks"`
-	Buffer    unit.Size      `toml:"receive_buffer"`
+	Listen     []string       `toml:"listen"`
+	Exporters  []string       `toml:"exporters"`
+	Sampling   []string       `toml:"sampling"`
+	Observe    []string       `toml:"observe"`
+	Interfaces []string       `toml:"interfaces"`
+	Networks   []netip.Prefix `toml:"networks"`
+	Buffer     unit.Size      `toml:"receive_buffer"`
 
 	Interval  unit.Duration `toml:"interval"`
 	Delegated int           `toml:"delegated"`
@@ -51,7 +52,7 @@ type Config struct {
 func DefaultConfig() Config {
 	judge, keep := anomaly.DefaultConfig(), history.DefaultKeep()
 	return Config{
-		Listen: []string{}, Exporters: []string{}, Sampling: []string{}, Observe: []string{}, Networks: []netip.Prefix{},
+		Listen: []string{}, Exporters: []string{}, Sampling: []string{}, Observe: []string{}, Interfaces: []string{}, Networks: []netip.Prefix{},
 		Buffer: 64 << 20, Interval: unit.Duration(5 * time.Minute), Delegated: 64, MaxHosts: 1_000_000, MaxPairs: 32_768,
 		Profiles: []string{"smtp"}, Mode: judge.Mode, Threshold: int(judge.Flows),
 		Enter: judge.Enter, EnterSlow: judge.EnterSlow, EnterPast: judge.EnterPast,
@@ -90,6 +91,11 @@ func (c Config) validateExporters(bad func(key, problem, write string)) {
 	for i, s := range c.Observe {
 		if _, err := parsePoint(s); err != nil {
 			bad(fmt.Sprintf("observe[%d]", i), fmt.Sprintf("%q is no point of observation", s), `"192.0.2.1" or "192.0.2.1#12", an exporter and its input interface`)
+		}
+	}
+	for i, s := range c.Interfaces {
+		if _, _, err := parseInterface(s); err != nil {
+			bad(fmt.Sprintf("interfaces[%d]", i), fmt.Sprintf("%q names no interface", s), `"192.0.2.1#12=ge-0/0/1": an exporter, the number in its flows, and the name in its routes`)
 		}
 	}
 	for i, p := range c.Networks {
@@ -195,6 +201,31 @@ func parsePoint(s string) (p point, err error) {
 		return p, err
 	}
 	return p, nil
+}
+
+// A namedInterface is an interface as an exporter's routes name it.
+type namedInterface struct {
+	exporter netip.Addr
+	name     string
+}
+
+func parseInterface(s string) (i namedInterface, ifIndex uint32, err error) {
+	at, name, _ := strings.Cut(s, "=")
+	p, err := parsePoint(at)
+	if err == nil && (p.in == 0 || name == "") {
+		err = strconv.ErrSyntax
+	}
+	return namedInterface{p.exporter, name}, p.in, err
+}
+
+func (c Config) interfaces() map[namedInterface]uint32 {
+	named := make(map[namedInterface]uint32)
+	for _, s := range c.Interfaces {
+		if i, ifIndex, err := parseInterface(s); err == nil {
+			named[i] = ifIndex
+		}
+	}
+	return named
 }
 
 func isKnown(name string) bool {

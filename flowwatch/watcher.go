@@ -9,6 +9,8 @@ import (
 	"iter"
 	"log/slog"
 	"net/netip"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,8 +33,9 @@ type Deps struct {
 	// Around yields prefixes that hold all that Ours says yes to. It is asked when an interval begins, and saves Ours
 	// most questions. Nil means that it may be anywhere.
 	Around func() iter.Seq[netip.Prefix]
-	// Routes tells by which of an exporter's interfaces a host of ours is reached. May be nil.
-	Routes activity.Routes
+	// Routes names the interface of an exporter by which a host of ours is reached, "" where that is not known: its
+	// name, or "#" and its ifIndex. May be nil.
+	Routes func(exporter, host netip.Addr) string
 	// Store keeps the history. With none, nothing is kept and a restart forgets.
 	Store   *history.Store
 	Log     *slog.Logger
@@ -95,7 +98,7 @@ func New(ctx context.Context, d Deps) (*Watcher, error) {
 	}
 	w.near = nearOf(d)
 	w.counter = activity.NewCounter(activity.Setup{
-		Profiles: profiles, Local: w.localTo(d), Near: w.near(), Routes: d.Routes, Observe: d.Config.points(),
+		Profiles: profiles, Local: w.localTo(d), Near: w.near(), Routes: w.routesOf(d), Observe: d.Config.points(),
 		Delegated: uint8(d.Config.Delegated), MaxHosts: d.Config.MaxHosts, MaxPairs: d.Config.MaxPairs, Seed: seed,
 	}, d.Now().UTC())
 	w.add = w.counter.Add
@@ -124,6 +127,34 @@ func nearOf(d Deps) func() *activity.Near {
 				d.Around()(yield)
 			}
 		})
+	}
+}
+
+// Locate asks anew where our addresses lie: what Deps.Around yields has changed.
+func (w *Watcher) Locate() {
+	near := w.near()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.counter.Near(near)
+}
+
+// routesOf turns the names of interfaces into the numbers that flows bear. Names are told by the configuration or by the
+// exporter's own options; where neither knows one, the route is not known. The Counter asks while the Decoder is locked.
+func (w *Watcher) routesOf(d Deps) activity.Routes {
+	if d.Routes == nil {
+		return nil
+	}
+	named := d.Config.interfaces()
+	return func(exporter, host netip.Addr) (uint32, bool) {
+		name := d.Routes(exporter, host)
+		if number, found := strings.CutPrefix(name, "#"); found {
+			n, err := strconv.ParseUint(number, 10, 32)
+			return uint32(n), err == nil
+		}
+		if n, ok := named[namedInterface{exporter, name}]; ok {
+			return n, true
+		}
+		return w.decoder.Interface(exporter, name)
 	}
 }
 
@@ -204,10 +235,15 @@ func (w *Watcher) CloseInterval(ctx context.Context, end time.Time) error {
 	}
 	iv := w.counter.Close(end)
 	w.counter.Near(near)
+	disbelieved := w.counter.Disbelieved()
 	w.decoder.Expire(end)
 	exporters, memory := w.decoder.Exporters(), w.decoder.Remember()
 	w.mu.Unlock()
 
+	if len(disbelieved) > 0 {
+		w.log.Warn("flows come in by other interfaces than the routes say, nearly all of them: the numbers must differ, and forged sources of these exporters are not told apart",
+			"exporters", disbelieved, "hint", "name their interfaces in flowwatch.interfaces")
+	}
 	begun := time.Now()
 	iv.Finish()
 	r := w.record(iv, exporters)

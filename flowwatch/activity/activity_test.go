@@ -110,6 +110,26 @@ func TestDelegated(t *testing.T) {
 	}
 }
 
+// TestOtherNumbering checks that where nearly no flow fits its route the routes are not believed, and believed again later.
+func TestOtherNumbering(t *testing.T) {
+	s := setup()
+	s.Routes = func(exporter, host netip.Addr) (uint32, bool) { return 7, true }
+	c := activity.NewCounter(s, start)
+	for n, step := range []struct {
+		in          uint32
+		out, forged uint64
+		disbelieved int
+	}{{9, 0, 200, 1}, {9, 200, 0, 1}, {7, 200, 0, 0}, {9, 0, 200, 1}} {
+		for range 200 {
+			add(c, session("192.0.2.1", "203.0.113.1", func(f *netflow.Flow) { f.In = step.in }))
+		}
+		a := collect(c)["192.0.2.1"]
+		if a.Forged != step.forged || a.Series[activity.Out].Flows != step.out || len(c.Disbelieved()) != step.disbelieved {
+			t.Errorf("interval %d: forged %d, out %d, %d disbelieved; want %+v", n, a.Forged, a.Series[activity.Out].Flows, len(c.Disbelieved()), step)
+		}
+	}
+}
+
 // TestForged checks that a flow from our address through another interface than its route's counts apart.
 func TestForged(t *testing.T) {
 	s := setup()

@@ -42,9 +42,9 @@ type Counter struct {
 	n         int            // so many
 	touched   byte
 
-	exporters    map[netip.Addr]uint16
-	lastExporter netip.Addr
-	lastNumber   uint16
+	exporters map[netip.Addr]*exporter
+	last      *exporter // the one of the flow before,
+	lastAddr  netip.Addr
 
 	start      time.Time
 	unobserved uint64
@@ -59,7 +59,7 @@ func NewCounter(s Setup, start time.Time) *Counter {
 		s.MaxHosts = 1_000_000
 	}
 	s.Profiles = s.Profiles[:min(len(s.Profiles), MaxProfiles)]
-	c := &Counter{setup: s, near: s.Near, start: start, exporters: make(map[netip.Addr]uint16)}
+	c := &Counter{setup: s, near: s.Near, start: start, exporters: make(map[netip.Addr]*exporter)}
 	if c.near == nil {
 		c.near = Anywhere()
 	}
@@ -318,29 +318,14 @@ func (c *Counter) forged(h *host, t *task) bool {
 	if t.flow.In == 0 || t.dir == In || t.dir == Replies {
 		return false
 	}
-	if asked := c.exporterNumber(t.flow.Exporter); h.routeFrom != asked {
-		h.routeFrom, h.routeIf = asked, 0
+	e := c.exporter(t.flow.Exporter)
+	if h.routeFrom != e.number {
+		h.routeFrom, h.routeIf = e.number, 0
 		if ifIndex, ok := c.setup.Routes(t.flow.Exporter, t.flow.Src); ok {
 			h.routeIf = ifIndex
 		}
 	}
-	return h.routeIf != 0 && h.routeIf != t.flow.In
-}
-
-// exporterNumber counts exporters from 1.
-func (c *Counter) exporterNumber(a netip.Addr) uint16 {
-	if a == c.lastExporter {
-		return c.lastNumber
-	}
-	n, ok := c.exporters[a]
-	if !ok {
-		n = uint16(min(len(c.exporters)+1, 1<<15))
-		if n < 1<<15 {
-			c.exporters[a] = n
-		}
-	}
-	c.lastExporter, c.lastNumber = a, n
-	return n
+	return h.routeIf != 0 && e.misfit(h.routeIf != t.flow.In)
 }
 
 func (h *host) add(f *netflow.Flow, d Direction, peer uint32, r *rule, forged bool) {

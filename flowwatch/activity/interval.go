@@ -33,6 +33,9 @@ func (c *Counter) Close(end time.Time) *Interval {
 		t.reset()
 	}
 	c.strangers = strangers{} // what is ours may change
+	for _, e := range c.exporters {
+		e.settle()
+	}
 	c.start = end
 	return iv
 }

@@ -109,6 +109,39 @@ func TestSampler(t *testing.T) {
 	}
 }
 
+// TestInterfaceSampling checks rates that are told for single interfaces, in v9 by scope type 2 and in IPFIX by element 10, and
+// an interface's name; a Decoder after this one knows them, too.
+func TestInterfaceSampling(t *testing.T) {
+	v9Options := set(1, u16(300, 4, 8, 2, 4, 34, 4, 82, 8))
+	ipfixOptions := set(3, u16(300, 3, 1, 10, 4, 34, 4, 82, 8))
+	table := append([]byte{0, 0, 0, 5, 0, 0, 0, 10}, "ge-0/0/1\x00\x00\x00\x07\x00\x00\x00\x64xe-1/0/0"...)
+	template := u16(256, 4, 8, 4, 12, 4, 2, 4, 10, 4)
+	data := []byte{192, 0, 2, 1, 198, 51, 100, 1, 0, 0, 0, 1, 0, 0, 0, 5, 192, 0, 2, 1, 198, 51, 100, 1, 0, 0, 0, 1, 0, 0, 0, 7,
+		192, 0, 2, 1, 198, 51, 100, 1, 0, 0, 0, 1, 0, 0, 0, 9}
+	for name, datagrams := range map[string][2][][]byte{
+		"v9":    {{v9(0, v9Options), v9(1, set(300, table)), v9(2, set(0, template))}, {v9(3, set(256, data))}},
+		"ipfix": {{ipfix(0, ipfixOptions), ipfix(0, set(300, table)), ipfix(2, set(2, template))}, {ipfix(2, set(256, data))}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDecoder()
+			if _, err := hear(d, datagrams[0]...); err != nil {
+				t.Fatal(err)
+			}
+			after := newDecoder()
+			after.Restore(d.Remember(), now)
+			for _, d := range []*netflow.Decoder{d, after} {
+				flows, err := hear(d, datagrams[1]...)
+				if err != nil || len(flows) != 3 || flows[0].Packets != 10 || flows[1].Packets != 100 || flows[2].Packets != 1 {
+					t.Errorf("flows %+v, error %v; want 10, 100 and 1 packets", flows, err)
+				}
+				if n, ok := d.Interface(exporter, "xe-1/0/0"); !ok || n != 7 {
+					t.Errorf("xe-1/0/0 is interface %d, %v; want 7", n, ok)
+				}
+			}
+		})
+	}
+}
+
 // TestSequence checks loss, reordering and restarts of each format's own numbering.
 func TestSequence(t *testing.T) {
 	for _, format := range []netflowtest.Format{netflowtest.V5, netflowtest.V9, netflowtest.IPFIX, netflowtest.SFlow} {

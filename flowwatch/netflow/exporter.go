@@ -18,7 +18,8 @@ type exporter struct {
 	spare     *domain // stands in for the domains past the limit
 	lastDom   *domain
 	templates map[templateKey]*template
-	shared    Sampling // the last rate an options record gave for any domain
+	names     map[string]uint32 // interfaces by name, as options told
+	shared    Sampling          // the last rate an options record gave for any domain
 
 	clockSkew time.Duration
 
@@ -45,6 +46,8 @@ type domain struct {
 	resync   bool // the last datagram held records that could not be counted
 	sampling Sampling
 	samplers []sampler
+	// interfaces are the rates of single ones, by ifIndex.
+	interfaces map[uint32]uint32
 }
 
 // A sampler is one entry of an exporter's sampler table (IE 48 or 302).
@@ -60,6 +63,7 @@ func newExporter(addr netip.Addr, rate uint32, at time.Time) *exporter {
 		addr: addr, config: rate, since: at,
 		domains:   make(map[domainKey]*domain),
 		templates: make(map[templateKey]*template),
+		names:     make(map[string]uint32),
 	}
 }
 
@@ -120,6 +124,26 @@ func (e *exporter) inForce(dom *domain) Sampling {
 		return e.shared
 	}
 	return Sampling{1, SourceNone}
+}
+
+// orConfig is a rate unless the configuration overrides it.
+func (e *exporter) orConfig(s Sampling) Sampling {
+	if e.config > 0 {
+		return Sampling{e.config, SourceConfig}
+	}
+	return s
+}
+
+// ofInterface is the sampling of a flow where an interface that it passed has a rate of its own.
+func (e *exporter) ofInterface(dom *domain, f *Flow, s Sampling) Sampling {
+	rate := dom.interfaces[f.In]
+	if rate == 0 {
+		rate = dom.interfaces[f.Out]
+	}
+	if rate == 0 {
+		return s
+	}
+	return e.orConfig(Sampling{rate, SourceOptions})
 }
 
 func (e *exporter) sampler(dom *domain, id uint64) Sampling {
@@ -209,6 +233,9 @@ func (e *exporter) rates() []Sampling {
 		add(e.inForce(dom))
 		for _, s := range dom.samplers {
 			add(e.sampler(dom, s.id))
+		}
+		for _, rate := range dom.interfaces {
+			add(e.orConfig(Sampling{rate, SourceOptions}))
 		}
 	}
 	slices.SortFunc(list, func(a, b Sampling) int {

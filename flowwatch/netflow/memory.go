@@ -8,8 +8,9 @@ import (
 // A Memory is what exporters have said about their records and will not repeat for up to half an
 // hour: a Decoder that takes it up after a restart reads on at once.
 type Memory struct {
-	Templates []SavedTemplate `json:"templates"`
-	Rates     []SavedRate     `json:"rates"`
+	Templates  []SavedTemplate  `json:"templates"`
+	Rates      []SavedRate      `json:"rates"`
+	Interfaces []SavedInterface `json:"interfaces,omitempty"`
 }
 
 // A SavedTemplate is a template as its exporter wrote it.
@@ -30,6 +31,15 @@ type SavedRate struct {
 	Named    bool       `json:"named,omitempty"` // of the sampler with the id
 	Sampler  uint64     `json:"sampler,omitempty"`
 	Rate     uint32     `json:"rate"`
+	// Interface is the one that the rate is for, 0 for all.
+	Interface uint32 `json:"interface,omitempty"`
+}
+
+// A SavedInterface is the name of an exporter's interface.
+type SavedInterface struct {
+	Exporter netip.Addr `json:"exporter"`
+	Index    uint32     `json:"index"`
+	Name     string     `json:"name"`
 }
 
 // Remember hands out what a Decoder after this one needs.
@@ -43,8 +53,14 @@ func (d *Decoder) Remember() (m Memory) {
 				m.Rates = append(m.Rates, SavedRate{Exporter: e.addr, Domain: key.id, Version: key.version, Rate: dom.sampling.Rate})
 			}
 			for _, s := range dom.samplers {
-				m.Rates = append(m.Rates, SavedRate{e.addr, key.id, key.version, true, s.id, s.rate})
+				m.Rates = append(m.Rates, SavedRate{Exporter: e.addr, Domain: key.id, Version: key.version, Named: true, Sampler: s.id, Rate: s.rate})
 			}
+			for ifIndex, rate := range dom.interfaces {
+				m.Rates = append(m.Rates, SavedRate{Exporter: e.addr, Domain: key.id, Version: key.version, Rate: rate, Interface: ifIndex})
+			}
+		}
+		for name, ifIndex := range e.names {
+			m.Interfaces = append(m.Interfaces, SavedInterface{e.addr, ifIndex, name})
 		}
 	}
 	return m
@@ -75,12 +91,21 @@ func (d *Decoder) Restore(m Memory, now time.Time) {
 		if err != nil {
 			continue
 		}
-		e.shared = Sampling{r.Rate, SourceOptions}
 		dom := e.domain(r.Version, r.Domain, d.config.MaxDomains)
+		if r.Interface != 0 {
+			dom.learnInterface(r.Interface, r.Rate)
+			continue
+		}
+		e.shared = Sampling{r.Rate, SourceOptions}
 		if r.Named {
 			dom.learn(r.Sampler, r.Rate)
 		} else {
 			dom.sampling = e.shared
+		}
+	}
+	for _, i := range m.Interfaces {
+		if e, err := d.exporter(i.Exporter, now); err == nil {
+			e.name(i.Name, i.Index)
 		}
 	}
 }

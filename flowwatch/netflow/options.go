@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
+	"net/netip"
+	"strings"
 
 	goflow "github.com/netsampler/goflow2/v2/decoders/netflow"
 )
@@ -108,7 +110,7 @@ func (d *Decoder) options(e *exporter, version uint16, dom *domain, t *template,
 			// A v9 scope's type is a number of its own (RFC 3954 §6.1); an IPFIX scope is an element like others.
 			fields = append(fields, records[i].ScopesValues...)
 		}
-		e.learn(dom, fields)
+		e.learn(dom, fields, scopeInterface(version, records[i].ScopesValues))
 	}
 	if err != nil {
 		return len(records), ErrTruncated
@@ -116,25 +118,73 @@ func (d *Decoder) options(e *exporter, version uint16, dom *domain, t *template,
 	return len(records), nil
 }
 
-// learn takes the sampling rate out of one record of options: IE 34, 50, 305/306 and 309–311,
-// with the sampler's number (48, 302) where there is one.
-func (e *exporter) learn(dom *domain, fields []goflow.DataField) {
+// scopeInterface is the interface that a record of options is about, 0 where it is about more: scope type 2 of v9
+// (RFC 3954 §6.1), or the elements of interfaces in IPFIX.
+func scopeInterface(version uint16, scopes []goflow.DataField) uint32 {
+	for _, f := range scopes {
+		b, ok := f.Value.([]byte)
+		switch {
+		case !ok || f.PenProvided || len(b) > 8:
+		case version == 9 && f.Type == 2, version == 10 && (f.Type == 10 || f.Type == 14):
+			return uint32(number(b))
+		}
+	}
+	return 0
+}
+
+// learn takes out of one record of options the sampling rate (IE 34, 50, 305/306 and 309–311), with the sampler's number
+// (48, 302) or the interface that it is for, and an interface's name (82).
+func (e *exporter) learn(dom *domain, fields []goflow.DataField, ifIndex uint32) {
 	var s optionSampling
 	for _, f := range fields {
 		if b, ok := f.Value.([]byte); ok && !f.PenProvided {
 			s.read(f.Type, b)
 		}
 	}
+	if s.ifIndex == 0 {
+		s.ifIndex = ifIndex
+	}
+	if s.ifName != "" && s.ifIndex != 0 {
+		e.name(s.ifName, s.ifIndex)
+	}
 	rate := s.value()
-	if rate == 0 {
-		return
-	}
-	e.shared = Sampling{rate, SourceOptions}
-	if !s.named {
+	switch {
+	case rate == 0:
+	case ifIndex != 0 && !s.named:
+		dom.learnInterface(ifIndex, rate)
+	case s.named:
+		e.shared = Sampling{rate, SourceOptions}
+		dom.learn(s.id, rate)
+	default:
+		e.shared = Sampling{rate, SourceOptions}
 		dom.sampling = e.shared
-		return
 	}
-	dom.learn(s.id, rate)
+}
+
+// maxInterfaces bounds the interfaces of an exporter whose rates or names are kept: more than any router has.
+const maxInterfaces = 8192
+
+func (e *exporter) name(name string, ifIndex uint32) {
+	if _, known := e.names[name]; known || len(e.names) < maxInterfaces {
+		e.names[name] = ifIndex
+	}
+}
+
+func (dom *domain) learnInterface(ifIndex, rate uint32) {
+	if dom.interfaces == nil {
+		dom.interfaces = make(map[uint32]uint32)
+	}
+	if _, known := dom.interfaces[ifIndex]; known || len(dom.interfaces) < maxInterfaces {
+		dom.interfaces[ifIndex] = rate
+	}
+}
+
+// Interface is the number of the exporter's interface with a name, as the exporter's options told it.
+func (d *Decoder) Interface(exporter netip.Addr, name string) (ifIndex uint32, ok bool) {
+	if e := d.exporters[exporter]; e != nil {
+		ifIndex, ok = e.names[name]
+	}
+	return ifIndex, ok
 }
 
 func (dom *domain) learn(id uint64, rate uint32) {
@@ -155,11 +205,17 @@ type optionSampling struct {
 	every, run, skip uint64
 	size, population uint64
 	probability      float64
+	ifIndex          uint32
+	ifName           string
 }
 
 func (s *optionSampling) read(element uint16, b []byte) {
 	n := number(b)
 	switch element {
+	case 10, 14:
+		s.ifIndex = uint32(n)
+	case 82:
+		s.ifName = strings.TrimSpace(strings.TrimRight(string(b[:min(len(b), 64)]), "\x00"))
 	case 48, 302:
 		s.named, s.id = true, n
 	case 34, 50:

@@ -148,7 +148,7 @@ func (d *Decoder) records(e *exporter, dom *domain, h header, t *template, s Sam
 	for i := range flows {
 		f := d.here(&flows[i])
 		if len(t.rest) == 0 {
-			d.finish(e, f, s)
+			d.finish(e, dom, f, s)
 			continue
 		}
 		d.rec = record{}
@@ -393,12 +393,15 @@ func number(b []byte) uint64 {
 }
 
 // finish ends the reading of a record of which all is in its Flow.
-func (d *Decoder) finish(e *exporter, f *Flow, s Sampling) {
+func (d *Decoder) finish(e *exporter, dom *domain, f *Flow, s Sampling) {
 	if !f.Src.IsValid() || !f.Dst.IsValid() {
 		e.unreadable++
 		return
 	}
 	d.times(e, f)
+	if dom.interfaces != nil {
+		s = e.ofInterface(dom, f, s)
+	}
 	d.keep(e, s)
 }
 
@@ -417,6 +420,9 @@ func (d *Decoder) complete(e *exporter, dom *domain, h header, t *template, s Sa
 		f.Start, f.End = Stamp(start), Stamp(end)
 	}
 	d.times(e, f)
+	if dom.interfaces != nil {
+		s = e.ofInterface(dom, f, s)
+	}
 	if t.sampler {
 		s = d.ownSampling(e, dom, s)
 	}
