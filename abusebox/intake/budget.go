@@ -1,9 +1,11 @@
 package intake
 
 import (
+	"context"
 	"errors"
 	"io"
 	"sync/atomic"
+	"time"
 )
 
 var (
@@ -23,6 +25,21 @@ func (b *budget) take(n int64) bool {
 		return false
 	}
 	return true
+}
+
+// roomEvery is how often one that waits for room looks for it.
+const roomEvery = 50 * time.Millisecond
+
+// wait takes n bytes as soon as there is room. What it returns gives them back.
+func (b *budget) wait(ctx context.Context, n int64) (give func(), err error) {
+	for !b.take(n) {
+		select {
+		case <-time.After(roomEvery):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return func() { b.give(n) }, nil
 }
 
 func (b *budget) give(n int64) { b.used.Add(-n) }

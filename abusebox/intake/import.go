@@ -117,7 +117,7 @@ func (r *importRun) file(ctx context.Context, m mailbox.Message) error {
 		r.known.Add(1)
 		return nil
 	}
-	env := Envelope{Source: SourceImport, From: m.From, Mailbox: m.Path}
+	env := Envelope{Source: SourceImport, From: m.From, Mailbox: m.Path, Delivered: delivered(m.Raw, m.Time)}
 	if err := r.Put(ctx, Mail{Envelope: env, Raw: m.Raw}); err != nil {
 		return fmt.Errorf("import %s: %w", m.Path, err)
 	}

@@ -80,7 +80,7 @@ func TestLMTPRefusals(t *testing.T) {
 	k.raw("BDAT 1\r\nxRSET\r\nNOOP\r\n")
 	k.want("250 2.0.0 Continue")
 	k.want("250 2.0.0 Session reset")
-	k.want("250 2.0.0 I have")
+	k.want("250 2.0.0 OK")
 }
 
 type errRefused struct{}
@@ -157,7 +157,7 @@ func TestXclient(t *testing.T) {
 		k.say("XCLIENT NAME=[UNAVAILABLE] ADDR=IPV6:2001:db8::7 PORT=25 PROTO=ESMTP HELO=sender+2Eexample.org LOGIN=tool DESTADDR=192.0.2.1 DESTPORT=25")
 		k.want("220 mx.example.net")
 		k.say("RCPT TO:<abuse@example.net>")
-		k.want("502") // the session is a new one
+		k.want("503") // the session is a new one
 		k.say("EHLO proxy.example.net")
 		k.want("250")
 		k.envelope()

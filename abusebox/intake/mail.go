@@ -36,6 +36,7 @@ const (
 type Envelope struct {
 	Source     Source     `json:"source"`
 	Arrived    time.Time  `json:"arrived"`              // UTC
+	Delivered  time.Time  `json:"delivered,omitzero"`   // when the mailbox it was read from got it, UTC: by its topmost Received, else by the mailbox; zero if nobody knows
 	Peer       netip.Addr `json:"peer,omitzero"`        // the client's address, unmapped; invalid if the mail did not come over the network
 	Helo       string     `json:"helo,omitempty"`       // what the client called itself: its claim
 	From       string     `json:"from"`                 // MAIL FROM without <>; empty is the null sender
@@ -46,6 +47,14 @@ type Envelope struct {
 	Loop       string     `json:"loop,omitempty"`       // why the mail looks like a loop; empty if it does not
 	Stamp      int        `json:"stamp,omitempty"`      // length of our own Received field at the start of Raw, in bytes
 	SHA256     [32]byte   `json:"-"`                    // of the message as it came, without our Received field
+}
+
+// Came returns when the mail came to the abuse desk's mailbox: that of an old mailbox was there long before we read it.
+func (e Envelope) Came() time.Time {
+	if !e.Delivered.IsZero() && e.Delivered.Before(e.Arrived) {
+		return e.Delivered
+	}
+	return e.Arrived
 }
 
 // A Mail is a message as it was received, with its envelope.

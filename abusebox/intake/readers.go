@@ -49,7 +49,7 @@ func (s *Server) watcher(path string) watch.Watcher {
 			if m.Path != path {
 				source = SourceMaildir
 			}
-			return s.take(ctx, Mail{Envelope: Envelope{Source: source, From: m.From, Mailbox: path}, Raw: m.Raw})
+			return s.take(ctx, Mail{Envelope: Envelope{Source: source, From: m.From, Mailbox: path, Delivered: delivered(m.Raw, m.Time)}, Raw: m.Raw})
 		},
 	}
 }
@@ -63,8 +63,9 @@ func (s *Server) collector(c IMAPConfig) collect.Collector {
 	return collect.Collector{
 		Server: c.Server, User: c.User, PasswordFile: c.PasswordFile, Mailbox: c.mailbox(), MoveTo: c.MoveTo, CAFile: c.CAFile,
 		TLS: c.implicitTLS(), Plaintext: c.Plaintext, Poll: poll, MaxSize: s.cfg.MaxSize.Bytes(), Logger: s.deps.Logger,
-		Put: func(ctx context.Context, raw []byte) error {
-			return s.take(ctx, Mail{Envelope: Envelope{Source: SourceIMAP, Mailbox: name}, Raw: raw})
+		Room: s.budget.wait,
+		Put: func(ctx context.Context, raw []byte, internal time.Time) error {
+			return s.take(ctx, Mail{Envelope: Envelope{Source: SourceIMAP, Mailbox: name, Delivered: delivered(raw, internal)}, Raw: raw})
 		},
 	}
 }

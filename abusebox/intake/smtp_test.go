@@ -362,7 +362,7 @@ func TestBDATAndReset(t *testing.T) {
 			k.want("250")
 			k.want("250")
 			k.say("DATA")
-			k.want("502") // the reset took the recipients along
+			k.want("503") // the reset took the recipients along
 			k.envelope()
 			k.raw("BDAT 1\r\naNOOP\r\nMAIL FROM:<evil@example.org>\r\nEHLO x.example.org\r\n")
 			k.want("250 2.0.0 Continue")
@@ -461,8 +461,8 @@ func TestBDATWithoutRecipient(t *testing.T) {
 	eachTransport(t, asIs, func(t *testing.T, i *instance, overTLS bool) {
 		k := i.greet(t, overTLS)
 		k.raw("BDAT 6 LAST\r\nQUIT\r\nNOOP\r\n")
-		k.want("502")
-		k.want("250 2.0.0 I have")
+		k.want("503")
+		k.want("250 2.0.0 OK")
 	})
 }
 
@@ -478,7 +478,7 @@ func TestCommandsBeforeTLSAreDropped(t *testing.T) {
 	k.want("220")
 	k.tlsHandshake()
 	k.say("RCPT TO:<abuse@example.net>")
-	k.want("502") // neither HELO nor MAIL of before counts
+	k.want("503") // neither HELO nor MAIL of before counts
 	k.say("STARTTLS")
 	k.want("503")
 	k.say("EHLO x.example.org")
@@ -586,6 +586,28 @@ func TestNonsense(t *testing.T) {
 	})
 }
 
+// What go-smtp says in its own humour is said plainly, and commands out of order are 503.
+func TestRepliesArePlain(t *testing.T) {
+	eachTransport(t, asIs, func(t *testing.T, i *instance, overTLS bool) {
+		k := i.greet(t, overTLS)
+		for _, step := range [][2]string{
+			{"DATA", "503 5.5.1 RCPT comes first"}, {"RCPT TO:<abuse@example.net>", "503 5.5.1 MAIL comes first"}, {"NOOP", "250 2.0.0 OK\r\n"},
+			{"MAIL FROM:<a@example.org>", "250 2.1.0 Sender OK"}, {"RCPT TO:<abuse@example.net>", "250 2.1.5 Recipient OK"}, {"LHLO x", "500 5.5.1 This is SMTP"},
+			{"RSET", "250 2.0.0 Session reset"}, {"MAIL a@example.org", "501 5.5.2 MAIL wants FROM:<address>"}, {"EHLO b\xfcro", "501 5.5.4"},
+			{"EHLO my_odd-host", "250-"}, {"MAIL FROM:<a\x00b@example.org>", "501 5.5.2"}, {"QUIT", "221"},
+		} {
+			k.say("%s", step[0])
+			if reply, err := k.reply(); err != nil || !strings.HasPrefix(reply, step[1]) {
+				t.Errorf("%q is answered %q, %v; want %q", step[0], reply, err, step[1])
+			}
+		}
+	})
+	k := start(t, testConfig()).dial(t)
+	k.want("220")
+	k.say("MAIL FROM:<a@example.org>")
+	k.want("503 5.5.1 Greet first")
+}
+
 // A second EHLO counts, and begins anew.
 func TestSecondHelo(t *testing.T) {
 	i := start(t, testConfig())
@@ -594,7 +616,7 @@ func TestSecondHelo(t *testing.T) {
 	k.say("HELO second.example.org")
 	k.want("250")
 	k.say("RCPT TO:<abuse@example.net>")
-	k.want("502")
+	k.want("503 5.5.1 MAIL comes first")
 	k.envelope()
 	k.raw("DATA\r\nx\r\n.\r\n")
 	k.want("354")

@@ -70,7 +70,7 @@ func (s *Spool) Put(ctx context.Context, m Mail) (ID, error) {
 	if m.Arrived.IsZero() {
 		m.Arrived = s.now()
 	}
-	m.Arrived = m.Arrived.UTC()
+	m.Arrived, m.Delivered = m.Arrived.UTC(), possible(m.Delivered)
 	m.SHA256 = sha256.Sum256(m.Message())
 	head, body, err := s.codec.encode(m)
 	if err != nil {

@@ -43,7 +43,8 @@ func newFileCmd(a *app) *cobra.Command {
 		Short: "hand one mail on stdin to the desk: procmail, .forward, aliases, Sieve pipes",
 		Long: `Reads one mail from the standard input and keeps it: by the daemon or, where none runs, in the drop folder below
 store.dir, which the daemon empties. Ends with 0 only when the mail is on disk, with 75 (try again later) when it could not
-be kept, so that the MTA keeps it, and with 1 when it is larger than abusebox.max_size and never will be.`,
+be kept, so that the MTA keeps it, and with 1 when it never will be: when it is larger than abusebox.max_size, or when there
+is nothing on the standard input.`,
 		Args: func(cmd *cobra.Command, args []string) error { return tryLater(noArgs(cmd, args)) },
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context()) },
 	}
@@ -77,7 +78,7 @@ func (f *fileCmd) run(ctx context.Context) error {
 		return hint(fmt.Errorf("the mail is larger than %s", cfg.Abusebox.MaxSize), "raise abusebox.max_size")
 	}
 	if len(raw) == 0 {
-		return tryLater(hint(errors.New("there is no mail on the standard input"), "pipe one in: spoor file < mail.eml"))
+		return hint(errors.New("the standard input is empty: there is no mail to keep"), "pipe one in: spoor file < mail.eml")
 	}
 	done, err := f.keep(ctx, cfg, f.mail(raw))
 	if err != nil {
@@ -145,6 +146,9 @@ func postMail(ctx context.Context, client *control.Client, m intake.Mail) (id st
 	q := url.Values{"source": {string(m.Source)}, "from": {m.From}, "rcpt": m.Recipients}
 	if m.Mailbox != "" {
 		q.Set("mailbox", m.Mailbox)
+	}
+	if !m.Delivered.IsZero() {
+		q.Set("delivered", m.Delivered.UTC().Format(time.RFC3339))
 	}
 	var kept control.IntakeKept
 	err = client.PostRaw(ctx, "/intake/mail?"+q.Encode(), "message/rfc822", bytes.NewReader(m.Raw), &kept)

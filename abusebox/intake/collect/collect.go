@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -23,7 +24,8 @@ const (
 	dialTime   = 30 * time.Second
 	maxIdle    = 5 * time.Minute // then the mailbox is looked at anyway
 	maxBackoff = 5 * time.Minute
-	group      = 50 // mails that are marked by one command
+	markTime   = 5 * time.Second // for the marks of what is kept when the service ends
+	group      = 50              // mails that are marked by one command
 
 	// mark is the keyword of what we have. Where the server keeps no keywords, \Flagged stands for it.
 	mark imap.Flag = "$SpoorFiled"
@@ -41,8 +43,11 @@ type Collector struct {
 	Plaintext    bool          // neither
 	Poll         time.Duration // how often to look where the server has no IDLE
 	MaxSize      int64         // bytes of one mail
-	Put          func(ctx context.Context, raw []byte) error
-	Logger       *slog.Logger
+	// Put keeps a mail; internal is when the server got it (INTERNALDATE).
+	Put func(ctx context.Context, raw []byte, internal time.Time) error
+	// Room waits until so many bytes may be in memory, and returns what gives them back. May be nil.
+	Room   func(ctx context.Context, bytes int64) (give func(), err error)
+	Logger *slog.Logger
 }
 
 // Run collects until ctx ends. Whatever fails is tried again, ever more slowly.
@@ -72,6 +77,7 @@ type session struct {
 	news   chan struct{}
 	mark   imap.Flag
 	left   map[imap.UID]bool // mails that are too large: they stay
+	marks  sync.Mutex        // held while mails are kept that are not marked yet
 }
 
 func (c Collector) session(ctx context.Context) error {
@@ -83,7 +89,7 @@ func (c Collector) session(ctx context.Context) error {
 		return fmt.Errorf("connect: %w", err)
 	}
 	s.client = client
-	stop := context.AfterFunc(ctx, func() { client.Close() })
+	stop := context.AfterFunc(ctx, s.end)
 	defer stop()
 	defer client.Close()
 	if err := s.open(); err != nil {
@@ -97,6 +103,15 @@ func (c Collector) session(ctx context.Context) error {
 			return fmt.Errorf("wait for mail: %w", err)
 		}
 	}
+}
+
+// end closes the connection, once what is kept is marked: what is not comes a second time.
+func (s *session) end() {
+	force := time.AfterFunc(markTime, func() { s.client.Close() })
+	defer force.Stop()
+	s.marks.Lock()
+	defer s.marks.Unlock()
+	s.client.Close()
 }
 
 // notice remembers that something changed. It must not block: the client waits for it.
@@ -177,11 +192,16 @@ func (s *session) collect(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("search: %w", err)
 	}
+	s.marks.Lock()
+	defer s.marks.Unlock()
 	var kept imap.UIDSet
 	n := 0
 	for _, uid := range found.AllUIDs() {
 		if s.left[uid] {
 			continue
+		}
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), s.finish(kept))
 		}
 		ok, err := s.take(ctx, uid)
 		if err != nil {
@@ -207,42 +227,69 @@ func (s *session) collect(ctx context.Context) error {
 // take keeps one mail. It is false for one that is gone or too large.
 func (s *session) take(ctx context.Context, uid imap.UID) (kept bool, err error) {
 	section := &imap.FetchItemBodySection{Peek: true}
-	cmd := s.client.Fetch(imap.UIDSetNum(uid), &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{section}})
-	raw, tooLarge, err := s.read(cmd)
+	cmd := s.client.Fetch(imap.UIDSetNum(uid), &imap.FetchOptions{UID: true, InternalDate: true, BodySection: []*imap.FetchItemBodySection{section}})
+	m, err := s.read(ctx, cmd)
+	defer m.give()
 	if err := errors.Join(err, cmd.Close()); err != nil {
 		return false, fmt.Errorf("fetch: %w", err)
 	}
-	if tooLarge {
+	if m.tooLarge {
 		s.left[uid] = true
 		s.Logger.Error("imap: a mail is larger than max_size; it stays there", "mailbox", s.Mailbox, "uid", uid)
 	}
-	if raw == nil {
+	if m.raw == nil {
 		return false, nil
 	}
-	if err := s.Put(ctx, raw); err != nil {
+	if err := s.Put(ctx, m.raw, m.internal); err != nil {
 		return false, fmt.Errorf("keep: %w", err)
 	}
 	return true, nil
 }
 
+// A fetched mail is one that is in memory, for which give gives back its room.
+type fetched struct {
+	raw      []byte // nil: it is gone, or too large
+	internal time.Time
+	tooLarge bool
+	give     func()
+}
+
 // read takes the message out of the answer to FETCH.
-func (s *session) read(cmd *imapclient.FetchCommand) (raw []byte, tooLarge bool, err error) {
+func (s *session) read(ctx context.Context, cmd *imapclient.FetchCommand) (m fetched, err error) {
+	m.give = func() {}
 	for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
 		for item := msg.Next(); item != nil; item = msg.Next() {
-			body, ok := item.(imapclient.FetchItemDataBodySection)
-			if !ok || body.Literal == nil {
-				continue
-			}
-			if body.Literal.Size() > s.MaxSize {
-				tooLarge = true // what is not read is passed over by the client
-				continue
-			}
-			if raw, err = io.ReadAll(body.Literal); err != nil {
-				return nil, false, err
+			switch item := item.(type) {
+			case imapclient.FetchItemDataInternalDate:
+				m.internal = item.Time
+			case imapclient.FetchItemDataBodySection:
+				if err := s.literal(ctx, item.Literal, &m); err != nil {
+					return m, err
+				}
 			}
 		}
 	}
-	return raw, tooLarge, nil
+	return m, nil
+}
+
+// literal reads the message itself, once there is room for it. What is not read is passed over by the client.
+func (s *session) literal(ctx context.Context, literal imap.LiteralReader, m *fetched) (err error) {
+	if literal == nil || m.raw != nil {
+		return nil
+	}
+	if literal.Size() > s.MaxSize {
+		m.tooLarge = true
+		return nil
+	}
+	if s.Room != nil {
+		if m.give, err = s.Room(ctx, literal.Size()); err != nil {
+			m.give = func() {}
+			return err
+		}
+	}
+	m.raw = make([]byte, literal.Size())
+	_, err = io.ReadFull(literal, m.raw)
+	return err
 }
 
 // finish moves or marks what is kept. QUIRK: a server without MOVE is copied from and, where it has UIDPLUS, cleared of

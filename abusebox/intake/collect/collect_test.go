@@ -24,14 +24,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // A box gathers what a Collector keeps.
 type box struct {
-	mu    sync.Mutex
-	mails []string
-	fault error
+	internal time.Time // of the last
+	mu       sync.Mutex
+	mails    []string
+	fault    error
 }
 
-func (b *box) put(_ context.Context, raw []byte) error {
+func (b *box) put(_ context.Context, raw []byte, internal time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.internal = internal
 	if b.fault != nil {
 		return b.fault
 	}
@@ -99,13 +101,42 @@ func TestCollectAndFlag(t *testing.T) {
 	b.wait(t, text(1))
 	d.Deliver(t, "3.b", text(2))
 	b.wait(t, text(1), text(2))
-	time.Sleep(100 * time.Millisecond) // for the flags of the last
 	stop()
 	d.Deliver(t, "4.c", text(3))
 	run(t, d, b, func(c *Collector) { c.Server, c.TLS = fmt.Sprintf("localhost:%d", d.AddrTLS.Port()), true })
 	b.wait(t, text(1), text(2), text(3))
 	if left := d.Mails(t, ""); left != 4 {
 		t.Errorf("%d mails are in the INBOX, want all 4", left)
+	}
+}
+
+// A mail waits for room in memory before it is read, gives it back when it is kept, and brings the server's time along.
+func TestRoomAndInternalDate(t *testing.T) {
+	d := peers.NewDovecot(t, peers.DovecotOptions{})
+	d.Deliver(t, "1.a", text(1))
+	d.Deliver(t, "2.b", text(2))
+	b := &box{}
+	free := make(chan struct{})
+	asked, taken, given := make(chan int64, 2), 0, 0
+	stop := run(t, d, b, func(c *Collector) {
+		c.Room = func(ctx context.Context, bytes int64) (func(), error) {
+			asked <- bytes
+			<-free
+			taken++
+			return func() { given++ }, nil
+		}
+	})
+	if n := <-asked; n != int64(len(strings.ReplaceAll(text(1), "\n", "\r\n"))) || len(b.sorted()) > 0 {
+		t.Errorf("room for %d bytes is asked for, and %d mails are kept", n, len(b.sorted()))
+	}
+	close(free)
+	b.wait(t, text(1), text(2))
+	stop()
+	if taken != 2 || given != 2 {
+		t.Errorf("room was taken %d times and given back %d times", taken, given)
+	}
+	if age := time.Since(b.internal); age < -time.Hour || age > 24*time.Hour {
+		t.Errorf("INTERNALDATE %s", b.internal)
 	}
 }
 
@@ -148,7 +179,11 @@ func TestNothingIsMarkedBeforeItIsKept(t *testing.T) {
 func TestRoundTrip(t *testing.T) {
 	d := peers.NewDovecot(t, peers.DovecotOptions{})
 	var want []string
-	for n := range 120 {
+	mails := 500
+	if os.Getenv("SPOOR_SOAK") != "" { // each mail is a question and an answer: ten thousand are for make soak
+		mails = 10_000
+	}
+	for n := range mails {
 		s := text(n) + strings.Repeat(fmt.Sprintf("%x\n", sha256.Sum256([]byte{byte(n)})), n*n%97)
 		want = append(want, s)
 		d.Deliver(t, fmt.Sprintf("%d.x", n), s)

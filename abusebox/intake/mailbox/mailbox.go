@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,12 +26,13 @@ var ErrIrregular = errors.New("mailbox: no regular file")
 
 // A Message is one mail as it was found.
 type Message struct {
-	Path   string // of the file
-	Offset int64  // where it begins in the file (mbox), in bytes
-	End    int64  // where what follows begins
-	From   string // envelope sender by the From_ line; empty if there is none
-	Raw    []byte // without the From_ line and its quoting
-	Err    error  // ErrTooLarge; Raw is nil then
+	Path   string    // of the file
+	Offset int64     // where it begins in the file (mbox), in bytes
+	End    int64     // where what follows begins
+	From   string    // envelope sender by the From_ line; empty if there is none
+	Time   time.Time // by the From_ line (as UTC, RFC 4155) or the file's time of change; zero if neither says
+	Raw    []byte    // without the From_ line and its quoting
+	Err    error     // ErrTooLarge; Raw is nil then
 }
 
 // Options say how to read.
@@ -216,6 +218,9 @@ func File(ctx context.Context, path string, opt Options, fn func(Message) error)
 		return fmt.Errorf("read mail %s: %w", path, err)
 	}
 	m := Message{Path: path, Raw: raw, End: int64(len(raw))}
+	if st, err := f.Stat(); err == nil {
+		m.Time = st.ModTime().UTC()
+	}
 	if int64(len(raw)) > opt.maxSize() {
 		m.Raw, m.Err = nil, ErrTooLarge
 	}

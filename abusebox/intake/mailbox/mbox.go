@@ -7,6 +7,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A Quoting is how an mbox's writer kept a body's lines that begin with "From " apart from From_ lines.
@@ -51,7 +52,7 @@ func (r *Mbox) Next() (Message, error) {
 			return Message{}, err
 		}
 	}
-	m := Message{Offset: r.fromAt, From: sender(r.fromLine)}
+	m := Message{Offset: r.fromAt, From: sender(r.fromLine), Time: fromTime(r.fromLine)}
 	r.fromLine = nil
 	b := builder{max: r.opt.maxSize(), quoting: r.opt.Quoting}
 	if err := r.read(&b); err != nil {
@@ -192,6 +193,20 @@ func sender(line []byte) string {
 		return ""
 	}
 	return from
+}
+
+// fromTime is the time of a From_ line, as asctime(3) writes it, with or without a zone; zero if it is written otherwise.
+func fromTime(line []byte) time.Time {
+	fields := strings.Fields(string(line))
+	if len(fields) < 7 {
+		return time.Time{}
+	}
+	for _, layout := range []string{"Mon Jan 2 15:04:05 2006", "Mon Jan 2 15:04:05 2006 -0700", "Mon Jan 2 15:04:05 -0700 2006"} {
+		if t, err := time.Parse(layout, strings.Join(fields[2:], " ")); err == nil {
+			return t.UTC()
+		}
+	}
+	return time.Time{}
 }
 
 // A builder gathers a mail's bytes.

@@ -107,6 +107,9 @@ func argOf(line []byte) string {
 
 // intercept handles the commands that are ours. done means that go-smtp gets c.pending, or that it is done with this Conn.
 func (c *Conn) intercept(line []byte) (done bool, err error) {
+	if wrong := malformed(c.verb, line); wrong != "" {
+		return false, c.say("%s", wrong)
+	}
 	switch c.verb {
 	case "STARTTLS":
 		return c.startTLS(line)
@@ -157,7 +160,7 @@ func (c *Conn) reply(piece []byte) {
 	if !bytes.HasSuffix(c.line, []byte("\n")) {
 		return
 	}
-	line := c.line
+	line := plainly(c.line)
 	c.line = c.line[:0]
 	if len(line) > 4 && line[3] == ' ' {
 		c.code = string(line[:3])

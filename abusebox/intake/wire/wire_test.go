@@ -114,3 +114,26 @@ func TestPeerOfMappedXclient(t *testing.T) {
 		t.Errorf("%v, %v", p.Addr, err)
 	}
 }
+
+// Real senders' oddities pass; what no sender means does not.
+func TestMalformed(t *testing.T) {
+	long := strings.Repeat("x", 200)
+	for _, line := range []string{
+		"EHLO my_host", "EHLO [192.0.2.1]", "EHLO [IPv6:2001:db8::1]", "HELO localhost.localdomain", "EHLO -", "EHLO", "EHLO WIN-1234567", "EHLO a b c",
+		"MAIL FROM:<>", "MAIL FROM:<" + long + "=bounce@example.org>", "MAIL FROM:<a@example.org> SIZE=12", "MAIL FROM:<@relay.example.org:" + long + "@example.org>",
+		"MAIL FROM:<Jos\xc3\xa9@example.org> SMTPUTF8", "RCPT TO:<\"a b\"@example.net>", "MAIL FROM: <a@example.org>\tSIZE=1", "MAIL FROM:a@example.org", "NOOP \x00",
+	} {
+		if got := malformed(verbOf([]byte(line+"\r\n")), []byte(line+"\r\n")); got != "" {
+			t.Errorf("%q is answered %q", line, got)
+		}
+	}
+	for line, want := range map[string]string{
+		"EHLO a\x00b": "501 5.5.2", "EHLO b\xfcro.example": "501 5.5.4", "EHLO b\xc3\xbcro.example": "501 5.5.4", "HELO " + strings.Repeat("x", 256): "501 5.5.4",
+		"LHLO \x1b[1m": "501 5.5.2", "MAIL FROM:<a\x00@example.org>": "501 5.5.2", "MAIL FROM:<" + long + long + "@example.org>": "553 5.1.7",
+		"RCPT TO:<" + long + long + "@example.net>": "553 5.1.3", "RCPT TO:<a@" + long + long + long + ">": "553 5.1.3", "RCPT TO:<a\x7f@example.net>": "501 5.5.2",
+	} {
+		if got := malformed(verbOf([]byte(line+"\r\n")), []byte(line+"\r\n")); !strings.HasPrefix(got, want) {
+			t.Errorf("%.40q is answered %q, want %s", line, got, want)
+		}
+	}
+}

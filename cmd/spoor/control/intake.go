@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -40,6 +41,7 @@ func Intake(mux *http.ServeMux, spool intake.Keeper, maxSize int64) {
 		env := intake.Envelope{Source: intake.SourceFile, From: q.Get("from"), Recipients: q["rcpt"]}
 		if q.Get("source") == string(intake.SourceImport) {
 			env.Source, env.Mailbox = intake.SourceImport, q.Get("mailbox")
+			env.Delivered, _ = time.Parse(time.RFC3339, q.Get("delivered")) // zero if nobody knows
 		}
 		id, err := spool.Put(r.Context(), intake.Mail{Envelope: env, Raw: raw})
 		if err != nil {
