@@ -319,6 +319,7 @@ func (d *Desk) count(r *reading, decision incident.Decision) {
 	d.metrics.mails.WithLabelValues(string(decision.Outcome)).Inc()
 	if decision.Outcome == incident.Filed {
 		d.metrics.reports.WithLabelValues(r.result.Format).Add(float64(len(r.cases)))
+		d.judgeReporter(r)
 	}
 	for _, c := range decision.Changes {
 		d.metrics.states.WithLabelValues(string(c.Incident.State)).Inc()

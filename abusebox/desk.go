@@ -96,9 +96,10 @@ type Deps struct {
 	Read       Read
 	Holders    Holders
 	Witnesses  []Witness
-	Listings   Listings // nil: no proactive notices
-	Blocker    Blocker  // nil: proposals are only noted
-	Brakes     Brakes   // nil: nothing is put back
+	Listings   Listings   // nil: no proactive notices
+	Blocker    Blocker    // nil: proposals are only noted
+	Brakes     Brakes     // nil: nothing is put back
+	Reputation Reputation // nil: nobody remembers whose reports were borne out
 	Composer   *notify.Composer
 	Transport  notify.Transport // nil: nothing is sent, whatever Notify.Send says
 	Signer     *notify.Signer

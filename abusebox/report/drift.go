@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 )
@@ -33,6 +34,11 @@ type DriftState struct {
 	Empty  int       `json:"empty"`  // mails in a row that gave none
 	Since  time.Time `json:"since"`  // of the first of them
 	Raised bool      `json:"raised"` // the alarm was given
+	Lost   int       `json:"lost"`   // mails that gave none, ever
+	// RaisedAt is when an alarm was last given; for a while after it there is no other.
+	RaisedAt time.Time `json:"raised_at"`
+	// Last is when the reporter last wrote.
+	Last time.Time `json:"last"`
 	// Filled counts, for each field, how often it was filled in the mails that
 	// gave reports; Absent how many in a row it was not.
 	Filled map[string]int `json:"filled"`
@@ -45,6 +51,34 @@ type DriftState struct {
 
 // minGood is how many understood mails make a reporter known.
 const minGood = 3
+
+// quarantine is how long after an alarm a reporter raises no other: one that
+// goes to and fro between two forms is told once.
+const quarantine = 7 * 24 * time.Hour
+
+// chance is how improbable a run must be, by what the reporter used to do, to
+// be no accident: of one that also writes letters every other mail is unread.
+const chance = 0.01
+
+// improbable tells whether a run of n misses is no accident, where before it
+// missed of all missed. One more of each is assumed, since few samples say little.
+func improbable(n, missed, all int) bool {
+	rate := float64(missed+1) / float64(all+2)
+	return math.Pow(rate, float64(n)) < chance
+}
+
+// Judged returns the state after our own evidence agreed with some of the
+// reporter's reports, and did not show others although it would have.
+func (old DriftState) Judged(corroborated, unconfirmed int) DriftState {
+	old.Corroborated += corroborated
+	old.Unconfirmed += unconfirmed
+	return old
+}
+
+// quiet tells whether an alarm may not be given at that time.
+func (s DriftState) quiet(at time.Time) bool {
+	return !s.RaisedAt.IsZero() && at.Sub(s.RaisedAt).Abs() < quarantine
+}
 
 // Observe returns the state after one more mail and, where the mail makes it
 // plain, the drift. It is pure: old is not changed. after is how many mails
@@ -59,8 +93,10 @@ func (old DriftState) Observe(domain string, res *Result, at time.Time, after in
 	case res.Rejected != "":
 		return s, nil
 	case len(res.Reports) == 0:
+		s.Last = at
 		return s.empty(domain, at, after)
 	}
+	s.Last = at
 	return s.understood(domain, res, at, after)
 }
 
@@ -69,10 +105,12 @@ func (s DriftState) empty(domain string, at time.Time, after int) (DriftState, *
 		s.Since = at
 	}
 	s.Empty++
-	if s.Good < minGood || s.Empty < after || s.Raised {
+	s.Lost++
+	before := s.Lost - s.Empty
+	if s.Good < minGood || s.Empty < after || s.Raised || s.quiet(at) || !improbable(s.Empty, before, s.Good+before) {
 		return s, nil
 	}
-	s.Raised = true
+	s.Raised, s.RaisedAt = true, at
 	return s, &Drift{Domain: domain, Format: s.Format, Since: s.Since, Mails: s.Empty}
 }
 
@@ -90,17 +128,25 @@ func (s DriftState) understood(domain string, res *Result, at time.Time, after i
 		}
 		s.Absent[name]++
 		earlier := before - (s.Absent[name] - 1)
-		if earlier >= minGood && s.Filled[name]*10 >= earlier*9 && s.Absent[name] == after {
+		if s.vanished(name, s.Absent[name], earlier, after) && !s.vanished(name, s.Absent[name]-1, earlier, after) {
 			gone = append(gone, name)
 		}
 	}
 	was := s.Format
 	s.Format = res.Format
-	if len(gone) == 0 {
+	if len(gone) == 0 || s.quiet(at) {
 		return s, nil
 	}
+	s.RaisedAt = at
 	slices.Sort(gone)
 	return s, &Drift{Domain: domain, Format: was, Since: at, Fields: gone}
+}
+
+// vanished tells whether n mails in a row without a field are no accident, after
+// earlier ones of which nine of ten had it.
+func (s DriftState) vanished(name string, n, earlier, after int) bool {
+	missed := earlier - s.Filled[name]
+	return n >= after && earlier >= minGood && missed*10 <= earlier && improbable(n, missed, earlier)
 }
 
 // filledFields tells which fields any report of the mail states.

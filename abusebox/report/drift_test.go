@@ -47,15 +47,48 @@ func TestDrift(t *testing.T) {
 	if d := observe(&Result{}, 5); d != nil {
 		t.Errorf("raised twice: %v", d)
 	}
-	observe(good("x"), 5)
-	if d := observe(good(""), 2); d != nil {
-		t.Errorf("two mails without time raised %v", d)
+	if s := s.Judged(2, 1).Judged(0, 1); s.Corroborated != 2 || s.Unconfirmed != 2 {
+		t.Errorf("%d corroborated, %d unconfirmed", s.Corroborated, s.Unconfirmed)
 	}
-	if d := observe(good(""), 1); d == nil || !cmp.Equal(d.Fields, []string{"time", "zone"}) {
-		t.Errorf("three mails without time: %v", d)
+}
+
+// alarms walks a reporter's mails along a clock and returns the days of its alarms.
+func alarms(mails string, every time.Duration, after int) (days []int) {
+	var s DriftState
+	for i, m := range mails {
+		res := map[rune]*Result{'y': good("x"), 'n': {}, 't': good("")}[m]
+		at := day.Add(time.Duration(i) * every)
+		var d *Drift
+		if s, d = s.Observe("reporter.example", res, at, after); d != nil {
+			days = append(days, i)
+		}
 	}
-	if d := observe(&Result{}, 3); d == nil {
-		t.Error("no alarm after the reporter was understood again")
+	return days
+}
+
+// y is a mail that is understood, n one that gives nothing, t one without its time.
+func TestDriftAlarms(t *testing.T) {
+	const oneDay = 24 * time.Hour
+	for _, tc := range []struct {
+		name, mails string
+		every       time.Duration
+		want        []int
+	}{
+		{"a changed form", "yyyyynnnnn", oneDay, []int{7}},
+		{"a young reporter", "yynnnnn", oneDay, nil},
+		{"just known", "yyynnn", oneDay, []int{5}},
+		{"one who also writes letters", "ynynynynynynnnyn", oneDay, nil},
+		{"and who falls silent for good", "ynynynynynynnnnnnnnn", oneDay, []int{16}},
+		{"the time is gone", "yyyyyyttt", oneDay, []int{8}},
+		{"to and fro within a week", "yyyyynnnyyynnn", time.Hour, []int{7}},
+		{"again after the quarantine", "yyyyynnnyyyyyyyyyyyyynnn", oneDay, []int{7, 23}},
+		{"the alarm is given once", "yyyyynnnnnnnnnnnnnnnnnnnnnn", oneDay, []int{7}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if d := cmp.Diff(tc.want, alarms(tc.mails, tc.every, 3)); d != "" {
+				t.Errorf("alarms (-want +got):\n%s", d)
+			}
+		})
 	}
 }
 

@@ -32,6 +32,7 @@ func newRoot(a *app) *cobra.Command {
 		newCheckCmd(a),
 		newMaillogCmd(a),
 		newStatsCmd(a),
+		newReportersCmd(a),
 		newTraceCmd(a),
 		newParseCmd(a),
 		newFileCmd(a),

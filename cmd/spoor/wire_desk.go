@@ -27,6 +27,8 @@ type deskRoom struct {
 	intake *intake.Server
 	store  *bolt.Store
 	desk   *abusebox.Desk
+
+	reporters *reporters
 }
 
 // openDesk opens the abuse mailbox and the desk behind it.
@@ -103,6 +105,7 @@ func (d *daemon) newDesk(room *deskRoom, secret []byte) (*abusebox.Desk, error) 
 		Recipients: append([]string{cfg.From}, d.cfg.Abusebox.Recipients...),
 		KeepMail:   d.cfg.Store.KeepMail.Std(),
 		Logger:     d.log, Registry: d.metrics, Witnesses: []abusebox.Witness{d.sightings}, Brakes: brakes{d.openStats(room.store)},
+		Reputation: room.reporters,
 	}
 	if d.cfg.Has("maillog") {
 		witness, run, err := openMaillog(d.cfg.Maillog, d.log, d.metrics)

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"spoor/abusebox/intake"
+	"spoor/abusebox/report"
+)
+
+// A reporter whose mails are suddenly not understood is told once: in the metric, in the log, and by a mail that the
+// desk will show; what is remembered outlives the process, with what our own sources made of the reports.
+func TestReportersDrift(t *testing.T) {
+	dir, now := t.TempDir(), time.Date(2026, 10, 1, 8, 0, 0, 0, time.UTC)
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	spool, err := intake.OpenSpool(intake.SpoolConfig{Dir: dir, SegmentSize: intake.DefaultSpoolConfig().SegmentSize}, intake.SpoolDeps{Logger: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer spool.Close()
+	setup := reportersSetup{Path: filepath.Join(dir, "drift.json"), After: 3, Spool: spool, From: "abuse@example.net", Logger: log,
+		Registry: prometheus.NewRegistry(), Now: func() time.Time { return now }}
+	w, err := openReporters(setup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(understood, n int) {
+		for range n {
+			result := &report.Result{Format: "x-arf", Reporter: report.Reporter{Domain: "reporter.example", Authenticated: report.ByDKIM}}
+			for range understood {
+				result.Reports = append(result.Reports, report.Report{IP: netip.MustParseAddr("203.0.113.7"), Time: now, TimeRaw: "x", TimeZoneKnown: true, Type: "spam"})
+			}
+			w.observe(t.Context(), result, now)
+			now = now.Add(time.Hour)
+		}
+	}
+	send(1, 6)
+	w.Judged("reporter.example", 4, 1)
+	w.Judged("stranger.example", 1, 0) // never seen: nothing is made up
+	send(0, 5)
+	if n := testutil.ToFloat64(w.alarms); n != 1 {
+		t.Errorf("%v alarms", n)
+	}
+	var mails []string
+	var first intake.ID
+	if _, err := spool.Scan(t.Context(), first, func(_ intake.ID, mail intake.Mail) error {
+		mails = append(mails, string(mail.Raw))
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if len(mails) != 1 || !strings.Contains(mails[0], "Subject: A reporter seems to have changed its form: reporter.example") {
+		t.Errorf("the desk is told %q", mails)
+	}
+	if err := w.save(); err != nil {
+		t.Fatal(err)
+	}
+	setup.Registry = prometheus.NewRegistry()
+	again, err := openReporters(setup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := again.list()["reporter.example"]
+	if s.Good != 6 || s.Empty != 5 || !s.Raised || s.Corroborated != 4 || s.Unconfirmed != 1 || len(again.list()) != 1 {
+		t.Errorf("remembered is %+v", s)
+	}
+}
+
+// Whoever is not proven to be who it says teaches nothing of a reporter.
+func TestReportersForged(t *testing.T) {
+	w, err := openReporters(reportersSetup{Path: filepath.Join(t.TempDir(), "drift.json"), After: 3, Registry: prometheus.NewRegistry(), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		w.observe(t.Context(), &report.Result{Reporter: report.Reporter{Domain: "reporter.example", Authenticated: report.ByNone}}, time.Now())
+	}
+	if len(w.list()) != 0 {
+		t.Errorf("learnt %v", w.list())
+	}
+}
