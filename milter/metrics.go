@@ -10,6 +10,7 @@ type counters struct {
 	messages    *prometheus.CounterVec // outcome
 	recipients  *prometheus.CounterVec // outcome
 	accepted    prometheus.Counter     // recipients
+	passed      prometheus.Counter     // messages
 	actions     *prometheus.CounterVec // rule, action, dry_run
 	undecided   *prometheus.CounterVec // reason
 	wire        *prometheus.CounterVec // fault
@@ -47,6 +48,7 @@ func newCounters(reg prometheus.Registerer) *counters {
 		}),
 	}
 	c.served = c.connections.WithLabelValues("served")
+	c.passed = c.messages.WithLabelValues("passed")
 	c.accepted = c.recipients.WithLabelValues("accepted")
 	register(reg, c.open)
 	register(reg, c.judgement)

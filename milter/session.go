@@ -365,7 +365,11 @@ func (c *session) endLetter(outcome string) {
 		return
 	}
 	c.msg.open = false
-	c.s.counters.messages.WithLabelValues(outcome).Inc()
+	if outcome == "passed" {
+		c.s.counters.passed.Inc() // most do: it is found at once
+	} else {
+		c.s.counters.messages.WithLabelValues(outcome).Inc()
+	}
 	if outcome == "aborted" && c.msg.rejected > 0 {
 		// A host whose every recipient is refused never comes to a message's end.
 		c.s.ledger.sight(c.peer.Addr, Sighting{Rejected: c.msg.rejected}, c.msg.env.from, true)

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gaissmai/bart"
+
 	"spoor/cmd/spoor/control"
 	"spoor/flowwatch/anomaly"
 )
@@ -53,7 +55,7 @@ const listedEvery = 30 * time.Second
 // remoteListed answers the milter from a copy of the daemon's list; mail never waits for the daemon.
 type remoteListed struct {
 	main  *control.Client
-	hosts atomic.Pointer[map[netip.Prefix]string]
+	hosts atomic.Pointer[bart.Table[string]] // an entry of IPv6 is the customer's whole prefix
 }
 
 // Listed implements milter.Listed.
@@ -62,24 +64,22 @@ func (r *remoteListed) Listed(addr netip.Addr) (why string, listed bool) {
 	if hosts == nil {
 		return "", false
 	}
-	addr = addr.Unmap()
-	why, listed = (*hosts)[netip.PrefixFrom(addr, addr.BitLen())]
-	return why, listed
+	return hosts.Lookup(addr.Unmap().WithZone(""))
 }
 
 // run renews the copy until ctx ends. While the daemon is away the last copy stands.
 func (r *remoteListed) run(ctx context.Context) error {
 	return renew(ctx, listedEvery, func(ctx context.Context) {
 		if hosts, err := r.fetch(ctx); err == nil {
-			r.hosts.Store(&hosts)
+			r.hosts.Store(hosts)
 		}
 	})
 }
 
-func (r *remoteListed) fetch(ctx context.Context) (map[netip.Prefix]string, error) {
+func (r *remoteListed) fetch(ctx context.Context) (*bart.Table[string], error) {
 	ctx, cancel := context.WithTimeout(ctx, listedEvery)
 	defer cancel()
-	hosts := map[netip.Prefix]string{}
+	hosts := new(bart.Table[string])
 	err := r.main.Get(ctx, "/flows/anomalies", nil, func(line json.RawMessage) error {
 		var a anomaly.Anomaly
 		if err := json.Unmarshal(line, &a); err != nil {
@@ -89,7 +89,7 @@ func (r *remoteListed) fetch(ctx context.Context) (map[netip.Prefix]string, erro
 		if err != nil || a.Allowed != "" || !a.Until.IsZero() || len(a.Reasons) == 0 {
 			return err
 		}
-		hosts[host] = a.Reasons[0].Text
+		hosts.Insert(host, a.Reasons[0].Text)
 		return nil
 	})
 	return hosts, err
