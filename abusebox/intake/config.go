@@ -2,11 +2,8 @@ package intake
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"golang.org/x/crypto/bcrypt"
@@ -90,30 +87,11 @@ func validateListeners(name string, addresses []string, unix bool, bad func(key,
 			}
 			continue
 		}
-		if !validListener(a) {
+		if _, _, ok := listen.ParseAddress(a); !ok {
 			bad(key(name, i), quote(a)+" is no address with a port from 0 to 65535", `an address like "[::]:25" or "127.0.0.1:2525"`)
 		}
 	}
 }
-
-// validListener says whether s can be listened on: a port, which may be 0, behind an address, a host name or nothing.
-func validListener(s string) bool {
-	host, port, err := net.SplitHostPort(s)
-	if err != nil {
-		return false
-	}
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return false
-	}
-	if _, err := netip.ParseAddr(host); err == nil || host == "" {
-		return true
-	}
-	return hostName.MatchString(host) && len(host) <= 254
-}
-
-// hostName is a name as RFC 1123 §2.1 has it, with underscores too. Its last label does not begin with a digit, so that
-// an address with a typing mistake is no name.
-var hostName = regexp.MustCompile(`^([0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?\.)*[A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?\.?$`)
 
 func (c Config) validateRecipients(bad func(key, problem, write string)) {
 	if len(c.Recipients) == 0 && len(c.SMTP)+len(c.LMTP) > 0 {

@@ -4,12 +4,12 @@ import (
 	"net"
 	"net/mail"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"spoor/internal/listen"
 	"spoor/internal/unit"
 )
 
@@ -78,20 +78,9 @@ func (c Config) Validate(bad func(key, problem, write string)) {
 
 // validServer says whether s can be connected to: an address or a host name, and a port.
 func validServer(s string) bool {
-	host, port, err := net.SplitHostPort(s)
-	if err != nil {
-		return false
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return false
-	}
-	_, err = netip.ParseAddr(host)
-	return err == nil || hostName.MatchString(host) && len(host) <= 254
+	host, port, ok := listen.ParseAddress(s)
+	return ok && host != "" && port != 0
 }
-
-// hostName is a name as RFC 1123 §2.1 has it, with underscores too. Its last label does not begin with a digit, so that
-// an address with a typing mistake is no name.
-var hostName = regexp.MustCompile(`^([0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?\.)*[A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?\.?$`)
 
 func isLoopback(hostport string) bool {
 	host, _, _ := net.SplitHostPort(hostport)
