@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"golang.org/x/net/publicsuffix"
+
 	"spoor/internal/trace"
 )
 
@@ -61,9 +63,18 @@ func (v *ladderView) meaning() string {
 	case trace.ConfidenceHigh:
 		return by + " is trusted and wrote this address down as it took the mail in: that is a fact"
 	case trace.ConfidenceMedium:
-		return by + " wrote this address down as it took the mail in: as true as that host is honest (if it is yours, say so: --trust-host " + by + ")"
+		return by + " wrote this address down as it took the mail in: as true as that host is honest" + yours(o.RecordedBy)
 	}
 	return "the best that could be had; too weak to accuse anybody"
+}
+
+// yours says how to name a host as one's own.
+func yours(host string) string {
+	domain, err := publicsuffix.EffectiveTLDPlusOne(strings.ToLower(host))
+	if err != nil || strings.IndexByte(host, ':') >= 0 {
+		return ""
+	}
+	return " (if " + domain + " is yours, add --trust-host " + domain + ")"
 }
 
 // nextStep says what a person can do where there is no origin.

@@ -70,11 +70,47 @@ func (r *Result) trustedResults(c *facts) []string {
 		if !equalFold(f.Name, "authentication-results") {
 			continue
 		}
-		if v := f.Value(); c.trustedAuthServer(v) {
+		switch v := f.Value(); {
+		case c.trustedAuthServer(v):
 			out = append(out, v)
+		case namesNoServer(v) && r.microsoftAbove(c, i):
+			out = append(out, "mail.protection.outlook.com; "+v)
 		}
 	}
 	return out
+}
+
+// namesNoServer knows the field that begins with a result instead of an
+// authserv-id.
+//
+// QUIRK: Exchange Online leaves the id out, which RFC 8601 §2.2 demands.
+func namesNoServer(v string) bool {
+	first, _, _ := strings.Cut(v, ";")
+	word, _ := cutSpace(first)
+	return strings.IndexByte(word, '=') > 0
+}
+
+// microsoftAbove tells whether the next Received line below field i is the
+// boundary's and of Microsoft's edge, which then wrote the field.
+func (r *Result) microsoftAbove(c *facts, i int) bool {
+	hop := -1
+	if c.w.conn {
+		hop = 0
+	}
+	above := false
+	for j := range c.h.Fields {
+		if equalFold(c.h.Fields[j].Name, "received") {
+			if hop++; j > i {
+				above = true
+				break
+			}
+		}
+	}
+	if !above || hop != r.boundary() || hop >= len(r.Hops) {
+		return false
+	}
+	p := provider(r.Hops[hop].By)
+	return p != nil && p.Name == "microsoft" && p.edge(&r.Hops[hop])
 }
 
 // authSealer returns the domain that sealed the newest ARC set, where a trusted

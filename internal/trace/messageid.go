@@ -77,6 +77,21 @@ func (m *MessageID) takeDate(p string) bool {
 	return true
 }
 
+// edgeNamed returns the boundary's line where its host, of a large provider,
+// bears the first label of the Message-ID's domain; else -1. Such hosts write the
+// Message-ID of mail that has none.
+func (r *Result) edgeNamed(domain string) int {
+	b := r.boundary()
+	if b < 0 || domain == "" {
+		return -1
+	}
+	h := &r.Hops[b]
+	if p := provider(h.By); p == nil || !p.edge(h) || !sameOrg(h.By, domain) || !strings.EqualFold(firstLabel(h.By), firstLabel(domain)) {
+		return -1
+	}
+	return b
+}
+
 func digits(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if !isDigit(s[i]) {
@@ -111,6 +126,10 @@ func (r *Result) idFindings(c *facts) {
 	if hop := r.queueID(m); hop >= 0 {
 		h := &r.Hops[hop]
 		r.add(kMessageIDReceiver, hop, quote, "%s is the queue id that %s gave the mail: the client sent no Message-ID", h.ID, h.By)
+		return
+	}
+	if hop := r.edgeNamed(m.Domain); hop >= 0 {
+		r.add(kMessageIDReceiver, hop, quote, "%s, which took the mail in, wrote it: the client sent no Message-ID", r.Hops[hop].By)
 		return
 	}
 	if m.Domain != "" && strings.IndexByte(m.Domain, '.') > 0 && !r.related(c, m.Domain) {

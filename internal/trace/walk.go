@@ -321,6 +321,11 @@ func (w *walk) nameless(h *Hop) (step, string) {
 	if equalFold(h.HELO, "localhost") || equalFold(h.HELO, "localhost.localdomain") || h.HELO != "" && strings.EqualFold(h.HELO, h.By) {
 		return stepLocal, "the host itself"
 	}
+	if h.Dialect == "exim" && !h.elided && h.badIP == "" && strings.IndexByte(h.HELO, '.') < 0 {
+		// Exim names the address of every network peer; of a pipe, such as a
+		// scanner's, it names the local user and a protocol of its owner's choice.
+		return stepLocal, "handed over by the local user " + h.HELO
+	}
 	if name := h.VerifiedRDNS(); name != "" && h.elided {
 		if t, rule := w.host(name, netip.Addr{}); t != "" {
 			return stepNamed, "peer's verified name " + name + " (" + rule + ")"

@@ -59,6 +59,10 @@ func TestWalkInnerNames(t *testing.T) {
 			Received: from pc (dsl.isp.example [203.0.113.9]) (Authenticated sender: anna) by smtp.example.net (Postfix) with ESMTPSA id A1; Mon, 5 Oct 2026 10:11:12 +0200
 			Received: from y (victim.example.org [198.51.100.7]) by mx.example.net (Postfix) with SMTP id A0; Mon, 5 Oct 2026 10:11:10 +0200`,
 			"198.51.100.7", 1, ConfidenceLow, "injector", "203.0.113.9"},
+		{"Exim's own scanner by a pipe", own, `
+			Received: from Debian-exim by mx.example.net with spam-scanned (Exim 4.71) (envelope-from <a@example.com>) id 1ioTat-0000Ck-A7 for u@example.net; Mon, 05 Oct 2026 10:11:13 +0200
+			Received: from out.example.com ([203.0.113.9]:47626 helo=x) by mx.example.net with esmtps (TLS1.3) (Exim 4.96) (envelope-from <a@example.com>) id 1ioTat-0000CS-6v for u@example.net; Mon, 05 Oct 2026 10:11:12 +0200`,
+			"203.0.113.9", 1, ConfidenceHigh, "injector", ""},
 		{"complaint: a host that the receiver's software did not look up", Options{}, `
 			Received: from mx6.reporter.example ([192.0.2.103]) by mail5.reporter.example with ESMTP (post.office MTA v3.5) id A3; Mon, 5 Oct 2026 10:11:16 +0200
 			Received: from mx4.reporter.example ([192.0.2.101]) by mx6.reporter.example with ESMTP (post.office MTA v3.5) id A2; Mon, 5 Oct 2026 10:11:14 +0200
@@ -134,5 +138,35 @@ func TestListAndForwarderRoles(t *testing.T) {
 				t.Errorf("roles %q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+// Exchange Online writes results without saying who checked, and the Message-ID
+// of mail that has none.
+func TestMicrosoftEdgeFields(t *testing.T) {
+	const edge = `
+		Received: from AM0PR01MB1.eurprd01.prod.outlook.com (2603:10a6:208::1) by AM9PR01MB2.eurprd01.prod.outlook.com with HTTPS; Mon, 5 Oct 2026 08:11:18 +0000
+		Authentication-Results: spf=softfail (sender IP is 192.0.2.10) smtp.mailfrom=example.com; dkim=none (message not signed) header.d=none;dmarc=fail action=quarantine header.from=example.com;compauth=fail reason=000
+		Received: from mail.example.com (192.0.2.10) by DB5EUR03FT1.mail.protection.outlook.com (10.152.20.99) with Microsoft SMTP Server id 15.20.1 via Frontend Transport; Mon, 5 Oct 2026 08:11:14 +0000
+		FORGED
+		From: a@example.com
+		To: u@outlook.com
+		Message-ID: <0bcdb0f2-645d-41e8-8542-9e7541e0914a@DB5EUR03FT1.eop-EUR03.prod.protection.outlook.com>`
+	r := NewTracer(Options{}).Trace(header(t, strings.Replace(edge, "FORGED", "X-Mailer: Microsoft Outlook Express 6.00.2600.0000", 1)))
+	if f := finding(t, &r, "authentication-failed"); !strings.Contains(f.Explain, "SPF failed softly at mail.protection.outlook.com") || f.Strength != Weak {
+		t.Errorf("%+v", f)
+	}
+	finding(t, &r, "message-id-by-receiver")
+	for _, f := range r.Findings {
+		if f.Code == "message-id-software" {
+			t.Error("the receiver's own Message-ID is compared with the client's software")
+		}
+	}
+	below := strings.Replace(strings.Replace(edge, "Authentication-Results: spf=softfail", "X-Old: spf=softfail", 1), "FORGED", "Authentication-Results: spf=pass smtp.mailfrom=example.com", 1)
+	r = NewTracer(Options{}).Trace(header(t, below))
+	for _, f := range r.Findings {
+		if strings.HasPrefix(f.Code, "authentication-") {
+			t.Errorf("a result below the edge's line counts: %+v", f)
+		}
 	}
 }
