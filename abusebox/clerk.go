@@ -15,6 +15,8 @@ type Clerk struct {
 	Composer *notify.Composer // for previews
 	Now      func() time.Time // nil: time.Now
 	Queued   func()           // told that a task was queued; may be nil
+	Raw      RawMails         // nil: what raw mails tell of a person is not known
+	KeepMail time.Duration    // age at which raw mails leave the spool; 0 keeps them
 }
 
 func (c *Clerk) now() time.Time {

@@ -83,7 +83,7 @@ func (d *Desk) proact(ctx context.Context, l incident.Listing) error {
 		}
 	}
 	decision, err := d.d.Store.Decide(ctx, ask, func(known incident.Known) (incident.Decision, error) {
-		return d.d.Policy.Proact(known, c, l.Sure, now), nil
+		return d.d.Policy.Proact(known, c, l.Profile, l.Sure, now), nil
 	})
 	if err != nil {
 		return err

@@ -3,6 +3,8 @@ package abusebox_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -265,5 +267,66 @@ func TestRawMailsExpireOnceTheyAreDone(t *testing.T) {
 	w.until(func() bool { _, err := w.spool.Get(old); return errors.Is(err, intake.ErrNotFound) })
 	if _, err := w.spool.Get(fresh); err != nil {
 		t.Errorf("a fresh mail went with it: %v", err)
+	}
+}
+
+// TestRawMailsThatNameAPerson says which raw mails remain after a person was purged, and until when.
+func TestRawMailsThatNameAPerson(t *testing.T) {
+	w := newWorld(t)
+	w.put(arf("192.0.2.25", w.clock.now(), 1))
+	w.put("From: ann@reporter.example\nTo: abuse@example.net\nSubject: x\nMIME-Version: 1.0\nContent-Type: text/plain\nContent-Transfer-Encoding: base64\n\nSmFuZS5Eb2VAdmljdGltLmV4YW1wbGUgd3JvdGUgdG8gbWU=\n")
+	w.put("From: bob@reporter.example\nTo: abuse@example.net\nSubject: y\n\nnothing of her\n", func(m *intake.Mail) { m.From = "bob@reporter.example" })
+	w.settled()
+	ctx := context.Background()
+	clerk := &abusebox.Clerk{Store: w.store, Raw: w.spool, KeepMail: 48 * time.Hour}
+	got, err := clerk.Remains(ctx, "Jane.Doe@victim.example")
+	if err != nil || got.Mails != 2 || len(got.IDs) != 2 || got.Kept || !got.Until.Equal(time.Date(2026, 9, 17, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("%+v %v", got, err)
+	}
+	if got, err := clerk.Remains(ctx, "bob@reporter.example"); err != nil || got.Mails != 1 {
+		t.Errorf("of the envelope: %+v %v", got, err)
+	}
+	clerk.KeepMail = 0
+	if got, err := clerk.Remains(ctx, "nobody@elsewhere.example"); err != nil || got.Mails != 0 || !got.Kept {
+		t.Errorf("%+v %v", got, err)
+	}
+	purged, err := w.store.Purge(ctx, abusebox.Purge{Person: "jane.doe@victim.example"})
+	if err != nil || purged.Evidence == 0 {
+		t.Errorf("%+v %v", purged, err)
+	}
+	for i, err := range w.store.Incidents(ctx, abusebox.Filter{}) {
+		if err != nil || strings.Contains(strings.ToLower(fmt.Sprint(i)), "jane.doe") {
+			t.Errorf("after the purge: %v %v", i, err)
+		}
+	}
+}
+
+// TestPurgeOfAContact forgets a person who was written to, but not that they want no mail.
+func TestPurgeOfAContact(t *testing.T) {
+	w := newWorld(t)
+	w.put(arf("192.0.2.25", w.clock.now(), 1))
+	w.settled()
+	ctx, address := context.Background(), "noc@c1.example"
+	_, err := w.store.Decide(ctx, abusebox.Ask{}, func(incident.Known) (incident.Decision, error) {
+		return incident.Decision{Outcome: incident.Filed, Contacts: map[string]incident.ContactState{address: {Broken: true, Why: "gone", OptOut: []string{"spam"}}}}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dry, err := w.store.Purge(ctx, abusebox.Purge{Person: address, DryRun: true})
+	if err != nil || dry.Tasks != 1 || dry.Contacts != 1 || dry.Notices != 1 {
+		t.Errorf("it would erase %+v %v", dry, err)
+	}
+	if _, err := w.store.Purge(ctx, abusebox.Purge{Person: address}); err != nil {
+		t.Fatal(err)
+	}
+	state, err := w.store.Contact(ctx, address)
+	if err != nil || state.Broken || state.Why != "" || !slices.Equal(state.OptOut, []string{"spam"}) {
+		t.Errorf("its state is %+v %v", state, err)
+	}
+	for task, err := range w.store.Tasks(ctx, 0) {
+		if err != nil || strings.Contains(fmt.Sprint(task), address) {
+			t.Errorf("the task still says %+v %v", task, err)
+		}
 	}
 }

@@ -202,4 +202,7 @@ type Purged struct {
 	Incidents int `json:"incidents"`
 	History   int `json:"history"`
 	Reporters int `json:"reporters"`
+	Tasks     int `json:"tasks"`    // whose addresses were taken out
+	Contacts  int `json:"contacts"` // whose state was forgotten; a wish for no mail stays, or it could not be honoured
+	Tables    int `json:"tables"`   // of the statistics that named the person
 }

@@ -45,12 +45,13 @@ type Question struct {
 	Port     uint16
 	Category string // XARF v4
 	Type     string
-	Window   Span // the event's time, widened by Reach
+	Window   Span      // the event's time, widened by Reach
+	Arrived  time.Time // when the complaint came in: what our lists said then; zero where there is none
 }
 
 // Ask is the question that e poses.
 func Ask(e Evidence) Question {
-	return Question{e.Addr, e.Port, e.Category, e.Type, Span{e.When(), e.Until()}.widen(Reach)}
+	return Question{e.Addr, e.Port, e.Category, e.Type, Span{e.When(), e.Until()}.widen(Reach), e.Received}
 }
 
 // A Sighting is something a source saw an address do.
@@ -69,6 +70,8 @@ type Testimony struct {
 	Listed  []Span     // when the address was on a list of ours; open ends reach to the question's end
 	Share   float64    // share of our hosts that were listed then: what chance alone would hit
 	Note    string     // why there is no coverage, if there is none
+
+	Standings []Standing // what each of our lists said when the complaint came in
 }
 
 // A Finding is what a Testimony means for one complaint.

@@ -94,3 +94,17 @@ func TestLead(t *testing.T) {
 		t.Errorf("hit rate %d of %d, chance %v", hits, total, chance)
 	}
 }
+
+// TestLeadNamesItsList takes the list that was first, and keeps what each of them said.
+func TestLeadNamesItsList(t *testing.T) {
+	e := Evidence{From: noon.Add(-time.Hour), Received: noon, ZoneKnown: true}
+	standings := []Standing{{List: "smtp", Listed: true, Since: noon.Add(-2 * time.Hour), Share: 0.01}, {List: "syn", Listed: true, Since: noon.Add(-5 * time.Hour), Share: 0.03},
+		{List: "icmp", Listed: true, Since: noon.Add(time.Hour)}}
+	got := LeadOf(e, []Testimony{{Standings: standings}})
+	if !got.Listed || got.List != "syn" || got.By != 5*time.Hour || got.Chance != 0.03 || len(got.Lists) != 3 {
+		t.Errorf("%+v", got)
+	}
+	if got := LeadOf(e, []Testimony{{Standings: standings[2:]}}); got.Listed || got.List != "" {
+		t.Errorf("listed after the complaint: %+v", got)
+	}
+}

@@ -2,12 +2,23 @@ package incident
 
 import "time"
 
+// A Standing is what one of our lists said of an address when a complaint came in. Lists that could not have known the
+// address have none.
+type Standing struct {
+	List   string    `json:"list"` // its profile, "smtp"
+	Listed bool      `json:"listed"`
+	Since  time.Time `json:"since,omitzero"`
+	Share  float64   `json:"share,omitempty"` // of our active hosts that were listed then
+}
+
 // A Lead is by how long our own list was ahead of the first complaint.
 type Lead struct {
 	Listed bool          `json:"listed"`
+	List   string        `json:"list,omitempty"` // which list was first; empty where that is not known
 	Since  time.Time     `json:"since,omitzero"`
 	By     time.Duration `json:"by,omitempty"`     // complaint's arrival less the listing's begin; nanoseconds
 	Chance float64       `json:"chance,omitempty"` // share of our hosts listed then: what chance alone would hit
+	Lists  []Standing    `json:"lists,omitempty"`  // what each list said
 }
 
 // LeadOf is the lead of the earliest listing that covers the event or had begun before the complaint came in.
@@ -23,6 +34,13 @@ func LeadOf(e Evidence, testimonies []Testimony) Lead {
 				lead.Listed, lead.Since, lead.By = true, s.From, e.Received.Sub(s.From)
 			}
 		}
+		lead.Lists = append(lead.Lists, t.Standings...)
+	}
+	for _, s := range lead.Lists {
+		lead.Chance = max(lead.Chance, s.Share)
+		if s.Listed && !s.Since.After(e.Received) && (!lead.Listed || !s.Since.After(lead.Since)) {
+			lead.Listed, lead.List, lead.Since, lead.By = true, s.List, s.Since, e.Received.Sub(s.Since)
+		}
 	}
 	return lead
 }
@@ -34,7 +52,7 @@ func (i *Incident) lead(e Evidence, testimonies []Testimony) {
 	}
 	found := LeadOf(e, testimonies)
 	if i.Lead.Listed && !found.Listed { // it began as a proactive notice
-		found = Lead{Listed: true, Since: i.Lead.Since, By: e.Received.Sub(i.Lead.Since), Chance: found.Chance}
+		found.Listed, found.List, found.Since, found.By = true, i.Lead.List, i.Lead.Since, e.Received.Sub(i.Lead.Since)
 	}
 	i.Lead = found
 }

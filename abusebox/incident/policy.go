@@ -146,13 +146,21 @@ func (d *decider) addTestimony(change *Change, c Case) {
 	for _, t := range c.Testimonies {
 		f := Weigh(c.Evidence, t)
 		e := Evidence{Kind: t.Source, Side: f.Side, Mail: c.Evidence.Mail, Addr: c.Evidence.Addr, From: c.Evidence.From,
-			To: c.Evidence.To, ZoneKnown: true, Received: d.now, Type: c.Evidence.Type, Why: f.Why}
+			To: c.Evidence.To, ZoneKnown: true, Received: d.now, Type: c.Evidence.Type, Why: f.Why, Count: counted(c.Evidence, t)}
 		if f.Side == Silent && change.Incident.Evidence > 1 {
 			continue // once is enough to know that we could not see
 		}
 		change.Evidence = append(change.Evidence, e)
 		change.Incident.Evidence++
 	}
+}
+
+// counted is how much a source saw the address do at the time of the event.
+func counted(e Evidence, t Testimony) (n int) {
+	for _, s := range seenIn(t.Seen, Span{e.When(), e.Until()}.widen(slack+e.Uncertainty)) {
+		n += s.Count
+	}
+	return n
 }
 
 // next moves the incident on and queues what is to be sent.

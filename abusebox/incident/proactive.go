@@ -38,8 +38,8 @@ func (l Listing) Evidence(now time.Time) Evidence {
 	return e.Bounded()
 }
 
-// Proact decides about one listing: it opens an incident before anybody complains, or joins the one there is.
-func (p Policy) Proact(known Known, c Case, sure bool, now time.Time) Decision {
+// Proact decides about one listing of a list: it opens an incident before anybody complains, or joins the one there is.
+func (p Policy) Proact(known Known, c Case, list string, sure bool, now time.Time) Decision {
 	d := &decider{policy: p, known: known, now: now, counts: map[string]int{}}
 	e := c.Evidence
 	change, fresh := d.open(KeyOf(c, p.V6Bits), c)
@@ -66,7 +66,7 @@ func (p Policy) Proact(known Known, c Case, sure bool, now time.Time) Decision {
 		own.Grounds = nil
 	}
 	i.Confidence = better(i.Confidence, own.settle())
-	i.Lead = Lead{Listed: true, Since: e.When()}
+	i.Lead = Lead{Listed: true, List: list, Since: e.When()}
 	if fresh || i.State == Held {
 		c.Evidence = e
 		d.next(change, c, fresh)

@@ -102,7 +102,7 @@ func TestProactiveThenComplained(t *testing.T) {
 	} {
 		l := Listing{Addr: addr, Profile: tc.profile, Since: noon, Until: noon.Add(10 * time.Minute), Reasons: []string{"900 hosts in 10 min"}, Sure: true}
 		c := Case{Evidence: l.Evidence(noon.Add(10 * time.Minute)), Ours: true, Holders: []Holder{holder("c1")}}
-		d := p.Proact(Known{}, c, l.Sure, noon.Add(10*time.Minute))
+		d := p.Proact(Known{}, c, l.Profile, l.Sure, noon.Add(10*time.Minute))
 		i := known(d).Incidents[0]
 		if i.State != Notified || !i.Proactive || len(d.Tasks) != 1 || i.Key.Type != tc.typ {
 			t.Fatalf("%s: %s, proactive %v, tasks %v", tc.profile, i.State, i.Proactive, kinds(d))
@@ -113,12 +113,12 @@ func TestProactiveThenComplained(t *testing.T) {
 		if got.ID != 1 || len(joined.Tasks) != 0 || !got.Lead.Listed || got.Lead.By != 3*time.Hour {
 			t.Errorf("%s: the complaint joined %v, tasks %v, lead %+v", tc.profile, got.ID, kinds(joined), got.Lead)
 		}
-		if again := p.Proact(known(d), c, true, later); len(again.Changes) != 0 {
+		if again := p.Proact(known(d), c, "spam", true, later); len(again.Changes) != 0 {
 			t.Errorf("%s: the same listing was told twice", tc.profile)
 		}
 	}
 	unsure := Listing{Addr: addr, Profile: "spam", Since: noon, Until: noon}
-	d := p.Proact(Known{}, Case{Evidence: unsure.Evidence(noon), Ours: true, Holders: []Holder{holder("c1")}}, false, noon)
+	d := p.Proact(Known{}, Case{Evidence: unsure.Evidence(noon), Ours: true, Holders: []Holder{holder("c1")}}, "spam", false, noon)
 	if d.Changes[0].Incident.State != Held {
 		t.Errorf("an unsure listing accuses by itself: %s", d.Changes[0].Incident.State)
 	}

@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ func Of(before *incident.Incident, change incident.Change, now time.Time) []Even
 	}
 	if before.Reports == 0 && after.Reports > 0 {
 		add(Opened, func(e *Event) {
-			e.Lists, e.Flows = listings(after.Lead), flows(change.Evidence)
+			e.Lists, e.Flows = listings(after), flows(change.Evidence)
 			if len(events) > 0 {
 				e.At = events[0].At
 			}
@@ -93,11 +94,22 @@ func reporterName(r incident.Reporter) string {
 }
 
 // listings is what is known of our lists; one that did not cover the host says nothing.
-func listings(l incident.Lead) []Listing {
+func listings(i incident.Incident) (all []Listing) {
+	l := i.Lead
+	for _, s := range l.Lists {
+		one := Listing{Profile: s.List, Listed: s.Listed, Share: s.Share}
+		if s.Listed && l.Listed { // both are measured from the arrival of the first complaint
+			one.Lead = max(l.By-s.Since.Sub(l.Since), 0)
+		}
+		all = append(all, one)
+	}
+	if len(all) > 0 {
+		return all
+	}
 	if !l.Listed && l.Chance == 0 {
 		return nil
 	}
-	return []Listing{{Profile: Any, Listed: l.Listed && l.By > 0, Lead: l.By, Share: l.Chance}}
+	return []Listing{{Profile: cmp.Or(l.List, Any), Listed: l.Listed && l.By > 0, Lead: l.By, Share: l.Chance}}
 }
 
 // flows is the most that our flow records said of the host.

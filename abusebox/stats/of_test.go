@@ -2,6 +2,7 @@ package stats
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -191,5 +192,49 @@ func TestConfig(t *testing.T) {
 	})
 	if diff := cmp.Diff([]string{"keep_days", "max_false", "min_judged", "window"}, keys); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestForgottenPersons takes a person out of every list of names, and leaves the counts.
+func TestForgottenPersons(t *testing.T) {
+	day := DayOf(time.Date(2026, 9, 14, 0, 0, 0, 0, time.UTC))
+	table := NewTable(day)
+	for _, e := range []Event{
+		{Kind: Complaint, Type: "spam", Reporter: "jane.example (claimed)", Took: -1},
+		{Kind: Broken, Contact: "Jane@Customer.example", At: day.Begin(), Took: -1},
+		{Kind: Broken, Contact: "noc@customer.example", At: day.Begin(), Took: -1},
+		{Kind: Judged, Verdict: "false", Noticed: true, Reporter: "jane.example", Format: "arf", Took: -1},
+	} {
+		table.Add(e)
+	}
+	if !table.Erase("jane@customer.example") || !table.Erase("jane.example") || table.Erase("jane@customer.example") || table.Erase("") {
+		t.Error("it was not found once")
+	}
+	data, err := table.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(strings.ToLower(string(data)), "jane") || !strings.Contains(string(data), "noc@customer.example") || table.types["spam"].complaints != 1 {
+		t.Errorf("what is left: %q", data)
+	}
+	if e := (Event{Contact: "jane@customer.example", Reporter: "other.example"}).Without("JANE@customer.example"); e.Contact != "" || e.Reporter != "other.example" {
+		t.Errorf("the event still says %+v", e)
+	}
+}
+
+func TestTablesSayWhichListKnew(t *testing.T) {
+	since := time.Date(2026, 9, 14, 8, 0, 0, 0, time.UTC)
+	i := incident.Incident{ID: 1, Key: incident.Key{Net: netip.MustParsePrefix("192.0.2.7/32"), Type: "spam"}, Reports: 1,
+		Lead: incident.Lead{Listed: true, List: "syn", Since: since, By: 2 * time.Hour, Chance: 0.01, Lists: []incident.Standing{
+			{List: "smtp", Listed: true, Since: since.Add(time.Hour), Share: 0.01}, {List: "syn", Listed: true, Since: since, Share: 0.002}, {List: "icmp", Share: 0.001}}}}
+	events := Of(nil, incident.Change{Incident: i}, since.Add(2*time.Hour))
+	want := []Listing{{"smtp", true, time.Hour, 0.01}, {"syn", true, 2 * time.Hour, 0.002}, {"icmp", false, 0, 0.001}}
+	if diff := cmp.Diff(want, events[0].Lists); diff != "" {
+		t.Error(diff)
+	}
+	table := NewTable(DayOf(since))
+	table.Add(Event{Kind: Census, Profile: "syn", Band: 2, Hosts: 3})
+	if !table.Counts("syn") || table.Counts("smtp") {
+		t.Error("which profiles were counted is not told")
 	}
 }

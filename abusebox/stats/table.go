@@ -238,6 +238,9 @@ func (t *Table) contact(e Event) {
 	t.broken[name] = state
 }
 
+// Counts reports whether the table holds a census of a profile's flows already.
+func (t *Table) Counts(profile string) bool { return t.census[bounded(profile)] != nil }
+
 // Merge adds all of o.
 func (t *Table) Merge(o *Table) {
 	for name, c := range o.types {

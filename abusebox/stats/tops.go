@@ -33,6 +33,17 @@ func (t *Tops) Add(name string, n int64) {
 	}
 }
 
+// Erase forgets names; what they counted is missed from then on.
+func (t *Tops) Erase(gone func(name string) bool) (found bool) {
+	for name := range t.counts {
+		if gone(name) {
+			delete(t.counts, name)
+			found = true
+		}
+	}
+	return found
+}
+
 func bounded(name string) string {
 	if len(name) > maxName {
 		return strings.Clone(strings.ToValidUTF8(name[:maxName], ""))

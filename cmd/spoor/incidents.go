@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"spoor/abusebox"
+	"spoor/abusebox/intake"
 	"spoor/abusebox/notify"
 	"spoor/abusebox/store/bolt"
 	"spoor/cmd/spoor/config"
@@ -72,7 +74,24 @@ func newClerk(cfg config.Config, store abusebox.Store) (*abusebox.Clerk, error) 
 		return nil, err
 	}
 	policy := cfg.Incident.Policy(cfg.Notify.Delivery == "digest", cfg.Notify.Acknowledge, cfg.Notify.Expire.Std())
-	return &abusebox.Clerk{Store: store, Policy: policy, Composer: composer}, nil
+	return &abusebox.Clerk{Store: store, Policy: policy, Composer: composer, Raw: closedSpool{cfg}, KeepMail: cfg.Store.KeepMail.Std()}, nil
+}
+
+// A closedSpool is a spool that no daemon has open: it is opened for each question.
+type closedSpool struct{ cfg config.Config }
+
+// Scan implements abusebox.RawMails.
+func (s closedSpool) Scan(ctx context.Context, from intake.ID, fn func(intake.ID, intake.Mail) error) (intake.ID, error) {
+	spool := s.cfg.Store.Spool()
+	if _, err := os.Stat(filepath.Join(s.cfg.Store.Dir, "spool")); errors.Is(err, os.ErrNotExist) {
+		return from, nil
+	}
+	open, err := intake.OpenSpool(spool, intake.SpoolDeps{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return from, err
+	}
+	next, err := open.Scan(ctx, from, fn)
+	return next, errors.Join(err, open.Close())
 }
 
 // withIncidents asks the daemon, or the store itself.

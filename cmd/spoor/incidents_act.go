@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -142,7 +143,9 @@ func newPurgeCmd(a *app) *cobra.Command {
 		Short: "erase evidence, persons and closed incidents; spoor export shows them before",
 		Long: `Purge erases what the configured ages ([desk] keep_…) no longer allow, which the daemon does every
 hour as well; with --before everything older; with --person or --holder everything about one of
-them. The history keeps its chain: what was written in it is erased, not that something was.`,
+them. The history keeps its chain: what was written in it is erased, not that something was.
+Raw mails lie in the spool by whole days and leave it by age alone (store.keep_mail): of a person it says which remain,
+and until when. A wish for no more mail is kept, or nobody could honour it.`,
 		Example: `  spoor purge --dry-run
   spoor purge --before 2026-01-01 --dry-run
   spoor purge --person jane@example.org`,
@@ -174,7 +177,7 @@ them. The history keeps its chain: what was written in it is erased, not that so
 }
 
 func (a *app) purge(ctx context.Context, c *control.Client, p abusebox.Purge) error {
-	var out abusebox.Purged
+	var out control.PurgeReport
 	if err := c.Post(ctx, "/purge", p, &out); err != nil {
 		return err
 	}
@@ -185,7 +188,23 @@ func (a *app) purge(ctx context.Context, c *control.Client, p abusebox.Purge) er
 	if p.DryRun {
 		verb = "would erase"
 	}
-	_, err := fmt.Fprintf(a.out, "%s %d pieces of evidence, %d notices, %d mail records, %d incidents, the persons of %d incidents, %d entries of the history\n",
+	_, err := fmt.Fprintf(a.out, "%s %d pieces of evidence, %d notices, %d mail records, %d incidents, the persons of %d incidents, %d entries of the history",
 		verb, out.Evidence, out.Notices, out.Mails, out.Incidents, out.Reporters, out.History)
-	return err
+	if err == nil && p.Person != "" {
+		_, err = fmt.Fprintf(a.out, ", the addresses of %d tasks, %d contacts, %d tables of the statistics\n%s", out.Tasks, out.Contacts, out.Tables, remains(*out.Raw))
+	}
+	_, end := fmt.Fprintln(a.out)
+	return errors.Join(err, end)
+}
+
+// remains says which raw mails still name a person, and until when.
+func remains(r abusebox.Remains) string {
+	switch {
+	case r.Mails == 0:
+		return "no raw mail in the spool names them"
+	case r.Kept:
+		return fmt.Sprintf("%d raw mails in the spool name them and stay for good, since store.keep_mail is off: %s", r.Mails, words(r.IDs))
+	}
+	return fmt.Sprintf("%d raw mails in the spool name them still; a day of raw mails is erased as a whole, the last on %s (store.keep_mail): %s",
+		r.Mails, r.Until.Format(time.DateOnly), words(r.IDs))
 }

@@ -18,18 +18,24 @@ func newIncidentsDraftCmd(a *app) *cobra.Command {
 	var c incident.Command
 	send := false
 	cmd := &cobra.Command{
-		Use:   "draft CASE --to ADDRESS",
+		Use:   "draft CASE",
 		Short: "draft a report to somebody outside, such as the network that a foreign address belongs to",
 		Long: `Draft prints a report about an incident to somebody outside: a feedback report where it is
-about one message, XARF otherwise. Nothing is sent without --send: a person reads it first.`,
-		Example: `  spoor lookup --outside 203.0.113.9
+about one message, XARF otherwise. Without --to the sources of [registry.outside] are asked for the contact of the
+network that the address belongs to. Nothing is sent without --send and --to: a person reads it first.`,
+		Example: `  spoor incidents draft S-1042
   spoor incidents draft S-1042 --to abuse@isp.example
   spoor incidents draft S-1042 --to abuse@isp.example --send --why "read and checked"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 || c.To == "" {
-				return usageError("spoor incidents draft needs one case and --to\nhint: spoor lookup --outside names the contact of a foreign address")
+			if len(args) != 1 || send && c.To == "" {
+				return usageError("spoor incidents draft needs one case, and --to with --send\nhint: without --send it names the contact that the sources outside give")
 			}
 			c.Who = cmp.Or(c.Who, whoami())
+			if c.To == "" {
+				if err := a.findOutside(cmd.Context(), args[0], &c.To); err != nil {
+					return err
+				}
+			}
 			return a.withIncidents(cmd.Context(), func(client *control.Client) error { return a.draft(cmd.Context(), client, args[0], c, send) })
 		},
 	}
@@ -39,6 +45,36 @@ about one message, XARF otherwise. Nothing is sent without --send: a person read
 	f.StringVar(&c.Who, "who", "", "who does it (default you)")
 	f.StringVar(&c.Why, "why", "", "why; it stays in the history")
 	return cmd
+}
+
+// findOutside asks who takes complaints about the address of a case, by the sources of [registry.outside].
+func (a *app) findOutside(ctx context.Context, id string, to *string) error {
+	var i control.IncidentFull
+	err := a.withIncidents(ctx, func(c *control.Client) error {
+		return asUsage(c.Get(ctx, "/incidents/"+url.PathEscape(id), nil, func(line json.RawMessage) error { return json.Unmarshal(line, &i) }))
+	})
+	if err != nil {
+		return err
+	}
+	var found control.Lookup
+	err = a.withRegistry(ctx, false, func(c *control.Client) error {
+		q := url.Values{"ip": {i.IP}, "outside": {"1"}}
+		return c.Get(ctx, "/registry/lookup", q, func(line json.RawMessage) error { return json.Unmarshal(line, &found) })
+	})
+	if err != nil {
+		return fmt.Errorf("who answers for %s: %w", i.IP, err)
+	}
+	switch {
+	case found.Outside == nil:
+		return usageError("%s is %s: a report outside needs --to\nhint: spoor incidents draft %s --to abuse@isp.example", i.IP, found.Status, id)
+	case len(found.Outside.Abuse) == 0:
+		return usageError("no source outside names a contact for %s: %s\nhint: name it yourself with --to", i.IP, found.Outside.Error)
+	}
+	*to = found.Outside.Abuse[0]
+	if !a.json {
+		fmt.Fprintf(a.errw, "spoor: %s names %s for %s\n", found.Outside.Source, *to, i.IP)
+	}
+	return nil
 }
 
 func (a *app) draft(ctx context.Context, client *control.Client, id string, c incident.Command, send bool) error {

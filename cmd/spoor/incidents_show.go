@@ -54,7 +54,11 @@ func printStanding(w io.Writer, i control.IncidentFull) {
 		fmt.Fprintf(w, "  why        %s\n", why)
 	}
 	if i.Lead.Listed {
-		fmt.Fprintf(w, "  our lists named it %s before the first complaint; chance alone would have hit %.1f %%\n", i.Lead.By, i.Lead.Chance*100)
+		list := "our lists"
+		if i.Lead.List != "" {
+			list = "our list " + i.Lead.List
+		}
+		fmt.Fprintf(w, "  %s named it %s before the first complaint; chance alone would have hit %.1f %%\n", list, i.Lead.By, i.Lead.Chance*100)
 	}
 	if !i.Deadline.IsZero() {
 		fmt.Fprintf(w, "  answer asked by %s, answered %s\n", utcStamp(i.Deadline), utcStamp(i.Answered))

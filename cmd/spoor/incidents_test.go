@@ -104,6 +104,7 @@ func TestIncidentCommands(t *testing.T) {
 		{"notice preview S-2", 0, []string{"To: noc@school.example", "[S-2]", "192.0.2.77", "reported"}, ""},
 		{"notice preview S-2 --raw", 0, []string{"X-Spoor-Instance:", "Auto-Submitted: auto-generated"}, ""},
 		{"incidents draft S-2", 2, nil, "--to"},
+		{"incidents draft S-2 --send", 2, nil, "--to with --send"},
 		{"incidents draft S-2 --to abuse@isp.example", 0, []string{"To: <abuse@isp.example>", "in your network", "Auto-Submitted: auto-generated"}, ""},
 		{"incidents draft S-2 --to abuse@isp.example --send --who ann", 0, []string{"queued for abuse@isp.example"}, ""},
 		{"export", 2, nil, "--holder or --person"},
@@ -116,7 +117,7 @@ func TestIncidentCommands(t *testing.T) {
 		{"purge --dry-run", 0, []string{"would erase 0 pieces"}, ""},
 		{"purge --before yesterday", 2, nil, "is no time"},
 		{"purge --person fbl@reporter.example --dry-run", 0, []string{"would erase 3 pieces"}, ""},
-		{"purge --person fbl@reporter.example", 0, []string{"erased 3 pieces"}, ""},
+		{"purge --person fbl@reporter.example", 0, []string{"erased 3 pieces", "no raw mail in the spool names them"}, ""},
 		{"purge --holder 4711", 0, []string{"erased"}, ""},
 		{"incidents list", 0, []string{"no incidents"}, ""},
 	} {

@@ -11,9 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"spoor/abusebox/stats"
 	"spoor/abusebox/stats/statstest"
 	"spoor/abusebox/store/bolt"
+	"spoor/flowwatch"
 )
 
 // statistics writes a configuration and a store with 30 complaints in October and 5 false notices in November 2025.
@@ -98,5 +101,41 @@ func TestStatsOfDecisions(t *testing.T) {
 	}
 	if len(report.Reporters.Names) != 1 || report.Reporters.Names[0] != (stats.Named{Name: "reporter.example", Count: 3}) {
 		t.Errorf("reporters %+v", report.Reporters)
+	}
+}
+
+// aCensus tells of days as the flows counted them.
+type aCensus []flowwatch.Census
+
+func (c aCensus) Census(time.Time) ([]flowwatch.Census, error) { return c, nil }
+
+// TestCensusIsCountedOnce adds the same days again and again, as each hour and each start does.
+func TestCensusIsCountedOnce(t *testing.T) {
+	ctx, store := context.Background(), stats.NewMemory()
+	day := time.Date(2026, 9, 14, 0, 0, 0, 0, time.UTC)
+	one := flowwatch.Census{Profile: "smtp", Day: day}
+	one.Bars[3].Entries, one.Bars[3].Flows, one.Bars[3].Bytes = 5, 400, 9000
+	other := one
+	other.Profile, other.Day = "syn", day.AddDate(0, 0, 1)
+	for range 3 {
+		if err := countFlows(ctx, aCensus{one, other}, store, day.AddDate(0, 0, 2)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := store.Count(ctx, 1000); err != nil {
+		t.Fatal(err)
+	}
+	report, err := stats.Read(ctx, store, stats.Query{From: stats.DayOf(day), To: stats.DayOf(day.AddDate(0, 0, 1))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hosts := map[string]int64{}
+	for _, f := range report.Census {
+		for _, b := range f.Bands {
+			hosts[f.Profile] += b.Hosts
+		}
+	}
+	if diff := cmp.Diff(map[string]int64{"smtp": 5, "syn": 5}, hosts); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -62,7 +62,7 @@ func (d *daemon) openDesk(ctx context.Context, only services) error {
 	if err != nil {
 		return err
 	}
-	clerk.Queued = room.desk.Wake
+	clerk.Queued, clerk.Raw = room.desk.Wake, room.spool
 	control.Incidents(d.mux, room.store, clerk)
 	room.intake, err = intake.New(d.cfg.Abusebox, intake.Deps{Spool: room.spool, Logger: d.log, Registry: d.metrics,
 		Dir: d.cfg.Store.Dir, Instance: instanceOf(secret)})

@@ -45,7 +45,7 @@ type flowWitness struct{ watcher *flowwatch.Watcher }
 
 // Testify implements abusebox.Witness. Only mail traffic is counted closely enough to speak for or against a complaint.
 func (w flowWitness) Testify(ctx context.Context, q incident.Question) (incident.Testimony, error) {
-	t := incident.Testimony{Source: incident.FromFlows}
+	t := incident.Testimony{Source: incident.FromFlows, Standings: w.standings(q)}
 	if q.Category != "messaging" {
 		t.Note = "our flow records are kept for mail traffic only"
 		return t, nil
@@ -67,6 +67,23 @@ func (w flowWitness) Testify(ctx context.Context, q incident.Question) (incident
 		t.Seen = []incident.Sighting{{Span: incident.Span{From: e.Row.First, To: e.Row.Last}, Count: int(e.Row.Out.Flows), What: e.Text}}
 	}
 	return t, nil
+}
+
+// standings are what each of our lists said when the complaint came in; one that cannot be told is left out.
+func (w flowWitness) standings(q incident.Question) (all []incident.Standing) {
+	if q.Arrived.IsZero() {
+		return nil
+	}
+	found, err := w.watcher.Standings(q.Addr, q.Arrived)
+	if err != nil {
+		return nil
+	}
+	for _, s := range found {
+		if s.Covered {
+			all = append(all, incident.Standing{List: s.Profile, Listed: s.Listed, Since: s.Since, Share: s.Share})
+		}
+	}
+	return all
 }
 
 // untilOrNow is the end of an entry of the list; one that lasts reaches to the end of what is asked.

@@ -139,6 +139,9 @@ type batch struct {
 
 func visitBatch(b *bbolt.Bucket, tx *bbolt.Tx, from []byte, visit visitor) (batch, error) {
 	var out batch
+	if b == nil { // made with its first record
+		return out, nil
+	}
 	seen := 0
 	c := b.Cursor()
 	for k, v := c.Seek(from); k != nil; k, v = c.Next() {

@@ -11,6 +11,7 @@ import (
 
 	"spoor/abusebox"
 	"spoor/abusebox/incident"
+	"spoor/abusebox/stats"
 )
 
 // Purge erases what the ages no longer allow, in small transactions.
@@ -26,6 +27,10 @@ func (s *Store) Purge(ctx context.Context, p abusebox.Purge) (abusebox.Purged, e
 		{bucketMails, &out.Mails, purgeMail(p)},
 		{bucketIncidents, &out.Reporters, purgePersons(p)},
 		{bucketHistory, &out.History, purgeHistory(p)},
+		{bucketTasks, &out.Tasks, purgeTaskPersons(p)},
+		{bucketContacts, &out.Contacts, purgeContacts(p)},
+		{bucketStatsEvents, &out.Tables, purgeEvents(p)},
+		{bucketStats, &out.Tables, purgeTables(p)},
 	}
 	for _, step := range steps {
 		n, err := s.sweep(ctx, step.bucket, p.DryRun, step.visit)
@@ -43,6 +48,64 @@ func (s *Store) Purge(ctx context.Context, p abusebox.Purge) (abusebox.Purged, e
 		_, err = s.sweep(ctx, bucketCounts, false, purgeCounts(p))
 	}
 	return out, err
+}
+
+// purgeTaskPersons takes a person's addresses out of what is over; what is still to be done needs them.
+func purgeTaskPersons(p abusebox.Purge) visitor {
+	return func(_ *bbolt.Tx, _, v []byte) ([]byte, error) {
+		if !names(v, p.Person) {
+			return v, nil
+		}
+		var t incident.Task
+		if err := json.Unmarshal(v, &t); err != nil || !t.Over() {
+			return v, err
+		}
+		t.Contact, t.Reply, t.Why, t.Last = incident.Contact{}, incident.ReplyTo{}, "", ""
+		return json.Marshal(t)
+	}
+}
+
+// purgeContacts forgets what follow-up taught us of a person. That it wants no mail stays.
+func purgeContacts(p abusebox.Purge) visitor {
+	return func(_ *bbolt.Tx, k, v []byte) ([]byte, error) {
+		if !names(k, p.Person) {
+			return v, nil
+		}
+		var s incident.ContactState
+		if err := json.Unmarshal(v, &s); err != nil || len(s.OptOut) == 0 {
+			return nil, err
+		}
+		return json.Marshal(incident.ContactState{OptOut: s.OptOut, Changed: s.Changed})
+	}
+}
+
+func purgeEvents(p abusebox.Purge) visitor {
+	return func(_ *bbolt.Tx, _, v []byte) ([]byte, error) {
+		if !names(v, p.Person) {
+			return v, nil
+		}
+		var e stats.Event
+		if err := json.Unmarshal(v, &e); err != nil {
+			return v, err
+		}
+		return json.Marshal(e.Without(p.Person))
+	}
+}
+
+func purgeTables(p abusebox.Purge) visitor {
+	return func(_ *bbolt.Tx, _, v []byte) ([]byte, error) {
+		if p.Person == "" {
+			return v, nil
+		}
+		t := new(stats.Table)
+		if err := t.UnmarshalBinary(v); err != nil {
+			return v, err
+		}
+		if !t.Erase(p.Person) {
+			return v, nil
+		}
+		return t.MarshalBinary()
+	}
 }
 
 func older(t, limit time.Time) bool { return !limit.IsZero() && !t.IsZero() && t.Before(limit) }

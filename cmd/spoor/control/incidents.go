@@ -25,6 +25,7 @@ type IncidentClerk interface {
 	Preview(ctx context.Context, id incident.ID) (notify.Notice, error)
 	Draft(ctx context.Context, id incident.ID, c incident.Command, send bool) (notify.Notice, error)
 	Verify(ctx context.Context) (abusebox.Chain, error)
+	Remains(ctx context.Context, person string) (abusebox.Remains, error)
 }
 
 // IncidentRecords are what the desk keeps; abusebox.Store is one.
@@ -98,8 +99,13 @@ func Incidents(mux *http.ServeMux, records IncidentRecords, clerk IncidentClerk)
 			Fail(w, &Error{Status: http.StatusBadRequest, Message: err.Error()})
 			return
 		}
-		purged, err := records.Purge(r.Context(), p)
-		Reply(w, purged, err)
+		out := PurgeReport{}
+		var err error
+		if out.Purged, err = records.Purge(r.Context(), p); err == nil && p.Person != "" {
+			out.Raw = new(abusebox.Remains)
+			*out.Raw, err = clerk.Remains(r.Context(), p.Person)
+		}
+		Reply(w, out, err)
 	})
 }
 
@@ -124,6 +130,12 @@ func notices(mux *http.ServeMux, records IncidentRecords) {
 		raw, err := records.Mail(r.Context(), task)
 		Reply(w, NoticeMail{Notice: notify.Notice{Task: task}, Raw: string(raw)}, known(err))
 	})
+}
+
+// A PurgeReport says what was erased and, of a person, what cannot be yet.
+type PurgeReport struct {
+	abusebox.Purged
+	Raw *abusebox.Remains `json:"raw,omitempty"`
 }
 
 // A NoticeMail is a notice with the whole mail.
