@@ -2,7 +2,6 @@ package flowwatch
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -80,39 +79,56 @@ func (s *socket) prepare(buffer int) (got int, err error) {
 	return got / 2, errors.Join(err, inner) // the kernel doubles what it was asked for (socket(7))
 }
 
-// receive hands every datagram to the Watcher until ctx ends.
+// wakeEvery is how often a socket on which nothing comes looks whether it is to end.
+const wakeEvery = 200 * time.Millisecond
+
+// receive hands every datagram to the Watcher until ctx ends. It waits in the kernel, on a copy of the socket that
+// blocks: Go's poller would be woken for each datagram anew, which costs more than the datagram.
 func (s *socket) receive(ctx context.Context, w *Watcher) error {
-	stop := context.AfterFunc(ctx, func() { _ = s.conn.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
-	datagram, control := make([]byte, 1<<16), make([]byte, 64)
-	for {
-		n, nc, _, from, err := s.conn.ReadMsgUDPAddrPort(datagram, control)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+	file, err := s.conn.File()
+	if err != nil {
+		return fmt.Errorf("receive flows: %w", err)
+	}
+	defer file.Close()
+	fd := int(file.Fd())
+	if err := unix.SetNonblock(fd, false); err != nil {
+		return fmt.Errorf("receive flows: %w", err)
+	}
+	limit := unix.NsecToTimeval(wakeEvery.Nanoseconds())
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
+		return fmt.Errorf("receive flows: %w", err)
+	}
+	b := newBatch()
+	for ctx.Err() == nil {
+		n, err := b.receive(fd)
 		if err != nil {
 			w.stats.readErrors.Add(1)
-			if errors.Is(err, net.ErrClosed) {
-				return fmt.Errorf("receive flows: %w", err)
-			}
 			time.Sleep(10 * time.Millisecond) // an ICMP error of the network, say: not in a tight loop
 			continue
 		}
-		s.noteDrops(control[:nc])
-		if err := w.Receive(datagram[:n], from.Addr(), w.now().UTC()); err != nil && !errors.Is(err, netflow.ErrRefused) {
-			w.stats.undecoded.Add(1)
+		if n > 0 {
+			w.take(s, b, n)
 		}
 	}
+	return ctx.Err()
 }
 
-// noteDrops reads the kernel's count of dropped datagrams (SO_RXQ_OVFL, socket(7)), the only message asked for.
-func (s *socket) noteDrops(control []byte) {
-	if len(control) < unix.CmsgSpace(4) {
-		return
-	}
-	h, data, _, err := unix.ParseOneSocketControlMessage(control)
-	if err == nil && h.Level == unix.SOL_SOCKET && h.Type == unix.SO_RXQ_OVFL && len(data) >= 4 {
-		s.drops.Store(binary.NativeEndian.Uint32(data))
+// take hands a batch to the Decoder.
+func (w *Watcher) take(s *socket, b *batch, n int) {
+	at := w.now().UTC()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range n {
+		if drops, ok := b.drops(i); ok {
+			s.drops.Store(drops)
+		}
+		from, err := b.from(i)
+		if err == nil {
+			err = w.decoder.Decode(b.datagram(i), from, at, w.add)
+		}
+		if err != nil && !errors.Is(err, netflow.ErrRefused) {
+			w.stats.undecoded.Add(1)
+		}
 	}
 }
 

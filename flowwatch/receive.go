@@ -1,0 +1,95 @@
+package flowwatch
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A batch takes many datagrams off a socket in one call (recvmmsg(2)): all that wait, and where none does, the first
+// that comes. A call for each datagram would cost more than all that is done with its records.
+type batch struct {
+	headers  [batchSize]mmsghdr
+	vectors  [batchSize]unix.Iovec
+	names    [batchSize]unix.RawSockaddrInet6 // large enough for IPv4, too
+	controls [batchSize][controlSize]byte
+	buffers  []byte
+}
+
+const (
+	batchSize   = 32
+	controlSize = 64
+	// bufferSize is the longest datagram, and some bytes more, so that the buffers' beginnings do not fight for the
+	// same places in the caches.
+	bufferSize = 1<<16 + 1600
+)
+
+// mmsghdr is struct mmsghdr of recvmmsg(2).
+type mmsghdr struct {
+	header unix.Msghdr
+	length uint32
+	_      [unsafe.Sizeof(uintptr(0)) - 4]byte
+}
+
+func newBatch() *batch {
+	b := &batch{buffers: make([]byte, batchSize*bufferSize)}
+	for i := range b.headers {
+		b.vectors[i].Base = &b.buffers[i*bufferSize]
+		b.vectors[i].SetLen(1 << 16)
+		h := &b.headers[i].header
+		h.Iov, h.Name, h.Control = &b.vectors[i], (*byte)(unsafe.Pointer(&b.names[i])), &b.controls[i][0]
+		h.SetIovlen(1)
+	}
+	return b
+}
+
+// receive waits for datagrams, as long as the socket's time limit lets it, and says how many there are.
+func (b *batch) receive(fd int) (int, error) {
+	for i := range b.headers {
+		h := &b.headers[i].header
+		h.Namelen = unix.SizeofSockaddrInet6
+		h.SetControllen(controlSize)
+	}
+	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.headers)), batchSize, unix.MSG_WAITFORONE, 0, 0)
+	switch errno {
+	case 0:
+		return int(n), nil
+	case unix.EAGAIN, unix.EINTR:
+		return 0, nil
+	}
+	return 0, errno
+}
+
+// datagram is one of those received.
+func (b *batch) datagram(i int) []byte {
+	return b.buffers[i*bufferSize:][:b.headers[i].length]
+}
+
+var errFamily = errors.New("flowwatch: datagram of another family than IPv4 and IPv6")
+
+// from is who sent it.
+func (b *batch) from(i int) (netip.Addr, error) {
+	switch name := &b.names[i]; name.Family {
+	case unix.AF_INET:
+		return netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(name)).Addr), nil
+	case unix.AF_INET6:
+		return netip.AddrFrom16(name.Addr).Unmap(), nil
+	}
+	return netip.Addr{}, errFamily
+}
+
+// drops is the kernel's count of dropped datagrams (SO_RXQ_OVFL, socket(7)), the only message asked for.
+func (b *batch) drops(i int) (n uint32, ok bool) {
+	control := b.controls[i][:b.headers[i].header.Controllen]
+	if len(control) < unix.CmsgSpace(4) {
+		return 0, false
+	}
+	h, data, _, err := unix.ParseOneSocketControlMessage(control)
+	if err != nil || h.Level != unix.SOL_SOCKET || h.Type != unix.SO_RXQ_OVFL || len(data) < 4 {
+		return 0, false
+	}
+	return binary.NativeEndian.Uint32(data), true
+}
