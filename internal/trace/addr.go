@@ -8,7 +8,7 @@ import (
 // parseAddr reads an address as headers write it: with or without "IPv6:",
 // brackets, a scope, or IPv4 mapped into IPv6, which is unmapped.
 func parseAddr(s string) (netip.Addr, bool) {
-	if s == "" || classes[s[0]]&classAddr == 0 {
+	if s == "" || classes[s[0]]&classAddr == 0 || classes[s[len(s)-1]]&classAddrEnd == 0 && strings.IndexByte(s, '%') < 0 {
 		return netip.Addr{}, false
 	}
 	if n := len(s); n >= 2 && s[0] == '[' && s[n-1] == ']' {
@@ -190,6 +190,7 @@ const (
 	classBracket
 	classOuter
 	classAddr    // may begin an address
+	classAddrEnd // may end one that has no scope
 	classKeyword // may begin a keyword
 	classHost    // may stand in a host's name
 )
@@ -208,6 +209,7 @@ func classTable() (t [256]uint16) {
 		{classBracket, "["},
 		{classOuter, "[]<>,\""},
 		{classAddr, "0123456789abcdefABCDEFiI:["},
+		{classAddrEnd, "0123456789abcdefABCDEF:]"},
 		{classKeyword, "bwifvuacBWIFVUAC"},
 		{classHost, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"},
 	} {

@@ -32,7 +32,7 @@ func (r *lineReader) read(h *Hop, raw string) {
 	*p = peer{}
 	h.Raw = raw
 	h.RDNSState = RDNSUnknown
-	l.scan(fieldValue(raw))
+	l.scan(fieldValue(raw), &h.Date)
 	h.readBy(l)
 	h.readWith(l)
 	h.readTail(l)
@@ -319,11 +319,10 @@ func literalIsPeer(dialect, with string) bool {
 // readDate takes the date that was met behind a semicolon, or else the one that
 // begins where a weekday stands.
 func (h *Hop) readDate(l *line) {
-	if !l.dated && (l.dateAt < 0 || !l.date.parse(l.s[l.dateAt:])) {
+	if !l.dated && (l.dateAt < 0 || !h.Date.parse(l.s[l.dateAt:])) {
 		h.TimeRaw = l.raw
 		return
 	}
-	h.Date = l.date
 	h.TimeRaw = h.Date.Raw
 	h.Time = Stamp{Time: h.Date.Time, Local: !h.Date.HasZone}
 	h.Zones = h.Date.Zones()

@@ -92,8 +92,7 @@ type line struct {
 	late    bool   // a clause was opened behind it
 	remarks bool   // a comment is a remark
 	quoted  bool   // there are backslashes, so comments may hold quoted pairs
-	date    Date   // the last date behind a semicolon
-	dated   bool   // date is filled
+	dated   bool   // a date was read behind a semicolon
 	raw     string // what stands behind a semicolon and is no date
 	// flat is set once a parenthesis was found to be open to the end: from
 	// there comments end at the first closing one, so that cost stays linear.
@@ -102,8 +101,9 @@ type line struct {
 	dateAt int
 }
 
-// scan cuts s, the value of a Received field.
-func (l *line) scan(s string) {
+// scan cuts s, the value of a Received field, and fills d from the last date
+// behind a semicolon.
+func (l *line) scan(s string, d *Date) {
 	if len(s) > maxLine {
 		s = s[:maxLine]
 	}
@@ -120,7 +120,7 @@ func (l *line) scan(s string) {
 			l.addComment(cur, s[i+1:end])
 			i = next
 		case c == ';':
-			i = l.semicolon(i)
+			i = l.semicolon(i, d)
 		default:
 			end := i + 1
 			if classes[c]&(classBracket|classOuter) != 0 {
@@ -160,15 +160,15 @@ func (l *line) reset() {
 }
 
 // semicolon reads the date behind one, and returns where the line goes on.
-func (l *line) semicolon(i int) int {
+func (l *line) semicolon(i int, d *Date) int {
 	l.semi = true
 	rest := l.s[i+1 : min(len(l.s), i+1+2*maxDate)]
 	for rest != "" && isSpace(rest[0]) {
 		rest, i = rest[1:], i+1
 	}
-	if l.date.parse(rest) {
+	if d.parse(rest) {
 		l.dated = true
-		return i + 1 + len(l.date.Raw)
+		return i + 1 + len(d.Raw)
 	}
 	if l.raw == "" {
 		l.raw = trimSpace(rest[:min(len(rest), maxDate)])
