@@ -22,12 +22,15 @@ func readACNS(d *document) []Report {
 	return dedupe(out)
 }
 
+// maxMarked bounds the files that are searched for a mark.
+const maxMarked = 6 << 20
+
 // textsWith returns the texts of the mail that contain mark: files, then the body.
 func (d *document) textsWith(mark string) []string {
 	var out []string
 	for _, p := range d.files {
-		if len(p.Body()) > maxJSON {
-			continue
+		if len(p.Raw) > maxMarked {
+			continue // a table; what bears a mark is no longer than a letter
 		}
 		if t := p.Text(); strings.Contains(t, mark) {
 			out = append(out, t)

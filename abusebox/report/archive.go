@@ -55,12 +55,22 @@ func isTableFile(p *message.Part, name string) bool {
 		strings.HasSuffix(name, ".csv") || strings.HasSuffix(name, ".tsv") || strings.HasSuffix(name, ".txt") || strings.HasSuffix(name, ".log") || p.MediaType == "text/plain" || p.MediaType == "application/vnd.ms-excel"
 }
 
-// utf8Reader streams a large part and decodes the charset of a small one.
+// utf8Reader reads a part as UTF-8; a large one is decoded as it is read.
 func utf8Reader(p *message.Part) io.Reader {
-	if len(p.Raw) > 4<<20 {
-		return p.Reader()
+	if len(p.Raw) > maxWhole {
+		return message.DecodeReader(p.Reader(), p.Params["charset"])
 	}
 	return strings.NewReader(p.Text())
+}
+
+// maxWhole is the largest part that is decoded at once.
+const maxWhole = 4 << 20
+
+// beginsWith looks at a part's first bytes without decoding the rest.
+func beginsWith(p *message.Part, mark string) bool {
+	b := make([]byte, len(mark))
+	n, _ := io.ReadFull(p.Reader(), b)
+	return string(b[:n]) == mark
 }
 
 // mayUnpack counts an archived file.

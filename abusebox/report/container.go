@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"strings"
 
 	"spoor/internal/message"
@@ -112,7 +111,7 @@ func (d *document) noteUnreadable(p *message.Part) {
 		d.unread(p, "PDF is not read")
 	case hasAnySuffix(name, ".7z", ".rar", ".xz", ".bz2", ".zst", ".tar", ".tgz", ".cab", ".arj"):
 		d.unread(p, "an archive of a kind that is not opened")
-	case hasAnySuffix(name, ".doc", ".xls", ".odt", ".ods", ".rtf", ".ppt", ".pptx") || bytes.HasPrefix(p.Body(), []byte("\xD0\xCF\x11\xE0")):
+	case hasAnySuffix(name, ".doc", ".xls", ".odt", ".ods", ".rtf", ".ppt", ".pptx") || beginsWith(p, "\xD0\xCF\x11\xE0"):
 		d.unread(p, "an office document of a kind that is not read")
 	}
 }

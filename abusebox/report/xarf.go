@@ -43,6 +43,9 @@ func (d *document) jsonDocuments() [][]byte {
 	var out [][]byte
 	for _, p := range d.files {
 		if p.MediaType == "application/json" || strings.HasSuffix(p.MediaType, "+json") || strings.HasSuffix(strings.ToLower(p.Filename), ".json") {
+			if len(p.Raw) > 2*maxJSON {
+				continue
+			}
 			if b := p.Body(); len(b) <= maxJSON {
 				out = append(out, []byte(strings.TrimPrefix(string(b), "\ufeff")))
 			}

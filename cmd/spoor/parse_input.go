@@ -58,6 +58,26 @@ func complaintFile(ctx context.Context, name string, take func(parsedMail) error
 	return splitMails(ctx, name, f, take)
 }
 
+// sizeOf returns the size of a file up to the limit, 0 where it is unknown.
+func sizeOf(in io.Reader, limit int) int {
+	f, ok := in.(*os.File)
+	if !ok {
+		return 0
+	}
+	fi, err := f.Stat()
+	if err != nil || !fi.Mode().IsRegular() {
+		return 0
+	}
+	return int(min(fi.Size(), int64(limit)))
+}
+
+// readSized is io.ReadAll, but a large mail is not copied as it grows.
+func readSized(r io.Reader, size int) ([]byte, error) {
+	b := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	_, err := b.ReadFrom(r)
+	return b.Bytes(), err
+}
+
 // splitMails reads one mail, or those of a mbox (RFC 4155), each up to the
 // limit of what a mail may measure.
 func splitMails(ctx context.Context, name string, in io.Reader, take func(parsedMail) error) error {
@@ -65,7 +85,7 @@ func splitMails(ctx context.Context, name string, in io.Reader, take func(parsed
 	limit := message.DefaultLimits().MaxBytes
 	head, _ := b.Peek(5)
 	if string(head) != "From " {
-		raw, err := io.ReadAll(io.LimitReader(b, int64(limit)))
+		raw, err := readSized(io.LimitReader(b, int64(limit)), sizeOf(in, limit))
 		return take(parsedMail{source: name, number: 1, raw: raw, err: err})
 	}
 	var cur []byte

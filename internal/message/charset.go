@@ -1,7 +1,9 @@
 package message
 
 import (
+	"bufio"
 	"bytes"
+	"io"
 	"strings"
 	"unicode/utf8"
 
@@ -9,6 +11,7 @@ import (
 	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/encoding/ianaindex"
 	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
 // KnownCharset tells whether text of that charset can be decoded.
@@ -83,6 +86,28 @@ func DecodeCharset(b []byte, charset string) (text string, ok bool) {
 		return text, false
 	}
 	return string(out), true
+}
+
+// DecodeReader turns what r yields into UTF-8 as it is read, as DecodeCharset
+// does; where the charset is unknown the bytes pass as they are.
+func DecodeReader(r io.Reader, charset string) io.Reader {
+	b := bufio.NewReader(r)
+	head, _ := b.Peek(3)
+	if enc := byteOrderMark(head); enc != nil {
+		return transform.NewReader(b, enc.NewDecoder())
+	}
+	if bytes.Equal(head, []byte("\xef\xbb\xbf")) {
+		b.Discard(len(head))
+		return b
+	}
+	if isUTF8(charset) {
+		return b
+	}
+	enc, err := lookupCharset(charset)
+	if err != nil || enc == nil {
+		return b
+	}
+	return transform.NewReader(b, enc.NewDecoder())
 }
 
 func validText(b []byte) (string, bool) {

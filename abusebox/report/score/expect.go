@@ -54,7 +54,7 @@ func readExpectation(r io.Reader) (expectation, error) {
 }
 
 func readItem(l string) (item, error) {
-	it := item{want: map[string]string{}}
+	var it item
 	for _, w := range strings.Fields(l) {
 		key, value, ok := strings.Cut(w, "=")
 		if !ok {
@@ -69,6 +69,9 @@ func readItem(l string) (item, error) {
 		case "source", "prefix":
 			it.subject = value
 		case "port", "time", "type", "dst", "dport", "count", "author", "account", "url", "zone", "role", "format", "step":
+			if it.want == nil {
+				it.want = map[string]string{}
+			}
 			it.want[key] = value
 		default:
 			return it, fmt.Errorf("unknown key %q", key)
