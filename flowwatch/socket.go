@@ -82,6 +82,9 @@ func (s *socket) prepare(buffer int) (got int, err error) {
 // wakeEvery is how often a socket on which nothing comes looks whether it is to end.
 const wakeEvery = 200 * time.Millisecond
 
+// gather is how long more datagrams are waited for where few came: to be woken for each costs more than to read it.
+const gather = time.Millisecond
+
 // receive hands every datagram to the Watcher until ctx ends. It waits in the kernel, on a copy of the socket that
 // blocks: Go's poller would be woken for each datagram anew, which costs more than the datagram.
 func (s *socket) receive(ctx context.Context, w *Watcher) error {
@@ -108,6 +111,9 @@ func (s *socket) receive(ctx context.Context, w *Watcher) error {
 		}
 		if n > 0 {
 			w.take(s, b, n)
+		}
+		if n < batchSize/2 {
+			time.Sleep(gather) // nobody waits for a count
 		}
 	}
 	return ctx.Err()
