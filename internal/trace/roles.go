@@ -124,6 +124,9 @@ func (r *Result) isList(c *facts, hop int) bool {
 		return false
 	}
 	o := &r.Hops[hop]
+	if sameOrg(o.By, c.list) || sameOrg(domainOf(o.For), c.list) {
+		return false // it was on its way to the list
+	}
 	at := func(domain string) bool { return sameOrg(o.RDNS, domain) || sameOrg(o.HELO, domain) }
 	if at(c.list) {
 		return true

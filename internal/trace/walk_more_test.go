@@ -127,6 +127,12 @@ func TestListAndForwarderRoles(t *testing.T) {
 		{"a relay keeps the recipient", `
 			Received: from post.old.example (post.old.example [198.51.100.30]) by mx.example.net (Postfix) with ESMTPS id A3 for <anna@example.net>; Mon, 5 Oct 2026 10:11:16 +0200
 			Received: from mail.example.com (mail.example.com [192.0.2.10]) by post.old.example (Postfix) with ESMTP id A2 for <Anna@example.net>; Mon, 5 Oct 2026 10:11:14 +0200`, "relay sender"},
+		{"a filter before our own list", `
+			Return-Path: <talk-bounces@example.net>
+			Received: by lists.example.net (Postfix, from userid 40) id A3; Mon, 5 Oct 2026 10:11:16 +0200
+			Received: from relay.filter.example (relay.filter.example [198.51.100.40]) by lists.example.net (Postfix) with ESMTP id A2 for <talk@example.net>; Mon, 5 Oct 2026 10:11:15 +0200
+			Received: from mail.example.com (mail.example.com [192.0.2.10]) by in.filter.example (Postfix) with ESMTP id A1 for <talk@example.net>; Mon, 5 Oct 2026 10:11:14 +0200
+			List-Id: <talk.example.net>`, "relay sender"},
 		{"list fields alone make no list of a bot", `
 			Return-Path: <talk-bounces@lists.example.org>
 			Received: from x (dsl.isp.example [203.0.113.9]) by mx.example.net (Postfix) with SMTP id A1; Mon, 5 Oct 2026 10:11:12 +0200
