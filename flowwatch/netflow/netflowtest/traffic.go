@@ -22,6 +22,10 @@ const (
 	OneWayMX    Class = "one-way-mx"  // an exchanger of which only the outgoing half is seen
 	Backscatter Class = "backscatter" // its address was forged by others: answers without questions
 
+	CGNAT    Class = "cgnat"     // four hundred users behind one address
+	Camera   Class = "camera"    // cameras and printers that mail alerts through one server
+	BackupMX Class = "backup-mx" // takes mail in when the first is away, and hands it on there
+
 	BotFast   Class = "bot-fast"
 	BotSlow   Class = "bot-slow"
 	Snowshoe  Class = "snowshoe"    // many addresses, each little, nearly all delivered
@@ -57,6 +61,7 @@ type Simulation struct {
 	Interval time.Duration
 	Hosts    []Host
 	r        *rand.Rand
+	more     *rand.Rand // of the classes that came later
 	out      []Record
 }
 
@@ -76,13 +81,22 @@ var population = []struct {
 	{User, 200}, {Webmail, 4}, {NAT, 10}, {Exchanger, 14}, {Hub, 4}, {Newsletter, 5}, {Office, 10}, {OneWayMX, 5},
 	{Backscatter, 6}, {BotFast, 30}, {BotSlow, 20}, {Snowshoe, 15}, {NATBot, 6}, {OneWayBot, 6}, {OpenRelay, 3},
 	{Stolen, 3}, {Scanner, 5},
+	{CGNAT, 4}, {Camera, 20}, {BackupMX, 4},
 }
+
+// later tells whether a class was added after the weights had been chosen. Such hosts draw from randomness of their own,
+// so that the traffic of the others stays what it was.
+func (c Class) later() bool { return c == CGNAT || c == Camera || c == BackupMX }
 
 // NewSimulation makes up the hosts; equal seeds give equal traffic.
 func NewSimulation(seed uint64, start time.Time) *Simulation {
-	s := &Simulation{Start: start, Interval: 5 * time.Minute, r: rand.New(rand.NewPCG(seed, 2003))}
+	s := &Simulation{Start: start, Interval: 5 * time.Minute, r: rand.New(rand.NewPCG(seed, 2003)), more: rand.New(rand.NewPCG(seed, 2004))}
+	first := s.r
 	n := 0
 	for _, p := range population {
+		if p.class.later() {
+			s.r = s.more
+		}
 		for i := range p.n {
 			nets := Ours()
 			b := nets[n%len(nets)].Addr().As4()
@@ -98,6 +112,7 @@ func NewSimulation(seed uint64, start time.Time) *Simulation {
 			s.Hosts = append(s.Hosts, h)
 		}
 	}
+	s.r = first
 	return s
 }
 
@@ -112,9 +127,14 @@ func (s *Simulation) remote() netip.Addr {
 func (s *Simulation) Records(n int) []Record {
 	s.out = nil
 	at := s.Start.Add(time.Duration(n) * s.Interval)
+	first := s.r
 	for i := range s.Hosts {
+		if s.Hosts[i].Class.later() {
+			s.r = s.more
+		}
 		s.act(&s.Hosts[i], at)
 	}
+	s.r = first
 	slices.SortFunc(s.out, func(a, b Record) int { return a.End.Compare(b.End) })
 	return s.out
 }
@@ -152,6 +172,17 @@ func (s *Simulation) act(h *Host, at time.Time) {
 		s.people(h, at, 14*busy, 12)
 		if bad {
 			s.bot(h, at, 25*h.rate)
+		}
+	case CGNAT:
+		s.people(h, at, 120*busy, 60)
+	case Camera:
+		for range s.poisson(2 * h.rate) {
+			s.session(h.Addr, h.homes[0], 25, at, delivered, true)
+		}
+	case BackupMX:
+		for range s.poisson(15 * h.rate) {
+			s.session(s.remote(), h.Addr, 25, at, delivered, true)
+			s.session(h.Addr, h.homes[0], 25, at, delivered, true)
 		}
 	case Exchanger, OneWayMX:
 		s.exchange(h, at, 40*busy, 60*busy, h.Class == Exchanger)
