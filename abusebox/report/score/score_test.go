@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -61,5 +62,36 @@ func TestPrint(t *testing.T) {
 	}
 	if strings.Contains(b.String(), "a (arf)") {
 		t.Error("an exact mail is named without -v")
+	}
+}
+
+// A table's reports come in batches, and only those with expected details are kept.
+func TestTallyStreams(t *testing.T) {
+	want, err := readExpectation(strings.NewReader("source=a\nsource=b count=2\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ta := newTally(want)
+	ta.add([]report.Report{{Source: "a"}, {Source: "b", Count: 2}})
+	ta.add([]report.Report{{Source: "c"}})
+	if len(ta.kept) != 1 || len(ta.got) != 3 {
+		t.Errorf("kept %d, saw %d; want 1 and 3", len(ta.kept), len(ta.got))
+	}
+	v := compareTally(want, report.Result{Reports: ta.kept}, ta.got)
+	if d := cmp.Diff([]string{"c"}, v.extra); d != "" || len(v.missing)+len(v.wrong) > 0 {
+		t.Errorf("missing %q wrong %q (-want +got extra):\n%s", v.missing, v.wrong, d)
+	}
+}
+
+func TestNetworks(t *testing.T) {
+	ours, err := oursOf("192.0.2.0/24, 2001:db8::/32")
+	if err != nil || !ours(netip.MustParseAddr("192.0.2.7")) || ours(netip.MustParseAddr("203.0.113.7")) {
+		t.Errorf("the networks are not read: %v", err)
+	}
+	if ours, err := oursOf(""); ours != nil || err != nil {
+		t.Errorf("no networks give %v", err)
+	}
+	if _, err := oursOf("192.0.2.0"); err == nil {
+		t.Error("an address passes for a network")
 	}
 }
