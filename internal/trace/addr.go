@@ -55,23 +55,21 @@ func parseIPv4(s string) (netip.Addr, bool) {
 // parseIPv6 reads an IPv6 address (RFC 4291 §2.2), without its scope. It is here
 // because netip's errors cost an allocation.
 func parseIPv6(s string) (netip.Addr, bool) {
-	if i := strings.IndexByte(s, '%'); i >= 0 {
-		s = s[:i]
-	}
 	var b [16]byte
 	gap, n := -1, 0 // where "::" stands, and how many bytes are filled
 	if len(s) > 1 && s[0] == ':' && s[1] == ':' {
 		gap, s = 0, s[2:]
 	}
-	for s != "" {
+	for s != "" && s[0] != '%' {
 		v, digits := hexGroup(s)
 		if digits < len(s) && s[digits] == '.' { // the last four bytes as IPv4
-			a, ok := parseIPv4(s)
+			v4, _, _ := strings.Cut(s, "%")
+			a, ok := parseIPv4(v4)
 			if !ok || n > 12 {
 				return netip.Addr{}, false
 			}
-			v4 := a.As4()
-			n += copy(b[n:], v4[:])
+			octets := a.As4()
+			n += copy(b[n:], octets[:])
 			break
 		}
 		if digits == 0 || digits > 4 || n > 14 {
@@ -79,7 +77,7 @@ func parseIPv6(s string) (netip.Addr, bool) {
 		}
 		b[n], b[n+1] = byte(v>>8), byte(v)
 		n += 2
-		if s = s[digits:]; s == "" {
+		if s = s[digits:]; s == "" || s[0] == '%' {
 			break
 		}
 		if s[0] != ':' || len(s) == 1 {

@@ -33,9 +33,12 @@ func golden(t *testing.T, name, got string) {
 }
 
 // sampleLines returns the lines of testdata/trace/lines.txt.
-func sampleLines(t testing.TB) []string {
+func sampleLines(t testing.TB) []string { return readLines(t, "lines.txt") }
+
+// readLines returns the lines of a file of testdata/trace that are no comments.
+func readLines(t testing.TB, name string) []string {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("..", "..", "testdata", "trace", "lines.txt"))
+	b, err := os.ReadFile(filepath.Join("..", "..", "testdata", "trace", name))
 	if err != nil {
 		t.Fatal(err)
 	}

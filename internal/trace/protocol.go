@@ -15,8 +15,8 @@ func protocol(w string) string {
 		}
 		return ""
 	}
-	if i := strings.IndexByte(w, '/'); i > 0 { // ESMTP/TLS/AES256
-		w = w[:i]
+	if len(w) > len("esmtps") {
+		w, _, _ = strings.Cut(w, "/") // ESMTP/TLS/AES256
 	}
 	if len(w) < len(protocols) {
 		for _, p := range protocols[len(w)] {

@@ -1,10 +1,10 @@
 -- Times rspamd's parser of Received lines, for the comparison with spoor's.
 -- Run as: rspamadm lua -b -s received.lua, with the file of lines (one value a
 -- line) named in $LINES_FILE. It prints ns of processor time per line, twice:
--- "ns/line" from the bytes of a header to the fields of its lines, which is the
--- time of a message that holds all the lines less that of one that holds none;
--- "parser ns/line" less that of a message with the same lines under a name that
--- rspamd does not parse.
+-- "header ns/line" from the bytes of a header to the fields of its lines, which is
+-- the time of a message that holds all the lines less that of one that holds none;
+-- "parser ns/line", which is its time less that of a message with the same lines
+-- under a name that rspamd does not parse.
 local rspamd_task = require "rspamd_task"
 
 local lines = {}
@@ -47,5 +47,5 @@ if got < #lines / 2 then error("only " .. got .. " lines were read") end
 
 local all, unparsed, none = best(build("Received")), best(build("X-Unparsed")), best(build(nil))
 print(string.format("lines %d read %d", #lines, got))
-print(string.format("ns/line %.0f", (all - none) / #lines * 1e9))
+print(string.format("header ns/line %.0f", (all - none) / #lines * 1e9))
 print(string.format("parser ns/line %.0f", (all - unparsed) / #lines * 1e9))
