@@ -91,6 +91,9 @@ func (e *milterExplainCmd) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if h, _, _ := message.ReadHeader(text, message.DefaultLimits()); len(h.Fields) == 0 {
+		fmt.Fprintf(e.app.errw, "spoor: %s has no header field: is it a message?\n", args[0])
+	}
 	if err := e.readTime(text); err != nil {
 		return err
 	}

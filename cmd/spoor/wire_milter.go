@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"spoor/abusebox/intake"
 	"spoor/cmd/spoor/control"
 	"spoor/milter"
@@ -30,9 +32,14 @@ func (d *daemon) openMilter(context.Context, services) error {
 	if d.desk != nil {
 		desk = milterDesk{d.desk.spool, d.sightings, d.cfg.Notify.From}
 	}
-	server := newMilter(d.cfg, d.log, d.metrics, lookups, desk)
+	serves := d.cfg.Has("milter") && d.only.has("milter")
+	var metrics prometheus.Registerer // of a milter that only explains there is nothing to count
+	if serves {
+		metrics = d.metrics
+	}
+	server := newMilter(d.cfg, d.log, metrics, lookups, desk)
 	control.Milter(d.mux, server)
-	if d.cfg.Has("milter") && d.only.has("milter") {
+	if serves {
 		d.add("milter", server.Run)
 	}
 	return nil
