@@ -42,6 +42,23 @@ func authenticate(ctx context.Context, msg *message.Message, opt *Options, domai
 	return ByNone
 }
 
+// authenticateInside says whether a complaint that another forwarded whole, as an
+// attachment, still bears the signature of its author. What the forwarder proved
+// of himself says nothing about the author.
+func authenticateInside(ctx context.Context, raw []byte, opt *Options, domain string) Authentication {
+	if domain == "" || opt.Resolver == nil || len(raw) == 0 {
+		return ByNone
+	}
+	ctx, cancel := context.WithTimeout(ctx, authTimeout)
+	defer cancel()
+	h, _, _ := message.ReadHeader(raw, message.DefaultLimits())
+	inside := &message.Message{Part: message.Part{Header: h}, Raw: raw}
+	if signedBy(ctx, inside, opt.Resolver, domain) {
+		return ByDKIM
+	}
+	return ByNone
+}
+
 // ownResults reads the topmost Authentication-Results (RFC 8601) that bears one
 // of our authserv-ids: later writers stand above earlier ones, so what a sender
 // forged stands below it. A field below a stranger's Received line is not ours.
@@ -90,7 +107,7 @@ func aligned(a, b string) bool {
 
 // signedBy verifies the mail's DKIM signatures (RFC 6376).
 func signedBy(ctx context.Context, msg *message.Message, res Resolver, domain string) bool {
-	if !msg.Header.Has("DKIM-Signature") {
+	if res == nil || !msg.Header.Has("DKIM-Signature") {
 		return false
 	}
 	verifications, err := dkim.VerifyWithOptions(bytes.NewReader(crlf(msg.Raw)), &dkim.VerifyOptions{
@@ -101,7 +118,32 @@ func signedBy(ctx context.Context, msg *message.Message, res Resolver, domain st
 		return false
 	}
 	for _, v := range verifications {
-		if v.Err == nil && aligned(v.Domain, domain) {
+		if v.Err == nil && aligned(v.Domain, domain) && covers(v.HeaderKeys, msg.Header) {
+			return true
+		}
+	}
+	return false
+}
+
+// reliedOn are the fields that reading a complaint takes for the reporter's word.
+var reliedOn = append([]string{"From", "Subject"}, accusingFields...)
+
+// covers tells whether a signature covers all that is read of a header: whoever
+// replays a signed mail may write a new subject over it, add a second one on top
+// of it (RFC 6376 §8.15), or a field that names another address.
+func covers(keys []string, h message.Header) bool {
+	for _, name := range reliedOn {
+		n := len(h.All(name))
+		if n > 1 || n == 1 && !containsFoldedKey(keys, name) {
+			return false
+		}
+	}
+	return true
+}
+
+func containsFoldedKey(keys []string, name string) bool {
+	for _, k := range keys {
+		if strings.EqualFold(strings.TrimSpace(k), name) {
 			return true
 		}
 	}

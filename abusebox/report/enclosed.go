@@ -54,7 +54,7 @@ func (d *document) inside(ctx context.Context, m *message.Part) (findings, bool)
 	}
 	in := newDocument(m, d.opt, d.depth+1, d.budget)
 	if f, ok := in.tryForms(forms()); ok {
-		f.author = orElse(f.author, in.from)
+		f.by(d, in, m)
 		return f, true
 	}
 	if !in.addressedToDesk() && len(in.mails) == 0 {
@@ -63,11 +63,25 @@ func (d *document) inside(ctx context.Context, m *message.Part) (findings, bool)
 	if in.addressedToDesk() || d.wraps() {
 		f := in.read(ctx)
 		if len(f.reports) > 0 {
-			f.author = orElse(f.author, in.from)
+			f.by(d, in, m)
 			return f, true
 		}
 	}
 	return findings{}, false
+}
+
+// by notes the author of an enclosed complaint, and its bytes where no deeper one is his.
+func (f *findings) by(d, in *document, m *message.Part) {
+	if f.author != "" {
+		return
+	}
+	f.author = in.from
+	d.root.Walk(func(p *message.Part) bool {
+		if p.IsMail() && p.Children[0] == m {
+			f.inside = p.Body()
+		}
+		return f.inside == nil
+	})
 }
 
 func orElse(a, b string) string {

@@ -62,7 +62,7 @@ func FuzzFindAddresses(f *testing.F) {
 }
 
 func FuzzFindStamps(f *testing.F) {
-	for _, s := range []string{"Thu, 01 Oct 2026 08:14:00 +0200 (CEST)", "2026-10-01T08:14:00Z", "01/Oct/2026:08:14:00 +0200", "2026年10月1日 08:14", "Oct  1 08:14:00", "1. Oktober 2026 um 8:14 Uhr"} {
+	for _, s := range []string{"Thu, 01 Oct 2026 08:14:00 +0200 (CEST)", "2026-10-01T08:14:00Z", "01/Oct/2026:08:14:00 +0200", "2026年10月1日 08:14", "Oct  1 08:14:00", "1. Oktober 2026 um 8:14 Uhr", "民國115年9月30日 下午3時20分", "115/09/30 21:14:05 (GMT+8)", "29 сентября 2026 г. в 19:05:10 по московскому времени", "2026年10月1日（木）3時12分〜3時40分 (JST)", "1er octobre 2026 à 20 h 11 min 03 s (heure de Paris)"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -26,6 +26,9 @@ func Parse(ctx context.Context, msg *message.Message, opt Options) Result {
 		res.Reporter.Domain = f.author[strings.LastIndexByte(f.author, '@')+1:]
 	}
 	res.Reporter.Authenticated = authenticate(ctx, msg, &opt, res.Reporter.Domain)
+	if res.Reporter.Authenticated == ByNone && f.inside != nil {
+		res.Reporter.Authenticated = authenticateInside(ctx, f.inside, &opt, res.Reporter.Domain)
+	}
 	d.finish(&res)
 	res.Truncated, res.Unread = b.truncated, b.unread
 	return res
@@ -38,6 +41,7 @@ type findings struct {
 	candidates []Candidate
 	rejected   string
 	author     string // the true complainant, where a wrapper was seen through
+	inside     []byte // the mail of his that was enclosed whole, else nil
 }
 
 // A form is one complaint format: how it is called, and its reader, which

@@ -84,9 +84,12 @@ func (w *weighing) subject() {
 	}
 }
 
+// accusingFields are header fields in which reporters state the accused.
+var accusingFields = []string{"X-SpamCop-Sourceip", "X-Abuse-Source-IP", "X-Abuse-IP", "X-Offender-IP", "X-Offending-IP", "X-Reported-IP", "X-Attacker-IP"}
+
 // fields takes header fields in which reporters state the accused.
 func (w *weighing) fields() {
-	for _, name := range [...]string{"X-SpamCop-Sourceip", "X-Abuse-Source-IP", "X-Abuse-IP", "X-Offender-IP", "X-Offending-IP", "X-Reported-IP", "X-Attacker-IP"} {
+	for _, name := range accusingFields {
 		f, ok := w.d.root.Header.Field(name)
 		if !ok {
 			continue
