@@ -17,6 +17,14 @@ type holders map[string]string
 
 func (h holders) Holder(a netip.Addr) (string, bool) { name, ok := h[a.String()]; return name, ok }
 
+type blocked map[string]string
+
+func (b blocked) Blocked(a netip.Addr) (string, bool) { why, ok := b[a.String()]; return why, ok }
+
+type servers map[string]bool
+
+func (s servers) MailServer(a netip.Addr) bool { return s[a.String()] }
+
 func TestConditionsAreKnownInTheirTime(t *testing.T) {
 	base := facts{
 		peer:    Peer{Addr: addr("192.0.2.66")},
@@ -51,6 +59,26 @@ func TestConditionsAreKnownInTheirTime(t *testing.T) {
 		{"strength", RuleConfig{Strength: "medium"},
 			func(f *facts) { f.traced.Findings = []trace.Finding{{Code: "x", Strength: trace.Weak}} }, [stages]answer{later, later, later, later, no}},
 		{"score", RuleConfig{Score: 4}, nil, [stages]answer{later, later, later, later, yes}},
+		{"another holder", RuleConfig{Holder: []string{"Example School"}}, nil, [stages]answer{}},
+		{"ours", RuleConfig{Is: []string{"ours"}}, nil, [stages]answer{yes, yes, yes, yes, yes}},
+		{"own machine is ours", RuleConfig{Is: []string{"ours"}},
+			func(f *facts) { f.peer.Addr = addr("127.0.0.1") }, [stages]answer{yes, yes, yes, yes, yes}},
+		{"blocked", RuleConfig{Is: []string{"blocked"}},
+			func(f *facts) { f.lookups.Blocked = blocked{"192.0.2.66": "order 7"} }, [stages]answer{yes, yes, yes, yes, yes}},
+		{"blocked, where nobody knows", RuleConfig{Is: []string{"blocked"}}, nil, [stages]answer{}},
+		{"mail server", RuleConfig{Is: []string{"mail_server"}},
+			func(f *facts) { f.lookups.MailServers = servers{"192.0.2.66": true} }, [stages]answer{yes, yes, yes, yes, yes}},
+		{"no mail server", RuleConfig{Is: []string{"!mail_server"}}, nil, [stages]answer{yes, yes, yes, yes, yes}},
+		{"rdns", RuleConfig{Is: []string{"rdns"}}, func(f *facts) { f.peer.RDNS = "a.example.org" }, [stages]answer{yes, yes, yes, yes, yes}},
+		{"body", RuleConfig{Body: []string{"Pills"}}, func(f *facts) { f.body = []byte("cheap pills") }, [stages]answer{later, later, later, later, yes}},
+		{"recipients a day", RuleConfig{Count: "recipients", Per: "day", Over: 9},
+			func(f *facts) {
+				f.rates = func(netip.Addr) rates { return rates{countRecipients: {windowDay: 10}} }
+			}, [stages]answer{later, later, later, yes, yes}},
+		{"refusals a minute, as many as allowed", RuleConfig{Count: "refusals", Per: "minute", Over: 9},
+			func(f *facts) {
+				f.rates = func(netip.Addr) rates { return rates{countRefusals: {windowMinute: 9}} }
+			}, [stages]answer{later, later, no, no, no}},
 		{"messages", RuleConfig{Count: "messages", Per: "hour", Over: 2},
 			func(f *facts) {
 				f.rates = func(netip.Addr) rates { return rates{countMessages: {windowHour: 3}} }
