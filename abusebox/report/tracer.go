@@ -30,7 +30,7 @@ func ComplaintTracer(ours func(netip.Addr) bool) Tracer {
 		for _, s := range res.Sources {
 			switch {
 			case !s.Ours:
-			case s.Role == trace.SourceRelay && s.IP == o.IP:
+			case s.IP == o.IP && passedOn(s.Role):
 				out[0].Relay = true
 			case s.Role == trace.SourceSender && s.IP != o.IP:
 				out = append(out, Origin{IP: s.IP, Time: o.Time, TimeRaw: o.TimeRaw, ZoneKnown: o.ZoneKnown, Claimed: !s.Proven, Why: "named as the sender by our relay " + o.IP.String()})
@@ -38,6 +38,11 @@ func ComplaintTracer(ours func(netip.Addr) bool) Tracer {
 		}
 		return out
 	}
+}
+
+// passedOn knows the roles of hosts that hand on what others wrote.
+func passedOn(r trace.SourceRole) bool {
+	return r == trace.SourceRelay || r == trace.SourceForwarder || r == trace.SourceList
 }
 
 // setStamp takes the time of the hop that recorded the origin.

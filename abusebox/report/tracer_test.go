@@ -36,3 +36,22 @@ func TestEnclosedResultsAreClaims(t *testing.T) {
 		}
 	}
 }
+
+// TestForwarderAnswersAsRelay has a host of ours pass on mail that was for a mailbox there, and one run a list: both
+// answer for what they passed on, and neither is called its sender.
+func TestForwarderAnswersAsRelay(t *testing.T) {
+	ours := func(ip netip.Addr) bool { return netip.MustParsePrefix("192.0.2.0/24").Contains(ip) }
+	for name, below := range map[string]string{
+		"relay":     "for <user@reporter.example>; Mon, 14 Sep 2026 07:59:00 +0000\r\n",
+		"forwarder": "for <anna@club.example>; Mon, 14 Sep 2026 07:59:00 +0000\r\n",
+		"list":      "for <talk@club.example>; Mon, 14 Sep 2026 07:59:00 +0000\r\nList-Id: <talk.club.example>\r\n",
+	} {
+		header, _, _ := message.ReadHeader([]byte("Received: from post.club.example (post.club.example [192.0.2.66])\r\n"+
+			"\tby mx.reporter.example (Postfix) with ESMTP id 4Xk1 for <user@reporter.example>; Mon, 14 Sep 2026 08:00:00 +0000\r\n"+
+			"Received: from bot (unknown [203.0.113.9])\r\n\tby post.club.example (Postfix) with ESMTP id 4Xk0 "+below+
+			"From: a@b.example\r\n\r\n"), message.DefaultLimits())
+		if origins := ComplaintTracer(ours)(header); len(origins) == 0 || !origins[0].Relay {
+			t.Errorf("%s: %+v, want a relay", name, origins)
+		}
+	}
+}

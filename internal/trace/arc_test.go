@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -161,4 +162,31 @@ func TestCanonicalForms(t *testing.T) {
 	if got := string(withoutSignature([]byte("ARC-Seal: i=1; bh=xx; b=yy\r\n zz; t=1"))); got != "ARC-Seal: i=1; bh=xx; b=; t=1" {
 		t.Errorf("%q", got)
 	}
+}
+
+// A heldKey is a DNS that holds one key for every name.
+type heldKey struct {
+	Lookup
+	text string
+}
+
+func (k heldKey) LookupTXT(context.Context, string) ([]string, error) { return []string{k.text}, nil }
+
+// Whatever chain and key there are, they are read within bounds.
+func FuzzARC(f *testing.F) {
+	f.Add("ARC-Seal: i=1; a=rsa-sha256; cv=none; d=one.example; s=arc; b=AbCd\nARC-Message-Signature: i=1; a=rsa-sha256; c=relaxed/simple; d=one.example; s=arc; h=from:to; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AbCd\n"+
+		"ARC-Authentication-Results: i=1; one.example; spf=pass\nFrom: a@example.com\n\n", "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=")
+	f.Add("ARC-Seal: i=51\n\n", "p=")
+	f.Add("ARC-Seal: i=2; b=;;=;b\nARC-Seal: i=1\n\nx", "k=rsa; p=AAAA")
+	f.Fuzz(func(t *testing.T, mail, key string) {
+		m := message.Read([]byte(mail), message.DefaultLimits())
+		sets, err := arcChain(m.Header)
+		if len(sets) > maxARCSets {
+			t.Errorf("%d sets", len(sets))
+		}
+		v := &Resolver{DNS: heldKey{text: key}}
+		if err == nil && v.verifyChain(t.Context(), sets, m) == nil && !strings.Contains(key, "p=") {
+			t.Error("a chain verifies without a key")
+		}
+	})
 }
