@@ -66,7 +66,7 @@ func (a *app) findOutside(ctx context.Context, id string, to *string) error {
 	}
 	switch {
 	case found.Outside == nil:
-		return usageError("%s is %s: a report outside needs --to\nhint: spoor incidents draft %s --to abuse@isp.example", i.IP, found.Status, id)
+		return usageError("%s is ours, or no address that others answer for: a report outside needs --to\nhint: spoor incidents draft %s --to abuse@isp.example", i.IP, id)
 	case len(found.Outside.Abuse) == 0:
 		return usageError("no source outside names a contact for %s: %s\nhint: name it yourself with --to", i.IP, found.Outside.Error)
 	}

@@ -17,7 +17,7 @@ const maxLinesShown = 12
 func printIncident(out io.Writer, i control.IncidentFull) error {
 	w := bufio.NewWriter(out)
 	fmt.Fprintf(w, "%s  %s  %s  %s  %s\n", i.ID, strings.ToUpper(i.State), dash(i.IP), i.Type, i.Subject)
-	fmt.Fprintf(w, "  first %s   last %s UTC   %d reports, %d events, %d reporters\n", utcStamp(i.First), utcStamp(i.Last), i.Reports, i.Events, i.Reporters)
+	fmt.Fprintf(w, "  first %s   last %s UTC   reports %d, events %d, reporters %d\n", utcStamp(i.First), utcStamp(i.Last), i.Reports, i.Events, i.Reporters)
 	fmt.Fprintf(w, "  customer %s %s   contact %s\n", dash(i.Holder), i.HolderName, dash(words(i.Contact)))
 	for _, step := range i.Chain {
 		fmt.Fprintf(w, "    because %s\n", step)

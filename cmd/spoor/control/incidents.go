@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"net/http"
 	"net/netip"
@@ -124,11 +125,14 @@ func notices(mux *http.ServeMux, records IncidentRecords) {
 	mux.HandleFunc("GET /notices/{task}/mail", func(w http.ResponseWriter, r *http.Request) {
 		task, err := strconv.ParseUint(r.PathValue("task"), 10, 64)
 		if err != nil {
-			Fail(w, &Error{Status: http.StatusBadRequest, Message: "a notice has a number: " + err.Error()})
+			Fail(w, &Error{Status: http.StatusBadRequest, Message: strconv.Quote(r.PathValue("task")) + " is no number of a notice", Hint: "see spoor notice list"})
 			return
 		}
 		raw, err := records.Mail(r.Context(), task)
-		Reply(w, NoticeMail{Notice: notify.Notice{Task: task}, Raw: string(raw)}, known(err))
+		if errors.Is(err, abusebox.ErrNotFound) {
+			err = &Error{Status: http.StatusNotFound, Message: fmt.Sprintf("notice %d is not written yet, was erased, or never was", task), Hint: "see spoor notice list"}
+		}
+		Reply(w, NoticeMail{Notice: notify.Notice{Task: task}, Raw: string(raw)}, err)
 	})
 }
 
