@@ -61,7 +61,7 @@ eval:
 	@$(GO) test -count=1 -run '^TestEvaluation' -v ./flowwatch
 
 soak:
-	SPOOR_SOAK=$(SOAKTIME) $(GO) test -count=1 -run '^TestSoak' -v -timeout 0 ./cmd/spoor ./abusebox/intake/...
+	SPOOR_SOAK=$(SOAKTIME) $(GO) test -count=1 -run '^(TestSoak|TestRoundTrip)' -v -timeout 0 ./cmd/spoor ./abusebox/intake/...
 
 clean:
 	rm -rf spoor spoor-bgp bin

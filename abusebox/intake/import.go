@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"spoor/abusebox/intake/mailbox"
 )
@@ -23,7 +24,7 @@ type Import struct {
 	Put     func(context.Context, Mail) error // keeps one mail; called from several goroutines
 	Ledger  string                            // file; made if need be
 	Options mailbox.Options
-	Workers int                            // how many mails wait for their sync at a time; 32 if zero
+	Workers int                            // how many mails wait for their sync at a time; 256 if zero
 	Skipped func(m mailbox.Message)        // told of mails that are too large; may be nil
 	Read    func(bytes int64, mails int64) // told of progress; may be nil
 }
@@ -49,8 +50,14 @@ func (i Import) Run(ctx context.Context, paths []string) (Imported, error) {
 	return Imported{run.filed.Load(), run.known.Load(), run.tooLarge.Load()}, err
 }
 
+// importBytes bounds the mails that wait for their sync, in memory. A larger mail has it alone.
+const importBytes = 64 << 20
+
+func weight(m mailbox.Message) int64 { return min(int64(len(m.Raw)), importBytes) }
+
 type importRun struct {
 	Import
+	room                   *semaphore.Weighted
 	ledger                 *ledger
 	filed, known, tooLarge atomic.Int64
 	bytes, mails           int64
@@ -60,14 +67,17 @@ type importRun struct {
 func (r *importRun) all(ctx context.Context, paths []string) error {
 	workers := r.Workers
 	if workers <= 0 {
-		workers = 32
+		workers = 256
 	}
+	r.room = semaphore.NewWeighted(importBytes)
 	g, ctx := errgroup.WithContext(ctx)
 	queue := make(chan mailbox.Message)
 	for range workers {
 		g.Go(func() error {
 			for m := range queue {
-				if err := r.file(ctx, m); err != nil {
+				err := r.file(ctx, m)
+				r.room.Release(weight(m))
+				if err != nil {
 					return err
 				}
 			}
@@ -102,6 +112,9 @@ func (r *importRun) take(ctx context.Context, queue chan<- mailbox.Message, m ma
 	}
 	if len(m.Raw) == 0 { // a From_ line and nothing else, as some servers leave in a folder's first place
 		return nil
+	}
+	if err := r.room.Acquire(ctx, weight(m)); err != nil {
+		return err
 	}
 	select {
 	case queue <- m:

@@ -61,6 +61,7 @@ func (i *importCmd) run(ctx context.Context, paths []string) error {
 	progress := i.app.newImportProgress(paths)
 	defer progress.stop()
 	run := intake.Import{
+		Workers: 64, // as many as the client keeps connections for
 		Ledger:  filepath.Join(cfg.Store.Dir, "import", "ledger"),
 		Options: mailbox.Options{MaxSize: cfg.Abusebox.MaxSize.Bytes(), Quoting: quoting},
 		Put:     func(ctx context.Context, m intake.Mail) error { _, err := postMail(ctx, client, m); return err },

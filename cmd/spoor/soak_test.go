@@ -19,13 +19,17 @@ func TestSoak(t *testing.T) {
 	dir, out := crashSetup(t)
 	daemon := startServe(t, dir)
 	l := startLoad(t, senders, 20*time.Millisecond, daemon.smtp())
-	kills, firstKB, firstFiles := 0, 0, 0
+	kills, firstKB, firstFiles, firstRoutines := 0, 0, 0, 0.0
 	for begin := time.Now(); time.Since(begin) < length; {
 		time.Sleep(between/2 + rand.N(between))
 		kb, files := anonymousKB(t, daemon.cmd.Process.Pid), openFiles(t, daemon.cmd.Process.Pid)
-		t.Logf("%s: %d KiB of anonymous memory, %d files, %d mails", time.Since(begin).Round(time.Second), kb, files, l.next.Load())
+		routines := daemon.metric("go_goroutines", "")
+		t.Logf("%s: %d KiB of anonymous memory, %d files, %.0f goroutines, %d mails", time.Since(begin).Round(time.Second), kb, files, routines, l.next.Load())
 		if firstKB == 0 {
-			firstKB, firstFiles = kb, files
+			firstKB, firstFiles, firstRoutines = kb, files, routines
+		}
+		if routines > 2*firstRoutines+64 {
+			t.Errorf("goroutines leak: %.0f at first, %.0f now", firstRoutines, routines)
 		}
 		if kb > 3*firstKB+(32<<10) || files > 2*firstFiles+64 {
 			t.Errorf("it grows: %d KiB and %d files at first, %d and %d now", firstKB, firstFiles, kb, files)

@@ -121,9 +121,12 @@ func Dial(path string) (*Client, error) {
 	dialer := net.Dialer{Timeout: 5 * time.Second}
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return dialer.DialContext(ctx, "unix", path)
-	}}
+	}, MaxIdleConnsPerHost: maxIdle}
 	return &Client{&http.Client{Transport: transport}, "http://spoor"}, nil
 }
+
+// maxIdle is how many connections wait for their next question: an import asks so many at a time.
+const maxIdle = 64
 
 // Local returns a client of handler, which runs in this process.
 func Local(handler http.Handler) *Client {
