@@ -17,6 +17,8 @@ func actAfter(after string) (r reading, plain, ok bool) {
 		case isAdverb(w):
 		case passive && isSuffering(w):
 			return reading{is: target, weight: 85, word: w}, true, true
+		case i == 0 && w == "stop": // "make x stop"
+			return reading{is: source, weight: weightVerb, word: w, acts: true}, true, true
 		case (passive || i == 0) && isSanction(w):
 			return reading{is: source, weight: weightVerb, word: w, acts: true}, true, true
 		case isActing(w) && (begun || strings.HasSuffix(w, "s") || strings.HasSuffix(w, "ed") || namesUs(words[i+1:])):

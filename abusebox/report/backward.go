@@ -121,6 +121,8 @@ func (b *backward) previous() string {
 // undecided is what remains when no word tells.
 func (b *backward) undecided() reading {
 	switch {
+	case b.plain == "" && b.offence() != "":
+		return reading{is: generic, weight: weightProse - 4, word: b.offence()} // "SSH brute force - x"
 	case b.plain != "" && b.label && b.atPlain <= 2:
 		return reading{is: generic, weight: weightPlain - 2*b.atPlain, word: b.plain, label: true}
 	case b.plain != "" && bearingOf(b.nearest) == generic:
@@ -133,6 +135,29 @@ func (b *backward) undecided() reading {
 		return reading{is: neutral, weight: weightBare}
 	}
 	return reading{is: neutral, weight: weightMention}
+}
+
+// offence returns the noun for an offence that a colon or a dash parts from the
+// address, or "".
+func (b *backward) offence() string {
+	t := strings.TrimRight(b.before, " ")
+	if !strings.HasSuffix(t, "-") && !strings.HasSuffix(t, "–") && !b.label {
+		return ""
+	}
+	t = strings.TrimRight(t, " -–:")
+	if w, _, _ := lastWord(t, len(t)); isOffence(w) {
+		return w
+	}
+	return ""
+}
+
+// isOffence tells nouns for what complaints are about.
+func isOffence(w string) bool {
+	switch w {
+	case "force", "bruteforce", "brute-force", "scan", "portscan", "attack", "attacks", "spam", "flood", "abuse", "phishing", "malware", "intrusion", "attempts", "incident":
+		return true
+	}
+	return false
 }
 
 // steps is how far the general word stands off: behind "on" or "at" it names

@@ -349,6 +349,8 @@ func (w *weighing) unstated(all []*weighed) []*weighed {
 		top = max(top, c.forIt.weight)
 	}
 	switch {
+	case top >= weightProse-14 && !anyOf(all, func(c *weighed) bool { return c.forIt.is == source || c.forIt.is == from }) && !w.d.soundsLikeComplaint():
+		return nil
 	case top >= weightProse-14:
 		return keep(all, func(c *weighed) bool { return c.forIt.weight >= top-9 && c.forIt.weight >= weightBare })
 	case !w.d.soundsLikeComplaint():

@@ -261,10 +261,23 @@ func pairOfPorts(text string, hits []hit, k int) (reading, bool) {
 	if len(hits) != 2 || hits[0].port == 0 || hits[1].port == 0 || strings.Trim(text[hits[0].full:hits[1].start], " \t,;|-") != "" {
 		return reading{}, false
 	}
-	if k == 0 {
+	client := 0
+	if isServicePort(hits[0].port) && hits[1].port >= 1024 && !isServicePort(hits[1].port) {
+		client = 1 // mail servers write themselves first
+	}
+	if k == client {
 		return reading{is: source, weight: weightLog - 5, word: "address:port pair", log: true}, true
 	}
 	return reading{is: target, weight: weightLog - 5, word: "address:port pair", log: true}, true
+}
+
+// isServicePort knows ports of services over TCP, from which nothing is reflected.
+func isServicePort(port uint16) bool {
+	switch port {
+	case 21, 22, 23, 25, 80, 110, 143, 443, 465, 587, 993, 995, 3306, 3389, 8080, 8443:
+		return true
+	}
+	return false
 }
 
 // verbAfter reads "x has attacked …", "x is sending …", "x was attacked".

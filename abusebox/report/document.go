@@ -34,6 +34,7 @@ type document struct {
 	twins    map[int64]int    // offsets of times in the text by their reading of the clock
 	zone     *zone            // stated for all times of the text, nil until looked for
 	budget   *budget
+	known    knownKind
 	weights  *weighing
 	split    bool // pasted and forwarded mails were told from the text
 	// innerSubjects and innerAuthor are those of mails forwarded within the text.

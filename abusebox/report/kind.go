@@ -128,6 +128,21 @@ func (d *document) classify(r *Report, hints *[]string) {
 
 // kind weighs subject and text of the whole mail; the subject counts most.
 func (d *document) kind() (category, typ string) {
+	if d.known.of == nil || *d.known.of != d.body {
+		body := d.body
+		d.known.of = &body
+		d.known.category, d.known.typ = d.weighKind()
+	}
+	return d.known.category, d.known.typ
+}
+
+// A knownKind is the kind of a text, kept because several readers ask for it.
+type knownKind struct {
+	of            *string
+	category, typ string
+}
+
+func (d *document) weighKind() (category, typ string) {
 	subject := strings.ToLower(d.subject)
 	body := strings.ToLower(d.body[:min(len(d.body), 6<<10)])
 	best, at := 0, -1
@@ -156,10 +171,10 @@ func (d *document) scansForGood() bool {
 var complaintWords = []string{
 	"abuse", "attack", "spam", "complain", "infring", "report", "malicious", "phish", "malware", "virus", "scan", "brute", "unauthor",
 	"intrusion", "hack", "incident", "violation", "security", "blacklist", "blocklist", "ddos", "flood", "fraud", "suspicious", "botnet", "infected", "compromised", "takedown", "copyright",
-	"exploit", "vulnerab", "unsolicited", "open port", "open proxy", "open service", "exposed", "insecure", "misconfig", "failed password", "denied", "probe", "alert", "notice", "breach", "open resolver", "open relay", "ban ", "banned", "blocked",
+	"exploit", "vulnerab", "unsolicited", "open port", "open proxy", "open service", "exposed", "insecure", "misconfig", "failed password", "denied", "probe", "alert", "notice of", "logged in", "breach", "open resolver", "open relay", "ban ", "banned", "blocked",
 	"missbrauch", "angriff", "beschwerde", "vorfall", "meldung", "signalement", "plainte", "attaque", "abus", "ataque", "queja", "denuncia", "abuso", "misbruik", "aanval", "klacht", "ataque", "reclam",
 	"жалоб", "атак", "злоупотреб", "взлом", "攻击", "攻擊", "投诉", "投訴", "检举", "檢舉", "举报", "舉報", "滥用", "濫用", "垃圾", "攻撃", "不正", "迷惑", "違反", "侵权", "侵權", "通報", "通报", "nadużyc", "saldırı",
-	"accessible", "open to the", "publicly", "takedown", "take down", "scam", "illegal", "counterfeit", "stolen", "vandal", "harass", "threat",
+	"accessible", "resolver", "recursive", "open to the", "publicly", "takedown", "take down", "scam", "illegal", "counterfeit", "stolen", "vandal", "harass", "threat",
 	"einbruch", "anmeldeversuch", "urheber", "rechtsverletzung", "störung", "unerwünscht", "schadcode", "gesperrt", "schadsoftware",
 	"contrefaçon", "droit d'auteur", "pair à pair", "intrusion", "hameçonnage", "arnaque", "pourriel", "frauduleu", "banni",
 	"intento", "infracción", "chantaje", "extorsi", "fraudulent", "correo basura", "intrus", "escaneo", "bloquead", "derechos de autor",
