@@ -20,7 +20,7 @@ func (p *parseCmd) print(o parseOutcome) {
 	}
 	fmt.Fprintf(w, "\n  %s\n", parseVerdict(res, total))
 	if a := res.Reporter; a.Address != "" {
-		fmt.Fprintf(w, "  from %s, authenticated: %s\n", a.Address, a.Authenticated)
+		fmt.Fprintf(w, "  from %s, %s\n", clean(a.Address), provenBy(a.Authenticated))
 	}
 	for _, s := range o.steps {
 		fmt.Fprintf(w, "  . %s\n", s)
@@ -67,7 +67,8 @@ func (p *parseCmd) printReport(r *report.Report) {
 		fmt.Fprintf(w, "    count    %d\n", r.Count)
 	}
 	for _, f := range []struct{ name, value string }{
-		{"account", r.Subject.Account}, {"site", r.Subject.Site}, {"file", r.Subject.File}, {"title", r.Subject.Title}, {"against", r.Destination},
+		{"written", writtenTime(r)}, {"against", against(r)}, {"account", r.Subject.Account}, {"site", r.Subject.Site}, {"url", strings.Join(r.URLs, " ")},
+		{"file", r.Subject.File}, {"title", r.Subject.Title}, {"case", r.ReportID},
 	} {
 		if f.value != "" {
 			fmt.Fprintf(w, "    %-8s %s\n", f.name, clean(f.value))
@@ -76,6 +77,36 @@ func (p *parseCmd) printReport(r *report.Report) {
 	for _, e := range r.Evidence {
 		fmt.Fprintf(w, "    | %s\n", p.mark(clean(e), r))
 	}
+}
+
+// provenBy says what proves the reporter; parse asks no name server, so that it
+// knows only what our own hosts wrote into the mail.
+func provenBy(a report.Authentication) string {
+	if a == report.ByNone || a == "" {
+		return "authenticated: none (no result of our own hosts in the mail; parse asks no name server)"
+	}
+	return "authenticated: " + string(a)
+}
+
+// writtenTime is the time as the mail writes it, with the offsets that are
+// possible where none is stated.
+func writtenTime(r *report.Report) string {
+	if r.TimeRaw == "" || r.TimeZoneKnown || len(r.Zones) == 0 {
+		return r.TimeRaw
+	}
+	return r.TimeRaw + ", perhaps " + strings.Join(r.Zones, " or ")
+}
+
+// against is the other side, as far as it is named.
+func against(r *report.Report) string {
+	s := r.Destination
+	if r.DstPort != 0 {
+		s = strings.TrimSpace(s + fmt.Sprintf(" port %d", r.DstPort))
+	}
+	if r.Protocol != "" {
+		s = strings.TrimSpace(s + " " + r.Protocol)
+	}
+	return s
 }
 
 // accused names the address with its port, or what stands for it.
