@@ -227,6 +227,9 @@ func aboutPeer(c string) bool {
 	return (c[i+1] == '[' || strings.IndexByte(c[:i], '[') > 0 || isSpace(c[i+1])) && nameAndAddress(c)
 }
 
+// cellopointTLS begins the comment in which Cellopoint names itself and the TLS.
+const cellopointTLS = "generic mta with tls"
+
 // remarkWord tells whether a comment begins as a remark does.
 func remarkWord(c string) bool {
 	if isEncrypted(c) {
@@ -239,6 +242,8 @@ func remarkWord(c string) bool {
 		return says(c, "no client") || says(c, "nje origin")
 	case 'i':
 		return hasFoldPrefix(c, "ident: ")
+	case 'g':
+		return hasFoldPrefix(c, cellopointTLS)
 	case 'p':
 		return says(c, "proxying")
 	case 'c':

@@ -126,6 +126,8 @@ func (h *Hop) remark(c string) {
 		}
 	case 'i':
 		h.courierRemark(c)
+	case 'g':
+		h.setTLS(c[len(cellopointTLS)-len("tls"):])
 	case 'v':
 		if hasFoldPrefix(c, "version=") {
 			h.setTLS(trimSpace(c))
