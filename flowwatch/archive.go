@@ -22,6 +22,9 @@ var ErrNoHistory = errors.New("flowwatch: no history is kept")
 // ErrNotRunning means that only a running Watcher could answer.
 var ErrNotRunning = errors.New("flowwatch: the collector does not run")
 
+// ErrNoProfile means that a question is about a profile that is neither counted nor stored.
+var ErrNoProfile = errors.New("flowwatch: no such profile")
+
 // An Archive answers questions from the history; a Watcher's Archive also knows the open interval.
 type Archive struct {
 	store     *history.Store
@@ -35,6 +38,26 @@ type Archive struct {
 // NewArchive opens the questions on a history without a Watcher.
 func NewArchive(store *history.Store, c Config, now func() time.Time) *Archive {
 	return &Archive{store: store, profiles: c.AllProfiles(), delegated: c.Delegated, judge: c.judge(), now: now}
+}
+
+// known refuses a profile that nothing could be told of.
+func (x *Archive) known(profile string) error {
+	var names []string
+	for _, p := range x.profiles {
+		names = append(names, p.Name)
+	}
+	if x.store != nil {
+		stored, err := x.store.Profiles()
+		if err != nil {
+			return err
+		}
+		names = append(names, stored...)
+	}
+	if slices.Contains(names, profile) {
+		return nil
+	}
+	slices.Sort(names)
+	return fmt.Errorf("%w: %q is not among %s", ErrNoProfile, profile, strings.Join(slices.Compact(names), ", "))
 }
 
 // A Row is one host's Activity over a time, as commands and the API show it.
@@ -147,6 +170,9 @@ func (x *Archive) Top(ctx context.Context, q Ranking) (Top, error) {
 	if x.store == nil {
 		return Top{}, ErrNoHistory
 	}
+	if err := x.known(q.Profile); err != nil {
+		return Top{}, err
+	}
 	best := newBest(q.Limit)
 	top := Top{}
 	top.Basis, err = x.store.Each(ctx, q.Profile, q.From, q.To, func(a *activity.Activity) error {
@@ -222,7 +248,10 @@ func (x *Archive) Hist(ctx context.Context, q Scope, by string) (Hist, error) {
 	if x.store == nil {
 		return h, ErrNoHistory
 	}
-	var err error
+	err := x.known(q.Profile)
+	if err != nil {
+		return h, err
+	}
 	switch by {
 	case "host":
 		h.Basis, err = x.store.Each(ctx, q.Profile, q.From, q.To, func(a *activity.Activity) error {
@@ -283,6 +312,9 @@ func (x *Archive) Show(ctx context.Context, host netip.Prefix, q Scope) (Show, e
 	s := Show{Host: activity.Name(host), Profile: q.Profile, From: q.From, To: q.To, Notes: []string{}, Hours: []Row{}, Anomalies: []anomaly.Anomaly{}}
 	if x.store == nil {
 		return s, ErrNoHistory
+	}
+	if err := x.known(q.Profile); err != nil {
+		return s, err
 	}
 	hours, basis, err := x.store.Host(q.Profile, host, history.Hour, q.From, q.To)
 	if err != nil {
@@ -397,6 +429,9 @@ func (x *Archive) Live(q Ranking) (Top, error) {
 		return Top{}, ErrNotRunning
 	}
 	value, err := counterOf(q.By, q.Direction)
+	if err == nil {
+		err = x.known(q.Profile)
+	}
 	if err != nil {
 		return Top{}, err
 	}

@@ -25,13 +25,18 @@ import (
 	"spoor/internal/peers"
 )
 
-// exports are datagrams of SMTP flows from so many hosts of ours, the templates in the first of them.
+// exports are datagrams of SMTP flows from so many hosts of ours, in random order, the templates in the first of them. Of
+// a million hosts a quarter speaks IPv6, where the format does.
 func exports(format netflowtest.Format, hosts, n int) [][]byte {
 	r := rand.New(rand.NewPCG(1, 1))
 	x := netflowtest.Exporter{Format: format, Boot: noon.Add(-time.Hour), TemplateEvery: 1 << 30}
 	records := make([]netflowtest.Record, 24*n)
 	for i := range records {
 		h := r.IntN(hosts)
+		if format != netflowtest.V5 && hosts >= 1_000_000 && h%4 == 0 {
+			records[i] = sixth(h, r)
+			continue
+		}
 		records[i] = netflowtest.Record{
 			Src: netip.AddrFrom4([4]byte{10, byte(h >> 16), byte(h >> 8), byte(h)}),
 			Dst: netip.AddrFrom4([4]byte{198, 18, byte(r.IntN(256)), byte(r.IntN(256))}), SrcPort: 40000, DstPort: 25, Proto: 6,
@@ -41,10 +46,22 @@ func exports(format netflowtest.Format, hosts, n int) [][]byte {
 	return x.Encode(records, noon)
 }
 
+// sixth is a flow between IPv6 hosts, the client in a /64 of its own.
+func sixth(h int, r *rand.Rand) netflowtest.Record {
+	src, dst := netip.MustParseAddr("2001:db8:1::5").As16(), netip.MustParseAddr("2001:db8:ffff::25").As16()
+	src[5], src[6], src[7], dst[7] = byte(h>>16), byte(h>>8), byte(h), byte(r.IntN(256))
+	dst[0] = 0x24
+	return netflowtest.Record{
+		Src: netip.AddrFrom16(src), Dst: netip.AddrFrom16(dst), SrcPort: 40000, DstPort: 25, Proto: 6,
+		Flags: 0x1b, Packets: 12, Bytes: 5000, In: 1, Out: 2, Start: noon.Add(-time.Minute), End: noon,
+	}
+}
+
 func benchWatcher(b *testing.B, listen ...string) *flowwatch.Watcher {
 	c := config()
-	c.Networks = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	c.Networks = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
 	c.MaxPairs = 0
+	c.MaxHosts = 2_000_000
 	c.Listen = listen
 	w := newWatcher(b, c, nil, func() time.Time { return noon })
 	return w
@@ -56,7 +73,7 @@ func BenchmarkCount(b *testing.B) {
 	for _, format := range []netflowtest.Format{netflowtest.V5, netflowtest.V9, netflowtest.IPFIX} {
 		for _, hosts := range []int{10_000, 1_000_000} {
 			name := fmt.Sprintf("%s/spoor, %d hosts", format, hosts)
-			b.Run(name, func(b *testing.B) { cost[name] = benchCount(b, exports(format, hosts, 4096)) })
+			b.Run(name, func(b *testing.B) { cost[name] = benchCount(b, exports(format, hosts, max(4096, hosts/12))) })
 		}
 		b.Run(string(format)+"/goflow2", func(b *testing.B) {
 			cost[string(format)+"/goflow2"] = benchGoflow(b, exports(format, 10_000, 4096))

@@ -170,7 +170,7 @@ func basis(b history.Basis) string {
 	c := b.Coverage
 	parts := []string{fmt.Sprintf("%s to %s UTC", b.From.Format("2006-01-02 15:04"), b.To.Format("2006-01-02 15:04"))}
 	if b.Length() > 0 {
-		parts = append(parts, fmt.Sprintf("from spans of %v and longer", b.Length()))
+		parts = append(parts, fmt.Sprintf("from spans of %v and longer", max(b.Length().Round(time.Second), time.Second)))
 	}
 	if n := len(c.Exporters); n > 0 {
 		parts = append(parts, plural(n, "exporter"))

@@ -62,7 +62,7 @@ func (f *flowsCmd) printAnomalies(list []anomaly.Anomaly) error {
 	case f.csv:
 		var rows [][]string
 		for _, a := range list {
-			rows = append(rows, []string{a.Name, a.Profile, string(a.Kind), stamp(a.Since), stamp(a.Until), fmt.Sprint(a.Peak),
+			rows = append(rows, []string{a.Name, a.Profile, string(a.Kind), moment(a.Since), moment(a.Until), fmt.Sprint(a.Peak),
 				fmt.Sprint(a.Flows), fmt.Sprint(a.Peers), fmt.Sprint(a.Proven), a.Allowed, strings.Join(texts(a), "; ")})
 		}
 		return f.values([]string{"host", "profile", "kind", "since", "until", "peak", "flows", "peers", "proven", "allowed", "reasons"}, rows)
@@ -110,6 +110,15 @@ func texts(a anomaly.Anomaly) (list []string) {
 	return list
 }
 
+// moment is a time for machines, empty where there is none.
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// stamp is a time for people.
 func stamp(t time.Time) string {
 	if t.IsZero() {
 		return ""

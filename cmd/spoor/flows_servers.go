@@ -30,7 +30,7 @@ func (f *flowsCmd) servers(ctx context.Context, c *control.Client) error {
 	}
 	var rows [][]string
 	for _, m := range list {
-		rows = append(rows, []string{m.Host.String(), string(m.How), stamp(m.Since), stamp(m.Seen), stamp(m.Until)})
+		rows = append(rows, []string{m.Host.String(), string(m.How), moment(m.Since), moment(m.Seen), moment(m.Until)})
 	}
 	switch {
 	case f.app.json:
@@ -42,8 +42,8 @@ func (f *flowsCmd) servers(ctx context.Context, c *control.Client) error {
 		return err
 	}
 	t := f.app.table("host", "how", "since", "last seen", "forgotten")
-	for _, r := range rows {
-		t.AppendRow([]any{r[0], r[1], r[2], r[3], r[4]})
+	for _, m := range list {
+		t.AppendRow([]any{m.Host, m.How, stamp(m.Since), stamp(m.Seen), stamp(m.Until)})
 	}
 	t.Render()
 	return nil

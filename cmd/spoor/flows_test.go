@@ -88,7 +88,7 @@ func TestFlowsFromTheHistory(t *testing.T) {
 		"hist of pairs":  {[]string{"hist", "--by", "pair", "--csv"}, []string{"1-10,pair,408,408,"}},
 		"anomalies":      {[]string{"anomalies"}, []string{"192.0.2.7  smtp intensive", "since 2026-09-01 13:05:00 and still", "no mail comes in that it answers"}},
 		"anomalies json": {[]string{"anomalies", "--now", "--json"}, []string{`"since":"2026-09-01T13:05:00Z"`, `"reasons":[{"code":"fan-out"`}},
-		"anomalies csv":  {[]string{"anomalies", "--csv"}, []string{"host,profile,kind,since,until", "192.0.2.7,smtp,intensive,2026-09-01 13:05:00,,"}},
+		"anomalies csv":  {[]string{"anomalies", "--csv"}, []string{"host,profile,kind,since,until", "192.0.2.7,smtp,intensive,2026-09-01T13:05:00Z,,"}},
 		"show":           {[]string{"show", "192.0.2.7"}, []string{"sent 408 flows to ~", "2026-09-01 12:00  ███ ", "2026-09-01 13:00  ████████████████████████████████████████ 384 flows", "intensive"}},
 		"show json":      {[]string{"show", "192.0.2.7", "--json"}, []string{`{"host":"192.0.2.7","profile":"smtp"`, `"hours":[{"host"`}},
 		"show nothing":   {[]string{"show", "192.0.2.8"}, []string{"nothing of it was counted"}},

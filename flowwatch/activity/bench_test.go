@@ -58,7 +58,7 @@ func BenchmarkMillionHosts(b *testing.B) {
 		runtime.ReadMemStats(&before)
 		c := counter(hosts)
 		f := session("192.0.2.1", "203.0.113.1")
-		for i := range hosts {
+		for _, i := range rand.Perm(hosts) {
 			f.Src = netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 			add(c, f)
 		}

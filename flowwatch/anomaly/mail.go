@@ -62,7 +62,7 @@ func (j *Judge) intensive(a *activity.Activity, f features, tested bool) verdict
 	w := j.config.Weights
 	b := newScore()
 	b.add("fan-out", float64(f.peers), w.FanOut*fan(f.peers, f.relay)*j.suspicion(f),
-		"sent to %d hosts in %v, %d flows", f.peers, a.Length, f.flows)
+		"sent to %d hosts in %v, %d flows", f.peers, a.Length.Round(time.Second), f.flows)
 	j.common(b, f, tested)
 	b.v.kind, b.v.proven = Intensive, f.proven
 	if f.seesFlow && f.failed > 0.9 && !f.proven {
@@ -200,7 +200,7 @@ func limits(p activity.Profile, a *activity.Activity, f features) verdict {
 			b.v.shown = max(b.v.shown, value/limit)
 		}
 		if limit > 0 && value >= limit {
-			b.note(code, value, text+": %.4g in %v, the limit is %.4g", value, a.Length, limit)
+			b.note(code, value, text+": %.4g in %v, the limit is %.4g", value, a.Length.Round(time.Second), limit)
 		}
 	}
 	out := a.Series[activity.Out]

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"spoor/flowwatch"
@@ -165,6 +166,8 @@ func FlowDirection(s string) (activity.Direction, error) {
 // flowError gives the errors that a caller can mend their status and hint.
 func flowError(err error) error {
 	switch {
+	case errors.Is(err, flowwatch.ErrNoProfile):
+		return badRequest(strings.TrimPrefix(err.Error(), "flowwatch: "))
 	case errors.Is(err, flowwatch.ErrNotRunning):
 		return &Error{Status: http.StatusServiceUnavailable, Message: "no collector runs", Hint: "start spoor serve with a section [flowwatch]"}
 	case errors.Is(err, flowwatch.ErrNoHistory):
