@@ -41,7 +41,7 @@ func (d *daemon) reader(room *deskRoom, instance string) (abusebox.Read, error) 
 	control.Reporters(d.mux, room.reporters.list)
 	return func(ctx context.Context, m *message.Message, mail intake.Mail) report.Result {
 		o := options
-		o.Arrived = mail.Arrived
+		o.Arrived = mail.Came()
 		if mail.Source == intake.SourceSMTP && !mail.Peer.IsLoopback() && !d.ours(mail.Peer) {
 			o.AuthservIDs = nil // no host of ours stood between the stranger and us, so every such field is his
 		}
