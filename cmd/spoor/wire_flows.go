@@ -28,7 +28,9 @@ func (d *daemon) openFlows(ctx context.Context, only services) error {
 	}
 	d.flowStore = store
 	d.onClose(store.Close)
-	d.flows, err = flowwatch.New(ctx, flowwatch.Deps{Config: d.cfg.Flowwatch, Ours: d.ours, Store: store, Log: d.log, Metrics: d.metrics})
+	routes := newFlowRoutes(d.registry.Registry, d.cfg.Registry.Routers, d.cfg.Site.Networks)
+	d.flows, err = flowwatch.New(ctx, flowwatch.Deps{Config: d.cfg.Flowwatch, Ours: d.ours, Around: routes.Around, Routes: routes.Interface,
+		Store: store, Log: d.log, Metrics: d.metrics})
 	if err != nil {
 		return err
 	}
@@ -37,6 +39,7 @@ func (d *daemon) openFlows(ctx context.Context, only services) error {
 		return err
 	}
 	d.add("flowwatch", d.flows.Run)
+	d.add("flowroutes", func(ctx context.Context) error { return routes.run(ctx, d.flows.Locate) })
 	return nil
 }
 
