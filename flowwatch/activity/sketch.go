@@ -76,13 +76,19 @@ func exact(data *[registers]byte) (hashes [exactMax]uint32) {
 
 // Merge makes s count the peers of both.
 func (s *Sketch) Merge(o *Sketch) {
-	if o.n == 0 {
+	switch o.n {
+	case 0:
 		return
-	}
-	if o.n != estimated {
-		for _, hash := range exact(&o.data) {
-			if hash != 0 {
+	case estimated:
+	default:
+		if s.n == 0 {
+			*s = *o
+			return
+		}
+		for i, left := 0, o.n; left > 0 && i < registers; i += 4 {
+			if hash := binary.LittleEndian.Uint32(o.data[i:]); hash != 0 {
 				s.Add(hash)
+				left--
 			}
 		}
 		return
