@@ -44,6 +44,7 @@ func Programs() []Program {
 		{Name: "whois", Packages: []string{"whois"}},
 		{Name: "rspamd", Packages: []string{"rspamd"}},
 		{Name: "spamassassin", Packages: []string{"spamassassin"}},
+		{Name: "dkimproxy-sign", Packages: []string{"libmail-dkim-perl"}}, // of Mail::DKIM, whose ARC signer is wanted
 		{Name: "openssl", Packages: []string{"openssl"}},
 		{Name: "opendkim", Packages: []string{"opendkim"}},
 		{Name: "opendkim-genkey", Packages: []string{"opendkim-tools"}},
