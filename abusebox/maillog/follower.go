@@ -100,10 +100,7 @@ func (f *Follower) readOld(ctx context.Context, old logFile, join *joiner) error
 		return err
 	}
 	join.clock, join.primed = join.clock.next(0, old.modified), false
-	return parallel(ctx, plain, 1, func(c *chunk) {
-		f.meters.count(c.counts)
-		join.feed(c)
-	})
+	return parallel(ctx, plain, 1, join.feed, func(c *chunk) { f.meters.count(c.counts) })
 }
 
 // maxRotated bounds how many rotated files are read at a start.

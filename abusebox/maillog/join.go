@@ -97,6 +97,14 @@ func (j *joiner) feed(c *chunk) {
 	}
 }
 
+// collect is feed for a chunk that is counted later: the facts stay in it.
+func (j *joiner) collect(c *chunk) {
+	emit := j.emit
+	defer func() { j.emit = emit }()
+	j.emit = func(f *fact) { c.facts = append(c.facts, *f) }
+	j.feed(c)
+}
+
 func (j *joiner) learn(e *event) {
 	if !e.stamp.zoned && len(e.id) >= 12 && (e.kind == ofOrigin || e.kind == ofEnvelope && e.addr.IsValid()) {
 		j.clock.learn(e.stamp, queueTime(e.id))
@@ -135,7 +143,7 @@ func (j *joiner) repeat(e *event) {
 		return
 	}
 	again := j.last
-	again.count, again.stamp = e.count, e.stamp
+	again.count, again.stamp, again.raw = e.count, e.stamp, bytes.Clone(again.raw) // its buffer is used again
 	j.dispatch(&again, j.clock.utc(e.stamp))
 	j.last.kind = noEvent
 }

@@ -24,6 +24,7 @@ const chunkSize = 256 << 10
 type chunk struct {
 	text   []byte
 	events []event
+	facts  []fact // what the events turned out to say
 	counts lineCounts
 	said   bool // the line before said something
 	done   chan struct{}
@@ -134,9 +135,11 @@ func (t *Tally) Read(ctx context.Context, r io.Reader, modified time.Time) error
 	if err != nil {
 		return err
 	}
-	return parallel(ctx, plain, t.workers(), func(c *chunk) {
+	return parallel(ctx, plain, t.workers(), t.join.collect, func(c *chunk) {
 		t.lines.add(c.counts)
-		t.join.feed(c)
+		for i := range c.facts {
+			t.add(&c.facts[i])
+		}
 	})
 }
 
@@ -166,11 +169,12 @@ func (p progressReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// parallel cuts r into chunks of whole lines, parses several at once, and gives them to each in their order.
-func parallel(ctx context.Context, r io.Reader, workers int, each func(*chunk)) error {
+// parallel cuts r into chunks of whole lines and parses several at once. Joining what belongs together and counting it
+// want the lines in their order: they are one goroutine each, so that neither waits for the other's memory.
+func parallel(ctx context.Context, r io.Reader, workers int, join, count func(*chunk)) error {
 	group, ctx := errgroup.WithContext(ctx)
-	work, order := make(chan *chunk, workers), make(chan *chunk, workers)
-	free := make(chan *chunk, 2*workers+2)
+	work, order, joined := make(chan *chunk, workers), make(chan *chunk, workers), make(chan *chunk, 1)
+	free := make(chan *chunk, 2*workers+4)
 	for range cap(free) {
 		free <- &chunk{text: make([]byte, 0, chunkSize), done: make(chan struct{}, 1)}
 	}
@@ -188,9 +192,17 @@ func parallel(ctx context.Context, r io.Reader, workers int, each func(*chunk)) 
 			return nil
 		})
 	}
-	for c := range order {
-		<-c.done
-		each(c)
+	group.Go(func() error {
+		defer close(joined)
+		for c := range order {
+			<-c.done
+			join(c)
+			joined <- c
+		}
+		return nil
+	})
+	for c := range joined {
+		count(c)
 		free <- c
 	}
 	return group.Wait()
@@ -244,7 +256,7 @@ func truncated(r io.Reader, err error) error {
 }
 
 func (c *chunk) reset() {
-	c.text, c.events, c.counts, c.said = c.text[:0], c.events[:0], lineCounts{}, false
+	c.text, c.events, c.facts, c.counts, c.said = c.text[:0], c.events[:0], c.facts[:0], lineCounts{}, false
 }
 
 // dropFirst drops the rest of an overlong line and says whether its end was there.
