@@ -88,8 +88,9 @@ func TestStoreStats(t *testing.T) {
 	}
 	read := storeStats(t, dir)
 	for _, s := range []*control.StoreStats{&read, &asked} {
-		s.Files = nil // the daemon's file grows in steps, and it closes others
-		s.Buckets = slices.DeleteFunc(s.Buckets, func(b control.StoreBucket) bool { return strings.HasPrefix(b.Name, "stats") }) // counted at leisure
+		// The daemon's file grows in steps, and it closes others; statistics are counted at leisure.
+		s.Files = nil
+		s.Buckets = slices.DeleteFunc(s.Buckets, func(b control.StoreBucket) bool { return strings.HasPrefix(b.Name, "stats") })
 	}
 	if d := cmp.Diff(asked, read); d != "" {
 		t.Errorf("the daemon's answer and the command's own (-daemon +own):\n%s", d)
