@@ -39,7 +39,7 @@ func newCounters(reg prometheus.Registerer) *counters {
 		undecided:   vec("undecided_total", "Judgements that were given up and passed, by reason: deadline, busy, panic.", "reason"),
 		wire:        vec("wire_faults_total", "Connections ended or packets mended, by fault.", "fault"),
 		evicted:     one("hosts_evicted_total", "Hosts whose rates were forgotten because max_hosts was reached."),
-		sightings:   vec("sightings_total", "Sightings of one host in one interval, by outcome: handed_over, dropped.", "outcome"),
+		sightings:   vec("sightings_total", "Sightings of one host in one interval, by outcome: handed_over, dropped; reports: report_dropped, report_alike.", "outcome"),
 		forged:      one("forged_fields_total", "Header fields bearing our names that arrived and were removed."),
 		open:        prometheus.NewGauge(prometheus.GaugeOpts{Name: "spoor_milter_connections", Help: "MTA connections open now."}),
 		judgement: prometheus.NewHistogram(prometheus.HistogramOpts{

@@ -90,6 +90,9 @@ func (d *desk) Report(_ context.Context, r Report) error {
 	return nil
 }
 
+// noon is a clock that stands where no window of the rates ends.
+func noon() time.Time { return time.Date(2026, 5, 1, 12, 30, 30, 0, time.UTC) }
+
 // A running is a server under test on a Unix socket.
 type running struct {
 	*Server

@@ -60,7 +60,14 @@ type ledger struct {
 	mu      sync.Mutex
 	start   time.Time
 	hosts   map[netip.Addr]*entry
-	backlog []chapter // what the desk has not taken yet
+	told    map[told]int // reports in this interval
+	backlog []chapter    // what the desk has not taken yet
+}
+
+// A told is what is reported a few times an interval and no more: the sightings tell how much there was beside.
+type told struct {
+	host netip.Addr
+	rule string
 }
 
 type entry struct {
@@ -77,6 +84,7 @@ type chapter struct {
 const (
 	maxBacklog   = 12 // intervals: an hour of them by default
 	maxReports   = 256
+	maxAlike     = 10 // reports of one host by one rule in one interval
 	maxRetries   = 5
 	deskPatience = 10 * time.Second
 )
@@ -85,7 +93,7 @@ func newLedger(desk Desk, cfg Config, now func() time.Time, log *slog.Logger, c 
 	return &ledger{
 		desk: desk, interval: cfg.Interval.Std(), maxHosts: cfg.MaxHosts, now: now, log: log, counters: c,
 		seed: maphash.MakeSeed(), reports: make(chan Report, maxReports),
-		start: now(), hosts: map[netip.Addr]*entry{},
+		start: now(), hosts: map[netip.Addr]*entry{}, told: map[told]int{},
 	}
 }
 
@@ -121,12 +129,30 @@ func (l *ledger) report(r Report) {
 	if l.desk == nil {
 		return
 	}
+	if l.toldEnough(r) {
+		l.counters.sightings.WithLabelValues("report_alike").Inc()
+		return
+	}
 	select {
 	case l.reports <- r:
 	default:
 		l.counters.sightings.WithLabelValues("report_dropped").Inc()
 		l.log.Warn("report dropped: the desk is behind", "host", r.IP, "rule", r.Rule)
 	}
+}
+
+// toldEnough counts a report, and says whether the desk has got as many like it as it needs: what a host sends must
+// not fill the desk's disk.
+func (l *ledger) toldEnough(r Report) bool {
+	key := told{r.IP, r.Rule}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n, known := l.told[key]
+	if n >= maxAlike || !known && len(l.told) >= l.maxHosts {
+		return true
+	}
+	l.told[key] = n + 1
+	return false
 }
 
 // run hands over until ctx ends, and then once more what is left.
@@ -173,6 +199,7 @@ func (l *ledger) turn(ctx context.Context) {
 		l.hosts = map[netip.Addr]*entry{}
 	}
 	l.start = end
+	clear(l.told)
 	for len(l.backlog) > maxBacklog {
 		l.counters.sightings.WithLabelValues("dropped").Add(float64(len(l.backlog[0].hosts)))
 		l.backlog = l.backlog[1:]

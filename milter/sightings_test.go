@@ -102,11 +102,37 @@ func TestSightingsAreBounded(t *testing.T) {
 	if n := testutil.ToFloat64(l.counters.sightings.WithLabelValues("dropped")); n != 20 {
 		t.Errorf("%v dropped are counted, want 20", n)
 	}
-	for range maxReports + 7 {
-		l.report(Report{IP: addr("192.0.2.7")})
+	for i := range 10 {
+		for range maxAlike + 3 {
+			l.report(Report{IP: addr(fmt.Sprintf("192.0.2.%d", i))})
+		}
+	}
+	l.report(Report{IP: addr("192.0.2.77")}) // a host too many
+	if n := testutil.ToFloat64(l.counters.sightings.WithLabelValues("report_alike")); n != 31 || len(l.reports) != 10*maxAlike {
+		t.Errorf("%v reports are held back and %d are queued, want 31 and %d", n, len(l.reports), 10*maxAlike)
+	}
+}
+
+// Reports are queued without waiting, and no more than there is room for. In the next interval a host is reported again.
+func TestReportsAreQueued(t *testing.T) {
+	d := &desk{}
+	l := testLedger(d, nil)
+	for i := range maxReports + 7 {
+		l.report(Report{IP: netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)})})
 	}
 	if n := testutil.ToFloat64(l.counters.sightings.WithLabelValues("report_dropped")); n != 7 {
 		t.Errorf("%v dropped reports are counted, want 7", n)
+	}
+	for range 2 * maxAlike {
+		l.report(Report{IP: addr("192.0.2.7")})
+	}
+	l.finish(t.Context())
+	for range 2 * maxAlike {
+		l.report(Report{IP: addr("192.0.2.7")})
+	}
+	l.finish(t.Context())
+	if got, want := len(d.reports), maxReports+maxAlike; got != want {
+		t.Errorf("%d reports came, want %d", got, want)
 	}
 }
 

@@ -82,7 +82,7 @@ func TestDeadlineAtEveryStage(t *testing.T) {
 func TestRateLimit(t *testing.T) {
 	r := start(t, refusing(ActionRateLimit, func(rc *RuleConfig) {
 		rc.Count, rc.Per, rc.Over, rc.Is = "messages", "hour", 3, []string{"!authenticated"}
-	}), Deps{})
+	}), Deps{Now: noon})
 	c := dial(t, r)
 	connect(t, c, "192.0.2.7")
 	for i := range 6 {
@@ -96,7 +96,7 @@ func TestRateLimit(t *testing.T) {
 	if reply, _ := deliver(t, other, letterTo(1)); reply.Refused() {
 		t.Errorf("another host: %q", reply.Text)
 	}
-	if got := r.judge.rates.get(addr("192.0.2.7"), time.Now()).get(countRefusals, windowHour); got != 3 {
+	if got := r.judge.rates.get(addr("192.0.2.7"), noon()).get(countRefusals, windowHour); got != 3 {
 		t.Errorf("%d refusals are counted, want 3", got)
 	}
 }

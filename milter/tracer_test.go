@@ -73,7 +73,7 @@ func TestOwnMachine(t *testing.T) {
 		cfg := testConfig()
 		cfg.TrustLoopback = trusted
 		cfg.Rules = []RuleConfig{{Name: "slow", Action: ActionRateLimit, Direction: []Direction{DirectionOut}, Count: "messages", Per: "hour", Over: 2}}
-		r := start(t, cfg, Deps{Tracer: NewTracer(nil, cfg.Believed(), nil)})
+		r := start(t, cfg, Deps{Now: noon, Tracer: NewTracer(nil, cfg.Believed(), nil)})
 		c := dial(t, r)
 		connect(t, c, "127.0.0.1")
 		for i := range 4 {

@@ -19,6 +19,9 @@ type watch struct {
 	mu         sync.Mutex
 	judgements map[*judgement]struct{}
 	links      map[*link]struct{}
+	begun      bool          // a judgement, since the last look
+	rests      bool          // nobody looks at the judgements, until wake
+	wake       chan struct{} // has room for one
 }
 
 // A judgement is one that is under way.
@@ -32,7 +35,7 @@ type judgement struct {
 func newWatch(cfg Config, now func() time.Time) *watch {
 	return &watch{
 		now: now, deadline: cfg.Deadline.Std(), idle: cfg.IdleTimeout.Std(), patience: cfg.PacketTimeout.Std(),
-		judgements: map[*judgement]struct{}{}, links: map[*link]struct{}{},
+		judgements: map[*judgement]struct{}{}, links: map[*link]struct{}{}, wake: make(chan struct{}, 1),
 	}
 }
 
@@ -48,10 +51,24 @@ func (w *watch) run(ctx context.Context) {
 			return
 		case <-judgements.C:
 			w.endJudgements()
+			if w.rest() {
+				judgements.Stop()
+			}
+		case <-w.wake:
+			judgements.Reset(w.step())
 		case <-links.C:
 			w.endWaits()
 		}
 	}
+}
+
+// rest says whether there is nothing to look at: a machine without mail is not to be woken.
+func (w *watch) rest() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.rests = len(w.judgements) == 0 && !w.begun
+	w.begun = false
+	return w.rests
 }
 
 // step is the time between two looks at the judgements; they end that much
@@ -95,6 +112,14 @@ func (w *watch) begin(j *judgement) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.judgements[j] = struct{}{}
+	w.begun = true
+	if w.rests {
+		w.rests = false
+		select {
+		case w.wake <- struct{}{}:
+		default: // it is on its way
+		}
+	}
 }
 
 // end says whether the judgement came in time.

@@ -59,8 +59,13 @@ type link struct {
 // drain ends the connection as soon as no message is on its way and the MTA keeps silent.
 func (l *link) drain() {
 	l.draining.Store(true)
-	if !l.busy.Load() {
-		_ = l.conn.SetReadDeadline(time.Now().Add(quiet)) // closed already: as well
+	if l.busy.Load() {
+		return
+	}
+	_ = l.conn.SetReadDeadline(time.Now().Add(quiet)) // closed already: as well
+	if l.busy.Load() {
+		// A message has begun meanwhile, and its own look at the deadline may have been before ours.
+		_ = l.conn.SetReadDeadline(time.Time{})
 	}
 }
 
