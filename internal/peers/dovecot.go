@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // A Dovecot is a private IMAP server with one user, whose mail is the Maildir
@@ -64,7 +63,7 @@ func NewDovecot(t testing.TB, opts DovecotOptions) *Dovecot {
 			t.Logf("dovecot's log:\n%s%s%s", proc.Output(), tail(string(log), 4000), sieve)
 		}
 	})
-	WaitFor(t, 20*time.Second, "dovecot to answer", func() bool {
+	WaitFor(t, startLimit, "dovecot to answer", func() bool {
 		if !proc.Running() {
 			t.Fatalf("dovecot ended at once:\n%s", proc.Output())
 		}

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 )
 
 // EximOptions say how a private Exim differs from the plain one, which listens on loopback alone and has no way
@@ -89,7 +88,7 @@ func NewExim(t testing.TB, opts EximOptions) *Exim {
 			t.Logf("Exim's output and log:\n%s%s", e.proc.Output(), tail(e.Log(), 4000))
 		}
 	})
-	WaitFor(t, 20*time.Second, "Exim to answer", func() bool {
+	WaitFor(t, startLimit, "Exim to answer", func() bool {
 		if !e.proc.Running() {
 			t.Fatalf("Exim ended at once:\n%s", e.proc.Output())
 		}

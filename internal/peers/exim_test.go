@@ -3,7 +3,6 @@ package peers
 import (
 	"net/smtp"
 	"testing"
-	"time"
 )
 
 // What Exim has no way to deliver waits in its queue.
@@ -15,5 +14,5 @@ func TestExim(t *testing.T) {
 	if err := smtp.SendMail(e.Addr.String(), nil, "a@example.org", []string{"b@example.net"}, []byte("Subject: x\r\n\r\nx\r\n")); err != nil {
 		t.Fatal(err)
 	}
-	WaitFor(t, 20*time.Second, "the mail to be queued", func() bool { return e.Queue(t) == 1 })
+	WaitFor(t, startLimit, "the mail to be queued", func() bool { return e.Queue(t) == 1 })
 }

@@ -76,7 +76,7 @@ func (p *Postfix) Start(t testing.TB) {
 			t.Logf("postfix's log:\n%s%s", p.proc.Output(), tail(p.Log(), 4000))
 		}
 	})
-	WaitFor(t, 20*time.Second, "postfix to answer", func() bool {
+	WaitFor(t, startLimit, "postfix to answer", func() bool {
 		if !p.proc.Running() {
 			t.Fatalf("postfix ended at once:\n%s%s", p.proc.Output(), p.Log())
 		}

@@ -16,12 +16,15 @@ import (
 	"time"
 )
 
-// FreePort returns a TCP port that was free on 127.0.0.1 and on ::1 when asked. It lies below the range from
-// which the kernel gives ports to others, who would take it before its user does.
+// FreePort returns a TCP port that is free on 127.0.0.1 and on ::1. It lies below the range from which the kernel gives
+// ports to others, who would take it before its user does, and no other test gets it before this one ends.
 func FreePort(t testing.TB) uint16 {
 	t.Helper()
 	for range 50 {
 		port := uint16(10000 + rand.IntN(20000))
+		if !reserve(t, port) {
+			continue
+		}
 		l4, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			continue
@@ -38,6 +41,20 @@ func FreePort(t testing.TB) uint16 {
 	t.Fatal("find a free port: none in 50 attempts")
 	return 0
 }
+
+// reserve keeps a port from all other tests of this machine until this one ends, though nobody listens on it yet: an
+// abstract Unix socket exists once in a network namespace, like a port, and ends with its process.
+func reserve(t testing.TB, port uint16) bool {
+	l, err := net.Listen("unix", fmt.Sprintf("@spoor-test-port-%d", port))
+	if err != nil {
+		return false
+	}
+	t.Cleanup(func() { l.Close() })
+	return true
+}
+
+// startLimit is how long a peer may take until it answers, on a machine that is busy with other tests.
+const startLimit = time.Minute
 
 // Loopback returns 127.0.0.1 with port.
 func Loopback(port uint16) netip.AddrPort {
@@ -73,11 +90,23 @@ func TempDir(t testing.TB, name string) string {
 	if err != nil {
 		t.Fatalf("make a folder for %s: %v", name, err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Cleanup(func() { remove(t, dir) })
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// remove removes a peer's folder, again where one of the peer's processes that have just been killed still wrote into it.
+func remove(t testing.TB, dir string) {
+	var err error
+	for range 100 {
+		if err = os.RemoveAll(dir); err == nil {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Errorf("remove a peer's folder: %v", err)
 }
 
 func writeFile(t testing.TB, path, text string) {

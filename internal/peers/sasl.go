@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // NewSASL starts a private Dovecot that does nothing but check passwords, and
@@ -48,7 +47,7 @@ service anvil {
 `, dir, password))
 	proc := Start(t, exec.Command(dovecot, "-F", "-c", config))
 	t.Cleanup(proc.Kill) // asked to end, it takes five seconds, and it has nothing to lose
-	WaitFor(t, 20*time.Second, "dovecot's authentication socket", func() bool {
+	WaitFor(t, startLimit, "dovecot's authentication socket", func() bool {
 		if !proc.Running() {
 			log, _ := os.ReadFile(filepath.Join(dir, "log"))
 			t.Fatalf("dovecot ended at once:\n%s%s", proc.Output(), log)

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // SendmailOptions say how a private sendmail differs from the plain one, which
@@ -59,7 +58,7 @@ func sendmailDir(t testing.TB) string {
 	if err != nil {
 		t.Fatalf("make a folder for sendmail: %v", err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Cleanup(func() { remove(t, dir) })
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +81,7 @@ func (s *Sendmail) Start(t testing.TB) {
 			t.Logf("sendmail's output:\n%s%s", s.proc.Output(), tail(s.Traffic(), 4000))
 		}
 	})
-	WaitFor(t, 20*time.Second, "sendmail to answer", func() bool {
+	WaitFor(t, startLimit, "sendmail to answer", func() bool {
 		if !s.proc.Running() {
 			t.Fatalf("sendmail ended at once:\n%s", s.proc.Output())
 		}
