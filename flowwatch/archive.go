@@ -94,7 +94,7 @@ func RowOf(a *activity.Activity, length time.Duration) Row {
 		Host: activity.Name(a.Host), Profile: a.Profile, From: a.Start, To: a.Start.Add(a.Length), IntervalS: length.Seconds(),
 		First: a.First, Last: a.Last,
 		Out: a.Series[activity.Out], Replies: a.Series[activity.Replies], In: a.Series[activity.In], Answers: a.Series[activity.Answers],
-		Peers: a.Peers.Count(), PeersExact: a.Peers.Exact(), Replied: a.Replied.Count(), Clients: a.Clients.Count(),
+		Peers: a.PeersMet(), PeersExact: a.Peers.Exact(), Replied: a.PeersReplied(), Clients: a.ClientsMet(),
 		Relay: a.Relay, Failed: a.Failed, SYNOnly: a.SYNOnly, Tiny: a.Tiny, Established: a.Established,
 		Forged: a.Forged, Packets: a.Packets, Sampling: a.Sampling, Active: a.Active,
 	}
@@ -136,9 +136,9 @@ func counterOf(by string, d activity.Direction) (func(a *activity.Activity) uint
 	case "bytes":
 		return func(a *activity.Activity) uint64 { return a.Series[d].Bytes }, nil
 	case "peers":
-		return func(a *activity.Activity) uint64 { return uint64(a.Peers.Count()) }, nil
+		return func(a *activity.Activity) uint64 { return uint64(a.PeersMet()) }, nil
 	case "clients":
-		return func(a *activity.Activity) uint64 { return uint64(a.Clients.Count()) }, nil
+		return func(a *activity.Activity) uint64 { return uint64(a.ClientsMet()) }, nil
 	case "failed":
 		return func(a *activity.Activity) uint64 { return a.Failed }, nil
 	case "tiny":
@@ -206,13 +206,13 @@ func (b *best) offer(value uint64, a *activity.Activity) {
 		return
 	}
 	if len(b.heap) < b.limit {
-		b.heap = append(b.heap, ranked{value, *a})
+		b.heap = append(b.heap, ranked{value, a.Clone()})
 		for i := len(b.heap) - 1; i > 0 && b.heap[i].value < b.heap[(i-1)/2].value; i = (i - 1) / 2 {
 			b.heap[i], b.heap[(i-1)/2] = b.heap[(i-1)/2], b.heap[i]
 		}
 		return
 	}
-	b.heap[0] = ranked{value, *a}
+	b.heap[0] = ranked{value, a.Clone()}
 	for i := 0; ; {
 		least := i
 		for child := 2*i + 1; child <= 2*i+2 && child < len(b.heap); child++ {
@@ -390,7 +390,7 @@ func notes(a *activity.Activity) []string {
 	if replies > 10 && replies > 5*out {
 		list = append(list, fmt.Sprintf("backscatter: %d answers came to %d flows of its own, so others forged its address", replies, out))
 	}
-	if answers > 10 && in > 10 && a.Clients.Count() == 0 {
+	if answers > 10 && in > 10 && a.ClientsMet() == 0 {
 		list = append(list, fmt.Sprintf("reflection: it answered %d attempts that never became sessions", in))
 	}
 	if a.Forged > 0 {

@@ -194,10 +194,15 @@ func TestEvidence(t *testing.T) {
 	if e.Chance != 1 {
 		t.Errorf("chance %v; the only active host is the listed one", e.Chance)
 	}
-	for _, part := range []string{"120 SMTP connections to about ", " hosts between 2026-09-01 12:10 and 2026-09-01 12:20 UTC", "listed since 2026-09-01 12:05 UTC"} {
+	for _, part := range []string{"120 SMTP connections to 60 hosts between 2026-09-01 12:10 and 2026-09-01 12:20 UTC", "listed since 2026-09-01 12:05 UTC"} {
 		if !strings.Contains(e.Text, part) {
 			t.Errorf("text %q lacks %q", e.Text, part)
 		}
+	}
+	f.interval(bot("192.0.2.8", 900))
+	e, err = f.w.Evidence(ctx, netip.MustParseAddr("192.0.2.8"), to, to.Add(5*time.Minute))
+	if err != nil || !strings.Contains(e.Text, "900 SMTP connections to about ") || e.Row.Peers > 900 || e.Row.Peers < 828 || e.Row.PeersExact {
+		t.Errorf("of very many peers: %q, error %v", e.Text, err)
 	}
 	e, err = f.w.Evidence(ctx, netip.MustParseAddr("192.0.2.99"), from, to)
 	if err != nil || e.Visibility != flowwatch.NotSeen || e.Row != nil || e.Listed {

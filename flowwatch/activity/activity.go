@@ -86,6 +86,14 @@ func Name(host netip.Prefix) string {
 
 // Merge adds what the same host did in another interval; Start and Length become those that span both.
 func (a *Activity) Merge(o *Activity) {
+	a.mergeCounts(o)
+	from := o.sketches()
+	for i, s := range a.sketches() {
+		s.Merge(from[i])
+	}
+}
+
+func (a *Activity) mergeCounts(o *Activity) {
 	end := a.Start.Add(a.Length)
 	if oEnd := o.Start.Add(o.Length); oEnd.After(end) {
 		end = oEnd
@@ -106,9 +114,50 @@ func (a *Activity) Merge(o *Activity) {
 	a.Relay, a.Failed, a.SYNOnly, a.Tiny = a.Relay+o.Relay, a.Failed+o.Failed, a.SYNOnly+o.SYNOnly, a.Tiny+o.Tiny
 	a.Established, a.Forged, a.Active = a.Established+o.Established, a.Forged+o.Forged, a.Active+o.Active
 	a.Sampling, a.Packets = max(a.Sampling, o.Sampling), a.Packets || o.Packets
-	a.Peers.Merge(&o.Peers)
-	a.Replied.Merge(&o.Replied)
-	a.Clients.Merge(&o.Clients)
+}
+
+// sketches are the Activity's sets of peers.
+func (a *Activity) sketches() [3]*Sketch { return [...]*Sketch{&a.Peers, &a.Replied, &a.Clients} }
+
+// Clone makes an Activity that shares nothing with a.
+func (a *Activity) Clone() Activity {
+	c := *a
+	c.Peers, c.Replied, c.Clients = a.Peers.Clone(), a.Replied.Clone(), a.Clients.Clone()
+	return c
+}
+
+// PeersMet is how many distinct hosts were sent to: each took a flow, so an estimate is never above these.
+func (a *Activity) PeersMet() int { return atMost(&a.Peers, a.Series[Out].Flows) }
+
+// PeersReplied is how many of them answered.
+func (a *Activity) PeersReplied() int { return atMost(&a.Replied, a.Series[Replies].Flows) }
+
+// ClientsMet is how many clients held sessions with its server.
+func (a *Activity) ClientsMet() int { return atMost(&a.Clients, a.Series[In].Flows) }
+
+func atMost(s *Sketch, flows uint64) int { return int(min(uint64(s.Count()), flows)) }
+
+// A Merger adds Activities up and leaves their sets of peers to be merged when somebody asks for them.
+type Merger struct{ parts [3][]Sketch }
+
+// Begin makes sum what a is.
+func (m *Merger) Begin(sum, a *Activity) {
+	*sum = *a
+	for i := range m.parts {
+		m.parts[i] = m.parts[i][:0]
+	}
+}
+
+// Merge is sum.Merge(a). What a's sketches are views of must stay for as long as sum is looked at.
+func (m *Merger) Merge(sum, a *Activity) {
+	sum.mergeCounts(a)
+	from := a.sketches()
+	for i, s := range sum.sketches() {
+		if len(from[i].data) > 0 {
+			m.parts[i] = append(m.parts[i], *from[i])
+			s.more = m.parts[i]
+		}
+	}
 }
 
 // A Coverage says what of the network's traffic an interval's counts rest on.

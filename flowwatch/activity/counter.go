@@ -129,7 +129,7 @@ type task struct {
 	key     key
 	hash    uint64 // the upper half finds the host in its table, the lower one counts it as a peer
 	peer    uint64 // the same of the other end
-	host    *host  // whose it most likely is
+	host    host   // whose it most likely is
 	profile uint8
 	dir     Direction
 	prefix  bool // of the delegated prefix that the address of the task before is in
@@ -194,7 +194,7 @@ func (c *Counter) run() {
 	touched := byte(0)
 	for i := range tasks {
 		// What will be written is fetched from memory, for all tasks at once.
-		if t := &tasks[i]; t.host != nil {
+		if t := &tasks[i]; t.host.hot != nil {
 			touched += t.host.bits + t.host.set(t.dir)[0]
 		}
 	}
@@ -213,14 +213,14 @@ func (c *Counter) run() {
 // claims an address that is elsewhere.
 func (c *Counter) count(t *task) (ours, forged bool) {
 	h := t.host
-	if h == nil || !h.is(t.key) {
+	if h.hot == nil || !h.is(t.key) {
 		if h, ours = c.find(t); !ours {
 			return false, false
 		}
 	}
-	if h != nil {
+	if h.hot != nil {
 		forged = c.setup.Routes != nil && c.forged(h, t)
-		h.add(t.flow, t.dir, uint32(t.peer), &c.rules[t.profile], forged)
+		h.add(c.tables[t.profile], t, &c.rules[t.profile], forged)
 	}
 	if t.dir == Out && !forged && c.setup.MaxPairs > 0 {
 		c.pairs[t.profile].add(t.hash^bits.RotateLeft64(t.peer, 29), t.flow.Packets, t.flow.Bytes)
@@ -232,28 +232,28 @@ func (c *Counter) count(t *task) (ours, forged bool) {
 func (c *Counter) countPrefix(t *task, forged bool) {
 	table := c.tables[t.profile]
 	h := t.host
-	if h == nil || !h.is(t.key) {
-		if h = table.find(t.key, uint32(t.hash>>32)); h == nil {
+	if h.hot == nil || !h.is(t.key) {
+		if h = table.find(t.key, uint32(t.hash>>32)); h.hot == nil {
 			h = c.place(table, t.key, t.hash, t.flow)
 		}
 	}
-	if h != nil {
-		h.add(t.flow, t.dir, uint32(t.peer), &c.rules[t.profile], forged)
+	if h.hot != nil {
+		h.add(table, t, &c.rules[t.profile], forged)
 	}
 }
 
 // find finds the host of a task that was not guessed; it is given a place if it is ours and there is one.
-func (c *Counter) find(t *task) (h *host, ours bool) {
+func (c *Counter) find(t *task) (h host, ours bool) {
 	table := c.tables[t.profile]
-	if h = table.find(t.key, uint32(t.hash>>32)); h != nil {
+	if h = table.find(t.key, uint32(t.hash>>32)); h.hot != nil {
 		return h, true
 	}
 	if c.strangers.has(t.hash) {
-		return nil, false
+		return host{}, false
 	}
 	if !c.setup.Local(t.addr()) {
 		c.strangers.note(t.hash)
-		return nil, false
+		return host{}, false
 	}
 	return c.place(table, t.key, t.hash, t.flow), true
 }
@@ -304,9 +304,9 @@ func (c *Counter) match(f *netflow.Flow) (toServer, toClient uint8) {
 	return toServer, toClient
 }
 
-// place makes room for a new host, or returns nil where there is none.
-func (c *Counter) place(t *table, k key, hash uint64, f *netflow.Flow) *host {
-	if h := t.add(k, uint32(hash>>32)); h != nil {
+// place makes room for a new host, or returns none where there is none.
+func (c *Counter) place(t *table, k key, hash uint64, f *netflow.Flow) host {
+	if h := t.add(k, uint32(hash>>32)); h.hot != nil {
 		return h
 	}
 	return t.admit(c.setup.Seed, k, hash, f.Packets, f.Bytes)
@@ -314,7 +314,7 @@ func (c *Counter) place(t *table, k key, hash uint64, f *netflow.Flow) *host {
 
 // forged tells whether a flow that claims to come from our host came in where that host is not.
 // Only flows from the host can be.
-func (c *Counter) forged(h *host, t *task) bool {
+func (c *Counter) forged(h host, t *task) bool {
 	if t.flow.In == 0 || t.dir == In || t.dir == Replies {
 		return false
 	}
@@ -328,7 +328,8 @@ func (c *Counter) forged(h *host, t *task) bool {
 	return h.routeIf != 0 && e.misfit(h.routeIf != t.flow.In)
 }
 
-func (h *host) add(f *netflow.Flow, d Direction, peer uint32, r *rule, forged bool) {
+func (h host) add(in *table, t *task, r *rule, forged bool) {
+	f := t.flow
 	end := uint32(f.End.Seconds())
 	if h.first == 0 || end < h.first {
 		h.first = end
@@ -341,28 +342,26 @@ func (h *host) add(f *netflow.Flow, d Direction, peer uint32, r *rule, forged bo
 		h.forged = saturate(h.forged, 1)
 		return
 	}
-	h.series(d).add(f.Packets, f.Bytes)
-	switch d {
+	h.series(t.dir).add(f.Packets, f.Bytes)
+	peer := uint32(t.peer)
+	switch t.dir {
 	case Out:
-		h.meet(0, peer)
+		in.meet(&h.setN[0], &h.peers, peer)
 		h.outgoing(f, r)
 	case Replies:
 		if answers(f) {
-			h.meet(1, peer)
+			in.meet(&h.setN[1], &h.sets[0], peer)
 		}
 	case In:
 		if established(f) {
-			h.meet(2, peer)
+			in.meet(&h.setN[2], &h.sets[1], peer)
 		}
 	}
 }
 
-// meet counts a peer in one of the host's sets.
-func (h *host) meet(set int, peer uint32) { addPeer(&h.setN[set], &h.sets[set], peer) }
-
 // outgoing sorts one of the host's own flows into failed, tiny and established. Under
 // sampling the number of packets proves nothing.
-func (h *host) outgoing(f *netflow.Flow, r *rule) {
+func (h host) outgoing(f *netflow.Flow, r *rule) {
 	if f.DstPort == r.relay {
 		h.relay++
 	}

@@ -43,27 +43,27 @@ func (f *flood) count(hash uint64, packets, bytes uint64) uint16 {
 
 func (f *flood) overflow() Overflow { return Overflow{Counts: f.counts, Hosts: f.hosts.Count()} }
 
-// admit finds room for a host past the limit that keeps coming, or returns nil.
-func (t *table) admit(seed Seed, k key, hash, packets, bytes uint64) *host {
+// admit finds room for a host past the limit that keeps coming, or returns none.
+func (t *table) admit(seed Seed, k key, hash, packets, bytes uint64) host {
 	if t.flood.count(hash, packets, bytes) < promoteAt || t.n == 0 {
-		return nil
+		return host{}
 	}
 	for range lookAt {
 		t.flood.hand = (t.flood.hand + 1) % t.n
 		victim := t.host(uint32(t.flood.hand))
-		if victim.flows() <= idleMax {
+		if victim.flows() <= idleMax { // so its sets have not outgrown it
 			victimHash := seed.of(victim.key())
 			t.flood.counts.Add(victim.total())
 			t.flood.hosts.Add(uint32(victimHash))
 			return t.replace(victim, uint32(victimHash>>32), k, uint32(hash>>32))
 		}
 	}
-	return nil
+	return host{}
 }
 
-func (h *host) flows() uint64 { return h.total().Flows + uint64(h.forged) }
+func (h host) flows() uint64 { return h.total().Flows + uint64(h.forged) }
 
-func (h *host) total() (sum Counts) {
+func (h host) total() (sum Counts) {
 	for d := range Directions {
 		s := h.series(d)
 		sum.Add(Counts{uint64(s.flows), uint64(s.packets), s.bytes})

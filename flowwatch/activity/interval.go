@@ -30,6 +30,9 @@ func (c *Counter) Close(end time.Time) *Interval {
 		c.pairs[i] = pairs{limit: c.setup.MaxPairs}
 		t.flood = &flood{}
 		closed.spare = nil
+		for i := range closed.rooms {
+			closed.rooms[i].spare = nil
+		}
 		t.reset()
 	}
 	c.strangers = strangers{} // what is ours may change
@@ -74,6 +77,11 @@ func (iv *Interval) Clear() {
 		for _, ch := range t.chunks {
 			*ch = chunk{}
 		}
+		for i := range t.rooms {
+			for _, ch := range t.rooms[i].chunks {
+				clear(ch)
+			}
+		}
 		t.n, t.slots = 0, nil
 	}
 }
@@ -83,6 +91,10 @@ func (c *Counter) Recycle(iv *Interval) {
 	for i, t := range iv.tables {
 		c.tables[i].spare = append(c.tables[i].spare, t.chunks...)
 		t.chunks = nil
+		for k := range t.rooms {
+			c.tables[i].rooms[k].spare = append(c.tables[i].rooms[k].spare, t.rooms[k].chunks...)
+			t.rooms[k].chunks = nil
+		}
 	}
 }
 
@@ -93,11 +105,12 @@ func (c *Counter) Host(profile int, host netip.Prefix, now time.Time) (a Activit
 		k = k.masked(uint8(host.Bits()))
 	}
 	hash := c.setup.Seed.of(k)
-	h := c.tables[profile].find(k, uint32(hash>>32))
-	if h == nil {
+	t := c.tables[profile]
+	h := t.find(k, uint32(hash>>32))
+	if h.hot == nil {
 		return a, false
 	}
-	h.fill(&a)
+	t.fill(h, &a)
 	a.Profile, a.Start, a.Length = c.setup.Profiles[profile].Name, c.start, now.Sub(c.start)
 	return a, true
 }
@@ -130,7 +143,7 @@ func (iv *Interval) Each(profile int, fn func(*Activity)) {
 	slices.SortFunc(order, func(a, b uint32) int { return t.host(a).key().compare(t.host(b).key()) })
 	var a Activity
 	for _, ref := range order {
-		t.host(ref).fill(&a)
+		t.fill(t.host(ref), &a)
 		a.Profile, a.Start, a.Length = iv.Profiles[profile].Name, iv.Start, iv.Length
 		fn(&a)
 	}
@@ -140,7 +153,8 @@ func (k key) compare(o key) int {
 	return cmp.Or(cmp.Compare(k.hi, o.hi), cmp.Compare(k.lo, o.lo), cmp.Compare(k.bits, o.bits))
 }
 
-func (h *host) fill(a *Activity) {
+// fill writes a host to an Activity, whose sketches' memory is used again.
+func (t *table) fill(h host, a *Activity) {
 	a.Host = h.key().prefix()
 	a.First, a.Last = time.Unix(int64(h.first), 0).UTC(), time.Unix(int64(h.last), 0).UTC()
 	for d := range Directions {
@@ -150,19 +164,20 @@ func (h *host) fill(a *Activity) {
 	a.Failed, a.SYNOnly, a.Tiny = uint64(h.failed), uint64(h.synOnly), uint64(h.tiny)
 	a.Established, a.Forged, a.Sampling = uint64(h.established), uint64(h.forged), max(h.sampling, 1)
 	a.Relay, a.Packets = uint64(h.relay), h.packets
-	a.Peers, a.Replied, a.Clients = Sketch{h.setN[0], h.sets[0]}, Sketch{h.setN[1], h.sets[1]}, Sketch{h.setN[2], h.sets[2]}
+	a.Peers = t.sketch(h.setN[0], &h.peers, a.Peers.data)
+	a.Replied, a.Clients = t.sketch(h.setN[1], &h.sets[0], a.Replied.data), t.sketch(h.setN[2], &h.sets[1], a.Clients.data)
 	a.Active = 0
 	if h.out.flows > 0 {
 		a.Active = 1
 	}
 }
 
-// Each calls fn with the Activity so far of each host of a profile, in no order.
+// Each calls fn with the Activity so far of each host of a profile, in no order. The pointer is good until fn returns.
 func (c *Counter) Each(profile int, now time.Time, fn func(*Activity)) {
 	t := c.tables[profile]
 	var a Activity
 	for n := range t.n {
-		t.host(uint32(n)).fill(&a)
+		t.fill(t.host(uint32(n)), &a)
 		a.Profile, a.Start, a.Length = c.setup.Profiles[profile].Name, c.start, now.Sub(c.start)
 		fn(&a)
 	}

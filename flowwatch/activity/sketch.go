@@ -3,171 +3,311 @@ package activity
 import (
 	"bytes"
 	"encoding/binary"
-	"math"
 	"math/bits"
 	"slices"
 )
 
-// A Sketch counts distinct peers in 65 bytes: exactly up to 16 of them, and about above
-// (HyperLogLog of 64 registers, standard error 13 %). Sketches of the same Seed merge.
+// A Sketch counts distinct peers: exactly up to 384 of them, and about above (HyperLogLog of 2,048 registers, standard
+// error 2.3 %). Where room for that was short it is a coarse one, exact up to 16 (64 registers, 13 %).
+// Sketches of the same Seed merge; a copy shares its data with the original, which only Add writes to.
 type Sketch struct {
-	n    uint8 // number of exact hashes, or estimated
-	data [registers]byte
+	form form
+	data []byte   // of few: their hashes, each of four bytes, ascending; else the registers, a byte each
+	more []Sketch // to be merged when somebody asks: most sums are only looked at for their flows
 }
 
+// A form is how a Sketch counts. Of two that merge the greater is that of both together.
+type form uint8
+
 const (
-	registers = 64
-	exactMax  = registers / 4
-	estimated = 0xff
-	maxRank   = 27 // of 26 bits of hash, all zero
+	few form = iota // exact
+	fine
+	coarse
 )
 
-// Add counts a peer by its hash.
-func (s *Sketch) Add(hash uint32) { addPeer(&s.n, &s.data, hash) }
+const (
+	exactMax     = 384
+	inlineMax    = 16 // the most of which a coarse Sketch was exact
+	fineBits     = 11
+	coarseBits   = 6
+	fineSize     = 1 << fineBits
+	coarseSize   = 1 << coarseBits
+	hashSize     = 4
+	markCoarse   = 0xff // first bytes of what Append writes; up to 16 hashes are told by their number
+	markFine     = 0xfd
+	markManyHash = 0xfe
+)
 
-// addPeer is Add for a Sketch whose parts stand apart. The exact hashes stand in an open-addressing
-// table of 16, so that most are found at the first look; 0 is empty.
-func addPeer(n *uint8, data *[registers]byte, hash uint32) {
-	if *n == estimated {
-		register(data, hash)
+// Add counts a peer by its hash, in place.
+func (s *Sketch) Add(hash uint32) {
+	s.settle()
+	if s.form != few {
+		register(s.data, s.form.bits(), hash)
 		return
 	}
 	hash = max(hash, 1)
-	for i := range uint32(exactMax) {
-		at := data[(hash+i)%exactMax*4:]
-		switch binary.LittleEndian.Uint32(at) {
-		case hash:
-			return
-		case 0:
-			binary.LittleEndian.PutUint32(at, hash)
-			*n++
-			return
-		}
-	}
-	estimate(n, data)
-	register(data, hash)
-}
-
-func register(data *[registers]byte, hash uint32) {
-	rank := uint8(bits.LeadingZeros32(hash<<6|1<<5)) + 1
-	if r := &data[hash>>26]; *r < rank {
-		*r = rank
-	}
-}
-
-// estimate turns the exact set into registers.
-func estimate(n *uint8, data *[registers]byte) {
-	old := *data
-	*data, *n = [registers]byte{}, estimated
-	for _, hash := range exact(&old) {
-		if hash != 0 {
-			register(data, hash)
-		}
-	}
-}
-
-// exact are the hashes of an exact set, some of them 0.
-func exact(data *[registers]byte) (hashes [exactMax]uint32) {
-	for i := range hashes {
-		hashes[i] = binary.LittleEndian.Uint32(data[4*i:])
-	}
-	return hashes
-}
-
-// Merge makes s count the peers of both.
-func (s *Sketch) Merge(o *Sketch) {
-	switch o.n {
-	case 0:
+	at, found := s.search(hash)
+	if found {
 		return
-	case estimated:
-	default:
-		if s.n == 0 {
-			*s = *o
+	}
+	s.data = slices.Insert(s.data, at*hashSize, binary.LittleEndian.AppendUint32(nil, hash)...)
+	if len(s.data) > exactMax*hashSize {
+		*s = Sketch{form: fine, data: s.registers(fine)}
+	}
+}
+
+// search finds where a hash stands, or would.
+func (s *Sketch) search(hash uint32) (at int, found bool) {
+	n := len(s.data) / hashSize
+	for at < n {
+		middle := (at + n) / 2
+		switch h := binary.LittleEndian.Uint32(s.data[middle*hashSize:]); {
+		case h == hash:
+			return middle, true
+		case h < hash:
+			at = middle + 1
+		default:
+			n = middle
+		}
+	}
+	return at, false
+}
+
+func (f form) bits() int {
+	if f == fine {
+		return fineBits
+	}
+	return coarseBits
+}
+
+// Merge makes s count the peers of both. What s was copied from stays as it is.
+func (s *Sketch) Merge(o *Sketch) {
+	s.settle()
+	o.settle()
+	switch {
+	case len(o.data) == 0:
+	case len(s.data) == 0:
+		*s = o.Clone()
+	case s.form == few && o.form == few:
+		both := union(s.data, o.data)
+		if len(both) == len(s.data) {
 			return
 		}
-		for i, left := 0, o.n; left > 0 && i < registers; i += 4 {
-			if hash := binary.LittleEndian.Uint32(o.data[i:]); hash != 0 {
-				s.Add(hash)
-				left--
+		if s.data = both; len(both) > exactMax*hashSize {
+			*s = Sketch{form: fine, data: s.registers(fine)}
+		}
+	default:
+		f := max(s.form, o.form)
+		data := s.registers(f)
+		o.register(data, f)
+		*s = Sketch{form: f, data: data}
+	}
+}
+
+// union merges ascending hashes.
+func union(a, b []byte) []byte {
+	to := make([]byte, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		x, y := binary.LittleEndian.Uint32(a), binary.LittleEndian.Uint32(b)
+		to = binary.LittleEndian.AppendUint32(to, min(x, y))
+		if x <= y {
+			a = a[hashSize:]
+		}
+		if y <= x {
+			b = b[hashSize:]
+		}
+	}
+	return append(append(to, a...), b...)
+}
+
+// settle merges what was put off, all at once.
+func (s *Sketch) settle() {
+	if len(s.more) == 0 {
+		return
+	}
+	all := append(s.more, Sketch{form: s.form, data: s.data})
+	*s = Sketch{}
+	if s.fill(all) {
+		return
+	}
+	for i := range all {
+		s.form = max(s.form, all[i].form, fine)
+	}
+	s.data = make([]byte, 1<<s.form.bits())
+	for i := range all {
+		all[i].register(s.data, s.form)
+	}
+}
+
+// fill makes s the exact union of others; false means that they are too many.
+func (s *Sketch) fill(all []Sketch) bool {
+	hashes := 0
+	for i := range all {
+		if all[i].form != few {
+			return false
+		}
+		hashes += len(all[i].data) / hashSize
+	}
+	var room [2 * fineSize]byte
+	set, n := room[:min(len(room), hashSize<<bits.Len(uint(2*hashes)))], 0
+	for i := range all {
+		for data := all[i].data; len(data) > 0; data = data[hashSize:] {
+			if insert(set, binary.LittleEndian.Uint32(data)) {
+				n++
 			}
 		}
-		return
+		if n > exactMax {
+			return false
+		}
 	}
-	if s.n != estimated {
-		estimate(&s.n, &s.data)
-	}
-	for i, r := range o.data {
-		s.data[i] = max(s.data[i], r)
+	s.data = appendSorted(make([]byte, 0, n*hashSize), hashesIn(set))
+	return true
+}
+
+// registers turns s into the registers of another form.
+func (s *Sketch) registers(f form) []byte {
+	to := make([]byte, 1<<f.bits())
+	s.register(to, f)
+	return to
+}
+
+// register notes all of s in registers of its own or a greater form.
+func (s *Sketch) register(to []byte, f form) {
+	switch {
+	case s.form == few:
+		for i := 0; i < len(s.data); i += hashSize {
+			register(to, f.bits(), binary.LittleEndian.Uint32(s.data[i:]))
+		}
+	case s.form == f:
+		for i, r := range s.data {
+			to[i] = max(to[i], r)
+		}
+	default: // fine, to be coarse
+		for i, r := range s.data {
+			if r > 0 {
+				at, rank := fold(i, r)
+				to[at] = max(to[at], rank)
+			}
+		}
 	}
 }
 
-// Equal tells whether both count the same peers; where they stand in an exact set is of no matter.
-func (s Sketch) Equal(o Sketch) bool { return bytes.Equal(s.Append(nil), o.Append(nil)) }
+// Small tells whether s takes no more memory than a coarse one.
+func (s *Sketch) Small() bool {
+	s.settle()
+	return len(s.data) <= coarseSize
+}
+
+// Coarsen makes s small, for the price of its exactness.
+func (s *Sketch) Coarsen() {
+	if !s.Small() {
+		*s = Sketch{form: coarse, data: s.registers(coarse)}
+	}
+}
+
+// Clone makes a Sketch whose data nothing else shares.
+func (s *Sketch) Clone() Sketch {
+	s.settle()
+	return Sketch{form: s.form, data: bytes.Clone(s.data)}
+}
+
+// Equal tells whether both count the same peers.
+func (s Sketch) Equal(o Sketch) bool {
+	s.settle()
+	o.settle()
+	return s.form == o.form && bytes.Equal(s.data, o.data)
+}
 
 // Exact tells whether Count is exact.
-func (s *Sketch) Exact() bool { return s.n != estimated }
+func (s *Sketch) Exact() bool {
+	s.settle()
+	return s.form == few
+}
 
 // Count is the number of distinct peers.
 func (s *Sketch) Count() int {
-	if s.n != estimated {
-		return int(s.n)
+	s.settle()
+	switch s.form {
+	case few:
+		return len(s.data) / hashSize
+	case fine:
+		return max(exactMax+1, cardinality(s.data, fineBits))
 	}
-	sum, zeros := 0.0, 0
-	for _, r := range s.data {
-		sum += 1 / float64(uint64(1)<<r)
-		if r == 0 {
-			zeros++
-		}
-	}
-	const m = registers
-	e := 0.709 * m * m / sum
-	if e <= 2.5*m && zeros > 0 {
-		e = m * math.Log(m/float64(zeros))
-	}
-	return max(exactMax+1, int(e+0.5))
+	return max(inlineMax+1, cardinality(s.data, coarseBits))
 }
 
 // Append writes s in its shortest form; equal sets are written alike.
 func (s *Sketch) Append(b []byte) []byte {
-	b = append(b, s.n)
-	switch s.n {
-	case 0:
-		return b
-	case estimated:
-		return append(b, s.data[:]...)
+	s.settle()
+	switch n := len(s.data) / hashSize; {
+	case s.form == coarse:
+		b = append(b, markCoarse)
+	case s.form == fine:
+		b = append(b, markFine)
+	case n <= inlineMax:
+		b = append(b, byte(n))
+	default:
+		b = binary.LittleEndian.AppendUint16(append(b, markManyHash), uint16(n))
 	}
-	hashes := exact(&s.data)
-	slices.Sort(hashes[:])
-	for _, hash := range hashes[exactMax-s.n:] {
-		b = binary.LittleEndian.AppendUint32(b, hash)
-	}
-	return b
+	return append(b, s.data...)
 }
 
 // Read reads what Append wrote and returns the rest; nil means that b holds no Sketch.
 func (s *Sketch) Read(b []byte) []byte {
+	rest := s.View(b)
+	s.data = bytes.Clone(s.data)
+	return rest
+}
+
+// View is Read without a copy: s is good as long as b is, and Add must not be called.
+func (s *Sketch) View(b []byte) []byte {
 	*s = Sketch{}
 	if len(b) == 0 {
 		return nil
 	}
-	size := registers
-	if b[0] != estimated {
-		size = 4 * int(b[0])
-	}
-	if b[0] > exactMax && b[0] != estimated || len(b) < 1+size {
+	mark, size := b[0], int(b[0])*hashSize
+	b = b[1:]
+	switch {
+	case mark <= inlineMax:
+	case mark == markManyHash && len(b) >= 2:
+		n := int(binary.LittleEndian.Uint16(b))
+		if n <= inlineMax || n > exactMax {
+			return nil
+		}
+		b, size = b[2:], n*hashSize
+	case mark == markFine:
+		s.form, size = fine, fineSize
+	case mark == markCoarse:
+		s.form, size = coarse, coarseSize
+	default:
 		return nil
 	}
-	if b[0] == estimated {
-		s.n = estimated
-		for i, r := range b[1 : 1+size] {
-			s.data[i] = min(r, maxRank)
+	if len(b) < size {
+		*s = Sketch{}
+		return nil
+	}
+	s.data = b[:size:size]
+	if !s.sound() {
+		*s = Sketch{}
+		return nil
+	}
+	return b[size:]
+}
+
+// sound tells whether the data is what Append could have written.
+func (s *Sketch) sound() bool {
+	if s.form != few {
+		return slices.Max(s.data) <= maxRank(s.form.bits())
+	}
+	last := uint32(0)
+	for i := 0; i < len(s.data); i += hashSize {
+		hash := binary.LittleEndian.Uint32(s.data[i:])
+		if hash <= last {
+			return false
 		}
-		return b[1+size:]
+		last = hash
 	}
-	for i := 1; i < 1+size; i += 4 {
-		s.Add(binary.LittleEndian.Uint32(b[i:]))
-	}
-	return b[1+size:]
+	return true
 }
 
 // A Seed keys the hashing of addresses, so that nobody outside can choose peers that collide.

@@ -60,12 +60,18 @@ func saturate(a uint32, b uint64) uint32 {
 	return 1<<32 - 1
 }
 
-// A host is the counters of one host in the open interval, in five cache lines of 64 bytes: what
-// each outgoing flow touches stands in the first three, side by side.
+// A host is the counters of one host in the open interval, in five cache lines of 64 bytes: what each outgoing flow
+// touches are two, side by side, and those of all hosts stand together.
 type host struct {
+	*hot
+	*cold
+}
+
+// hot is what every flow touches, or at least every outgoing one.
+type hot struct {
 	hi, lo      uint64   // its key,
 	bits        uint8    // with bits
-	setN        [3]uint8 // of the sets below
+	setN        [3]uint8 // of the sets: peers, who of them replied, clients
 	routeFrom   uint16   // the number of the exporter for which routeIf was asked; 0 is none
 	packets     bool     // some of its flows were single sampled packets
 	first, last uint32   // Unix seconds
@@ -75,23 +81,32 @@ type host struct {
 	tiny        uint32
 	established uint32
 
+	peers [coarseSize]byte
+}
+
+// cold is the rest.
+type cold struct {
 	others   [Directions - 1]tally // replies, in, answers
 	synOnly  uint32
 	forged   uint32
 	sampling uint32
-	routeIf  uint32 // by which interface the host is reached; 0 is not known
-
-	sets [3][registers]byte // the data of Sketches: peers, who of them replied, clients
+	routeIf  uint32              // by which interface the host is reached; 0 is not known
+	sets     [2][coarseSize]byte // who of the peers replied, clients
 }
 
 // set is the one into which a flow of a direction counts its peer; answers count none.
-func (h *host) set(d Direction) *[registers]byte { return &h.sets[d%3] }
+func (h host) set(d Direction) *[coarseSize]byte {
+	if d == Replies || d == In {
+		return &h.sets[d-1]
+	}
+	return &h.peers
+}
 
-func (h *host) key() key { return key{h.hi, h.lo, h.bits} }
+func (h *hot) key() key { return key{h.hi, h.lo, h.bits} }
 
-func (h *host) is(k key) bool { return h.lo == k.lo && h.hi == k.hi && h.bits == k.bits }
+func (h *hot) is(k key) bool { return h.lo == k.lo && h.hi == k.hi && h.bits == k.bits }
 
-func (h *host) series(d Direction) *tally {
+func (h host) series(d Direction) *tally {
 	if d == Out {
 		return &h.out
 	}
@@ -108,6 +123,8 @@ type table struct {
 	n      int
 	limit  int
 	flood  *flood
+	rooms  [rooms]arena // of sets that have outgrown their hosts,
+	taken  int          // in so many bytes
 }
 
 // A slot is a host's hash and its number + 1; 0 is empty.
@@ -115,10 +132,16 @@ type slot struct{ hash, ref uint32 }
 
 const chunkSize = 256
 
-type chunk [chunkSize]host
+type chunk struct {
+	hot  [chunkSize]hot
+	cold [chunkSize]cold
+}
 
 func newTable(limit int) *table {
 	t := &table{limit: limit, flood: &flood{}}
+	for i, size := range roomSize {
+		t.rooms[i].size = size
+	}
 	t.reset()
 	return t
 }
@@ -127,18 +150,24 @@ const firstSlots = 1 << 10
 
 func (t *table) reset() {
 	t.slots, t.shift = make([]slot, firstSlots), 32-10
-	t.chunks, t.n = nil, 0
+	t.chunks, t.n, t.taken = nil, 0, 0
+	for i := range t.rooms {
+		t.rooms[i].reset()
+	}
 }
 
-func (t *table) host(ref uint32) *host { return &t.chunks[ref/chunkSize][ref%chunkSize] }
+func (t *table) host(ref uint32) host {
+	c, i := t.chunks[ref/chunkSize], ref%chunkSize
+	return host{&c.hot[i], &c.cold[i]}
+}
 
-// guess returns the host that most likely has a hash, without looking at the host, or nil.
-func (t *table) guess(hash uint32) *host {
+// guess returns the host that most likely has a hash, without looking at the host, or none.
+func (t *table) guess(hash uint32) host {
 	mask := uint32(len(t.slots) - 1)
 	for i := hash >> t.shift; ; i = (i + 1) & mask {
 		s := t.slots[i]
 		if s.ref == 0 {
-			return nil
+			return host{}
 		}
 		if s.hash == hash {
 			return t.host(s.ref - 1)
@@ -146,13 +175,13 @@ func (t *table) guess(hash uint32) *host {
 	}
 }
 
-// find returns the host with a key and its hash, or nil.
-func (t *table) find(k key, hash uint32) *host {
+// find returns the host with a key and its hash, or none.
+func (t *table) find(k key, hash uint32) host {
 	mask := uint32(len(t.slots) - 1)
 	for i := hash >> t.shift; ; i = (i + 1) & mask {
 		s := t.slots[i]
 		if s.ref == 0 {
-			return nil
+			return host{}
 		}
 		if s.hash == hash {
 			if h := t.host(s.ref - 1); h.is(k) {
@@ -162,10 +191,10 @@ func (t *table) find(k key, hash uint32) *host {
 	}
 }
 
-// add makes room for a new host, or returns nil where the limit is reached.
-func (t *table) add(k key, hash uint32) *host {
+// add makes room for a new host, or returns none where the limit is reached.
+func (t *table) add(k key, hash uint32) host {
 	if t.n >= t.limit {
-		return nil
+		return host{}
 	}
 	if 4*(t.n+1) > 3*len(t.slots) {
 		t.grow()
@@ -212,9 +241,9 @@ func (t *table) grow() {
 }
 
 // replace gives the room of one host to another.
-func (t *table) replace(victim *host, victimHash uint32, k key, hash uint32) *host {
+func (t *table) replace(victim host, victimHash uint32, k key, hash uint32) host {
 	ref := t.remove(victim.key(), victimHash)
-	*victim = host{hi: k.hi, lo: k.lo, bits: k.bits}
+	*victim.hot, *victim.cold = hot{hi: k.hi, lo: k.lo, bits: k.bits}, cold{}
 	t.place(slot{hash, ref})
 	return victim
 }

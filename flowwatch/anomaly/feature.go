@@ -3,6 +3,7 @@ package anomaly
 import (
 	"fmt"
 	"math"
+	"strconv"
 
 	"spoor/flowwatch/activity"
 )
@@ -11,6 +12,7 @@ import (
 type features struct {
 	flows  uint64
 	peers  int
+	exact  bool    // not an estimate
 	relay  float64 // share of flows to port 25
 	failed float64
 	tiny   float64
@@ -35,9 +37,9 @@ const coarse = 100
 func featuresOf(a *activity.Activity, s *state, c activity.Coverage) features {
 	out := a.Series[activity.Out]
 	f := features{
-		flows: out.Flows, peers: a.Peers.Count(), relay: share(a.Relay, out.Flows),
+		flows: out.Flows, peers: a.PeersMet(), exact: a.Peers.Exact(), relay: share(a.Relay, out.Flows),
 		failed: share(a.Failed, out.Flows), tiny: share(a.Tiny, out.Flows), hours: hours(s.Active),
-		clients: a.Clients.Count(), inbound: serves(a) || hours(s.Serving) >= 2 || s.clients() >= someClients,
+		clients: a.ClientsMet(), inbound: serves(a) || hours(s.Serving) >= 2 || s.clients() >= someClients,
 		seesIn: true, seesFlow: true, perPacket: out.PerPacket(),
 	}
 	proven := s.Slots[0].Proven + s.Slots[1].Proven
@@ -58,6 +60,30 @@ func featuresOf(a *activity.Activity, s *state, c activity.Coverage) features {
 		f.blind = append(f.blind, fmt.Sprintf("failures and sizes of single flows: one packet in %d is sampled", max(a.Sampling, c.Sampling)))
 	}
 	return f
+}
+
+// figure writes a number of hosts, as what it is.
+func figure(n int, exact bool) string {
+	if exact {
+		return strconv.Itoa(n)
+	}
+	return "about " + strconv.Itoa(n)
+}
+
+// plain writes a figure without an exponent, in no more digits than mean something.
+func plain(v float64) string {
+	if v >= 100 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64)
+}
+
+// estimated marks a text about hosts whose number is an estimate.
+func (f *features) estimated(text string) string {
+	if f.exact {
+		return text
+	}
+	return text + " (about)"
 }
 
 // noInbound is 1 where the host takes no mail in, so far as that can be seen.

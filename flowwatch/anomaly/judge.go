@@ -20,6 +20,7 @@ type Judge struct {
 	changes  []Change
 	removed  []string
 	refused  uint64
+	wide     int // states that are
 
 	start, end time.Time
 	cover      map[string]activity.Coverage
@@ -68,8 +69,24 @@ func (j *Judge) Host(a *activity.Activity) {
 	}
 	s.advance(j.start)
 	s.add(a)
+	j.bound(s)
 	f := featuresOf(a, s, j.cover[a.Profile])
-	j.apply(key, s, j.verdict(p, a, s, f), a)
+	j.apply(key, s, j.verdict(p, a, s, f), a, f)
+}
+
+// maxWide bounds the hosts that are remembered with more than a few peers one by one, and so the memory of all.
+const maxWide = 1 << 14
+
+// bound makes a state small where there are too many large ones.
+func (j *Judge) bound(s *state) {
+	switch {
+	case s.wide || s.small():
+	case j.wide < maxWide:
+		j.wide++
+		s.wide = true
+	default:
+		s.coarsen()
+	}
 }
 
 // worthKeeping tells whether anything of a host's interval could matter later.
@@ -99,7 +116,7 @@ func (j *Judge) verdict(p activity.Profile, a *activity.Activity, s *state, f fe
 }
 
 // apply moves the list by a verdict.
-func (j *Judge) apply(key hostKey, s *state, v verdict, a *activity.Activity) {
+func (j *Judge) apply(key hostKey, s *state, v verdict, a *activity.Activity, f features) {
 	if s.Entry == nil && v.score < 1 {
 		return
 	}
@@ -123,7 +140,7 @@ func (j *Judge) apply(key hostKey, s *state, v verdict, a *activity.Activity) {
 		s.Quiet++
 	}
 	if v.shown >= e.Peak {
-		e.Peak, e.Peers, e.Reasons, e.Blind = v.shown, a.Peers.Count(), v.reasons, v.blind
+		e.Peak, e.Peers, e.Reasons, e.Blind = v.shown, f.peers, v.reasons, v.blind
 		e.Kind = v.kind
 	}
 	j.settle(key, s, entered)
@@ -175,6 +192,9 @@ func (j *Judge) forget() {
 		}
 		if s.Entry == nil && j.end.Unix()-s.Seen > int64(keep.Seconds()) {
 			delete(j.states, key)
+			if s.wide {
+				j.wide--
+			}
 			j.removed = append(j.removed, key.String())
 		}
 	}
@@ -252,6 +272,7 @@ func (j *Judge) Load(key string, value []byte) error {
 		return fmt.Errorf("load the past of %s: %w", key, err)
 	}
 	j.states[k] = s
+	j.bound(s)
 	if s.Entry != nil {
 		s.Entry.Host = k.host
 		j.listed[k] = s

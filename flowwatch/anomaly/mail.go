@@ -62,7 +62,7 @@ func (j *Judge) intensive(a *activity.Activity, f features, tested bool) verdict
 	w := j.config.Weights
 	b := newScore()
 	b.add("fan-out", float64(f.peers), w.FanOut*fan(f.peers, f.relay)*j.suspicion(f),
-		"sent to %d hosts in %v, %d flows", f.peers, a.Length.Round(time.Second), f.flows)
+		"sent to %s hosts in %v, %d flows", figure(f.peers, f.exact), a.Length.Round(time.Second), f.flows)
 	j.common(b, f, tested)
 	b.v.kind, b.v.proven = Intensive, f.proven
 	if f.seesFlow && f.failed > 0.9 && !f.proven {
@@ -105,7 +105,7 @@ func (j *Judge) common(b *score, f features, tested bool) {
 func (j *Judge) iterative(a *activity.Activity, s *state, f features, tested bool) verdict {
 	w := j.config.Weights
 	r := s.recent()
-	peers := r.Peers.Count()
+	peers := int(min(uint64(r.Peers.Count()), r.Flows))
 	f.failed, f.tiny, f.relay = share(r.Failed, r.Flows), share(r.Tiny, r.Flows), share(r.Relay, r.Flows)
 	b := newScore()
 	suspicion := j.suspicion(f)
@@ -114,7 +114,7 @@ func (j *Judge) iterative(a *activity.Activity, s *state, f features, tested boo
 		suspicion -= w.Plain / 2
 	}
 	b.add("fan-out-hours", float64(peers), w.FanOut*fan(peers, f.relay)*suspicion,
-		"sent to about %d hosts in the last hours, %d flows", peers, r.Flows)
+		"sent to %s hosts in the last hours, %d flows", figure(peers, r.Peers.Exact()), r.Flows)
 	if f.seesIn {
 		// Hours count as far as each of them brought new hosts: a small office's server is busy all day, too.
 		rate := float64(peers) / float64(max(1, min(f.hours, 2*windowHours)))
@@ -161,10 +161,10 @@ func (j *Judge) againstPast(a *activity.Activity, s *state, f features) verdict 
 	growth := func(code string, now, peak, least, weight float64, text string) {
 		peak = max(peak, least)
 		if room := maxGrowth - b.v.shown; now > peak && room > 0 {
-			b.add(code, now/peak, min(room, weight*math.Log2(now/peak)), text+": %.3g, at most %.3g in its past", now, peak)
+			b.add(code, now/peak, min(room, weight*math.Log2(now/peak)), text+": %s, at most %s in its past", plain(now), plain(peak))
 		}
 	}
-	growth("past-fan-out", float64(f.peers), p.Peers, 20, 2, "distinct hosts sent to")
+	growth("past-fan-out", float64(f.peers), p.Peers, 20, 2, f.estimated("distinct hosts sent to"))
 	growth("past-volume", float64(f.flows), p.Flows, 30, 1.5, "outgoing flows")
 	if f.flows >= 30 {
 		growth("past-ratio", ratio(a), p.Ratio, 1, 1, "outgoing for each incoming flow")
@@ -200,14 +200,14 @@ func limits(p activity.Profile, a *activity.Activity, f features) verdict {
 			b.v.shown = max(b.v.shown, value/limit)
 		}
 		if limit > 0 && value >= limit {
-			b.note(code, value, text+": %.4g in %v, the limit is %.4g", value, a.Length.Round(time.Second), limit)
+			b.note(code, value, text+": %s in %v, the limit is %s", plain(value), a.Length.Round(time.Second), plain(limit))
 		}
 	}
 	out := a.Series[activity.Out]
 	switch p.Judge {
 	case activity.JudgeScan:
 		b.v.kind = Scan
-		at("peers", float64(f.peers), float64(p.Peers), "hosts tried")
+		at("peers", float64(f.peers), float64(p.Peers), f.estimated("hosts tried"))
 		at("flows", float64(out.Flows), float64(p.Flows), "connection attempts")
 	case activity.JudgeReflect:
 		b.v.kind = Reflection

@@ -28,6 +28,27 @@ type state struct {
 	Entry *Anomaly `json:"e,omitempty"`
 
 	dirty bool
+	wide  bool // may remember more than a few peers exactly
+}
+
+// sketches are the sets of peers that a state remembers.
+func (s *state) sketches() [4]*activity.Sketch {
+	return [...]*activity.Sketch{&s.Slots[0].Peers, &s.Slots[0].Clients, &s.Slots[1].Peers, &s.Slots[1].Clients}
+}
+
+func (s *state) small() bool {
+	for _, k := range s.sketches() {
+		if !k.Small() {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *state) coarsen() {
+	for _, k := range s.sketches() {
+		k.Coarsen()
+	}
 }
 
 // A window sums up hours of outgoing traffic.
@@ -110,7 +131,7 @@ func (s *state) add(a *activity.Activity) {
 // answered, of packets that carry data.
 func serves(a *activity.Activity) bool {
 	in, out := a.Series[activity.In], a.Series[activity.Answers]
-	return a.Clients.Count() >= 3 && out.Flows > 0 && in.PerPacket() >= 100
+	return a.ClientsMet() >= 3 && out.Flows > 0 && in.PerPacket() >= 100
 }
 
 // hours is the number of hours in a mask's last day.

@@ -71,7 +71,7 @@ type reader struct {
 	err   error
 }
 
-// next reads into a; false is the end, or an error in r.err.
+// next reads into a; false is the end, or an error in r.err. The sketches are views of the block.
 func (r *reader) next(a *activity.Activity) bool {
 	if len(r.b) == 0 || r.err != nil {
 		return false
@@ -127,7 +127,7 @@ func (r *reader) signed() int64 {
 }
 
 func (r *reader) sketch(s *activity.Sketch) {
-	rest := s.Read(r.b)
+	rest := s.View(r.b)
 	if rest == nil {
 		r.err = errBlock
 	}

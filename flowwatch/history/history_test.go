@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.etcd.io/bbolt"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"spoor/flowwatch/activity"
 	"spoor/flowwatch/anomaly"
@@ -318,6 +320,13 @@ func TestValues(t *testing.T) {
 	}
 }
 
+// processor is the processor time that this thread has used so far: a busy machine changes the time on the wall.
+func processor() time.Duration {
+	var t unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t) // it cannot fail for oneself (clock_gettime(2))
+	return time.Duration(t.Nano())
+}
+
 // BenchmarkTopOverADay reads a day of twenty thousand hosts, as `flows top` does.
 func BenchmarkTopOverADay(b *testing.B) {
 	s := open(b, filepath.Join(b.TempDir(), "flows.db"))
@@ -345,13 +354,16 @@ func BenchmarkTopOverADay(b *testing.B) {
 	}
 	for name, to := range map[string]time.Duration{"calendar day": 24 * time.Hour, "hours and intervals": 23*time.Hour + 55*time.Minute} {
 		b.Run(name, func(b *testing.B) {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			begun := processor()
 			for b.Loop() {
 				hosts := 0
 				if _, err := s.Each(ctx, "smtp", midnight, midnight.Add(to), func(*activity.Activity) error { hosts++; return nil }); err != nil || hosts != 20000 {
 					b.Fatal(hosts, err)
 				}
 			}
-			b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/answer")
+			b.ReportMetric(float64((processor()-begun).Microseconds())/1000/float64(b.N), "cpu-ms/answer")
 		})
 	}
 	if size, err := s.Size(); err == nil {

@@ -3,6 +3,7 @@ package history
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -19,8 +20,28 @@ type stream struct {
 	cursor  *bbolt.Cursor
 	prefix  []byte
 	reader  reader
-	key     hostKey
+	key     sortKey
 	current activity.Activity
+}
+
+// A sortKey is a hostKey in words, which are compared faster.
+type sortKey struct {
+	hi, lo uint64
+	bits   byte
+}
+
+func (k hostKey) sort() sortKey {
+	return sortKey{binary.BigEndian.Uint64(k[:8]), binary.BigEndian.Uint64(k[8:16]), k[16]}
+}
+
+func (k sortKey) less(o sortKey) bool {
+	if k.hi != o.hi {
+		return k.hi < o.hi
+	}
+	if k.lo != o.lo {
+		return k.lo < o.lo
+	}
+	return k.bits < o.bits
 }
 
 func newStream(tx *bbolt.Tx, span Span) (*stream, bool, error) {
@@ -48,8 +69,8 @@ func (s *stream) next() (bool, error) {
 		}
 		s.reader.b = v
 	}
-	if len(s.reader.b) >= len(s.key) {
-		s.key = hostKey(s.reader.b[:len(s.key)])
+	if len(s.reader.b) >= len(hostKey{}) {
+		s.key = hostKey(s.reader.b[:len(hostKey{})]).sort()
 	}
 	return s.reader.next(&s.current), s.reader.err
 }
@@ -70,6 +91,7 @@ func merge(ctx context.Context, tx *bbolt.Tx, list []Span, fn func(*activity.Act
 		sink(heap, i)
 	}
 	var sum activity.Activity
+	var merger activity.Merger
 	for n := 0; len(heap) > 0; n++ {
 		if n%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -77,9 +99,10 @@ func merge(ctx context.Context, tx *bbolt.Tx, list []Span, fn func(*activity.Act
 		key, first := heap[0].key, true
 		for len(heap) > 0 && heap[0].key == key {
 			if first {
-				sum, first = heap[0].current, false
+				merger.Begin(&sum, &heap[0].current)
+				first = false
 			} else {
-				sum.Merge(&heap[0].current)
+				merger.Merge(&sum, &heap[0].current)
 			}
 			var err error
 			if heap, err = advance(heap); err != nil {
@@ -111,7 +134,7 @@ func sink(heap []*stream, i int) {
 	for {
 		least := i
 		for child := 2*i + 1; child <= 2*i+2 && child < len(heap); child++ {
-			if bytes.Compare(heap[child].key[:], heap[least].key[:]) < 0 {
+			if heap[child].key.less(heap[least].key) {
 				least = child
 			}
 		}

@@ -139,7 +139,7 @@ next:
 }
 
 // Each calls fn with the merged Activity of each host of a profile in a time, in the order of their
-// addresses. The pointer is good until fn returns.
+// addresses. The pointer is good until fn returns; Clone what is to stay.
 func (s *Store) Each(ctx context.Context, profile string, from, to time.Time, fn func(*activity.Activity) error) (b Basis, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		list, err := plan(tx, profile, from, to)
@@ -198,7 +198,7 @@ func hostIn(tx *bbolt.Tx, list []Span, host netip.Prefix) (out []activity.Activi
 		a := activity.Activity{Profile: span.Profile, Start: span.Start, Length: span.Length}
 		for r.next(&a) {
 			if a.Host == host {
-				out = append(out, a)
+				out = append(out, a.Clone())
 				break
 			}
 		}
