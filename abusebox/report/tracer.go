@@ -2,6 +2,7 @@ package report
 
 import (
 	"net/netip"
+	"strings"
 
 	"spoor/internal/message"
 	"spoor/internal/trace"
@@ -26,6 +27,11 @@ func ComplaintTracer(ours func(netip.Addr) bool) Tracer {
 		o := Origin{IP: res.Origin.IP, Port: res.Origin.Port, Why: res.Origin.Why,
 			Claimed: res.Origin.Confidence == trace.ConfidenceLow || len(res.Alternatives) > 0}
 		o.setStamp(res.Origin.Time, res.Hops, res.Origin.Hop)
+		if ours == nil || !ours(o.IP) {
+			if inner, ok := behindReceiver(res); ok {
+				return []Origin{inner}
+			}
+		}
 		out := []Origin{o}
 		for _, s := range res.Sources {
 			switch {
@@ -38,6 +44,32 @@ func ComplaintTracer(ours func(netip.Addr) bool) Tracer {
 		}
 		return out
 	}
+}
+
+// behindReceiver finds who stands behind a further host of the complainant's own
+// provider, where the host above did not look its name up (Exchange, LMTP). Only
+// the names say that it is one, so that the origin is claimed.
+func behindReceiver(res trace.Result) (Origin, bool) {
+	at := res.Origin.Hop
+	for _, a := range res.Alternatives {
+		if a.Hop > at && a.Hop < len(res.Hops) {
+			return originAt(res.Hops, a.Hop, a.Why), true
+		}
+	}
+	if at < 0 || at+1 >= len(res.Hops) {
+		return Origin{}, false
+	}
+	h, next := &res.Hops[at], &res.Hops[at+1]
+	if h.HELO == "" || !strings.EqualFold(h.HELO, next.By) || strings.EqualFold(h.HELO, h.By) || !sameOrganisation(strings.ToLower(h.HELO), strings.ToLower(h.By)) || !public(next.IP) || next.IP == h.IP {
+		return Origin{}, false
+	}
+	return originAt(res.Hops, at+1, "handed to "+next.By+", by its name a host of the receiver"), true
+}
+
+func originAt(hops []trace.Hop, at int, why string) Origin {
+	o := Origin{IP: hops[at].IP, Claimed: true, Why: why}
+	o.setStamp(hops[at].Time, hops, at)
+	return o
 }
 
 // passedOn knows the roles of hosts that hand on what others wrote.

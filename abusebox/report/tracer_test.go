@@ -55,3 +55,30 @@ func TestForwarderAnswersAsRelay(t *testing.T) {
 		}
 	}
 }
+
+// TestBehindTheReceiversOwnHosts has the complainant's provider hand the mail on within itself without looking names up:
+// the peer of its outer host is the accused, as a claim; but a host of ours that calls itself so stays the accused.
+func TestBehindTheReceiversOwnHosts(t *testing.T) {
+	for _, peer := range []string{"([198.51.100.21])", "(LHLO mx.isp.example) (198.51.100.21)", "(198.51.100.21)"} {
+		header, _, _ := message.ReadHeader([]byte("Received: from mx.isp.example "+peer+" by store.isp.example with LMTP; Mon, 14 Sep 2026 08:00:01 +0000\r\n"+
+			"Received: from bulk.example.org (bulk.example.org [203.0.113.9])\r\n\tby mx.isp.example (Postfix) with ESMTPS id 4B2C; Mon, 14 Sep 2026 08:00:00 +0000\r\n"+
+			"From: a@b.example\r\n\r\n"), message.DefaultLimits())
+		for _, tc := range []struct {
+			ours func(netip.Addr) bool
+			want string
+		}{
+			{nil, "203.0.113.9"},
+			{func(ip netip.Addr) bool { return netip.MustParsePrefix("203.0.113.0/24").Contains(ip) }, "203.0.113.9"},
+			{func(ip netip.Addr) bool { return netip.MustParsePrefix("198.51.100.0/24").Contains(ip) }, "198.51.100.21"},
+		} {
+			origins := ComplaintTracer(tc.ours)(header)
+			if len(origins) == 0 || origins[0].IP.String() != tc.want {
+				t.Errorf("%s: %+v, want first %s", peer, origins, tc.want)
+				continue
+			}
+			if o := origins[0]; tc.want == "203.0.113.9" && (!o.Claimed || o.TimeRaw == "") {
+				t.Errorf("%s: told as a fact or without a time: %+v", peer, o)
+			}
+		}
+	}
+}
