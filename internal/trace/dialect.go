@@ -28,6 +28,9 @@ func dialectOf(l *line, h *Hop, p *peer) string {
 	if d := byHost(l, h); d != "" {
 		return d
 	}
+	if equalFold(h.By, "simscan") {
+		return "simscan"
+	}
 	return byShape(l, h, p)
 }
 
@@ -377,7 +380,7 @@ func alnum(s string) bool {
 // mail server that calls them.
 func isFilter(dialect string) bool {
 	switch dialect {
-	case "amavis", "mailscanner", "qmail-scanner", "proofpoint-filter", "spamd", "antivirus":
+	case "amavis", "mailscanner", "qmail-scanner", "simscan", "proofpoint-filter", "spamd", "antivirus":
 		return true
 	}
 	return false

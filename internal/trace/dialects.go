@@ -233,6 +233,8 @@ var Dialects = []Dialect{
 		"from ([192.0.2.10]) by mx.example.net with MailEnable ESMTP; Mon, 5 Oct 2026 10:11:12 +0300"},
 	{"qmail-scanner", "qmail-scanner",
 		"from 192.0.2.10 by mx.example.net (envelope-from <anna@example.com>, uid 502) with qmail-scanner-1.24 (clamdscan: 0.80/594. Clear:RC:0(192.0.2.10):. Processed in 0.288806 secs); 05 Oct 2026 10:11:12 -0000"},
+	{"simscan", "simscan",
+		"by simscan 1.4.0 ppid: 21304, pid: 21306, t: 0.2012s scanners: attach: 1.4.0 clamav: 0.98/m:55/d:19"},
 	{"cloudmark", "Cloudmark Gateway",
 		"from client ([IPv6:2001:db8::9]) by albert.example.net with cmsmtp id qyWq2D00P5V3mYk06yWqa4; Mon, 05 Oct 2026 10:11:12 +0100"},
 	{"outblaze", "Outblaze",

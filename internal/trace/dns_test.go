@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -46,39 +43,10 @@ $TTL 60
 // holds the given records as well.
 func nameServer(t *testing.T, records ...string) string {
 	t.Helper()
-	nsd := peers.Need(t, "nsd")
-	dir := peers.TempDir(t, "nsd")
-	addr := peers.Loopback(peers.FreePort(t))
-	write := func(name, text string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	conf := `server:
-  ip-address: 127.0.0.1
-  port: ` + strings.TrimPrefix(addr.String(), "127.0.0.1:") + `
-  username: ""
-  chroot: ""
-  server-count: 1
-  database: ""
-  pidfile: "` + filepath.Join(dir, "nsd.pid") + `"
-  xfrdfile: "` + filepath.Join(dir, "xfrd.state") + `"
-  zonelistfile: "` + filepath.Join(dir, "zone.list") + `"
-  logfile: "` + filepath.Join(dir, "nsd.log") + `"
-remote-control:
-  control-enable: no
-zone:
-  name: example
-  zonefile: "` + write("example.zone", zoneForward+strings.Join(records, "\n")+"\n") + `"
-zone:
-  name: 2.0.192.in-addr.arpa
-  zonefile: "` + write("reverse.zone", zoneReverse) + `"
-`
-	peers.Start(t, exec.Command(nsd, "-d", "-c", write("nsd.conf", conf)))
-	peers.WaitFor(t, 10*time.Second, "nsd", func() bool { return peers.Answers(addr) })
-	return addr.String()
+	return peers.NewNSD(t, map[string]string{
+		"example":              zoneForward + strings.Join(records, "\n") + "\n",
+		"2.0.192.in-addr.arpa": zoneReverse,
+	}).String()
 }
 
 func TestResolver(t *testing.T) {

@@ -410,8 +410,16 @@ func (p *peer) marker(w string) bool {
 		}
 	case 'f':
 		return equalFold(w, "failed") || equalFold(w, "fail")
+	case 'd':
+		if equalFold(w, "dnserror") { // Haraka
+			p.state = RDNSNone
+			return true
+		}
 	case 'n':
 		switch {
+		case equalFold(w, "nxdomain"): // Haraka
+			p.state = RDNSNone
+			return true
 		case equalFold(w, "nodnsquery"):
 			p.state = RDNSUnknown
 			return true

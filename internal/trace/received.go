@@ -275,7 +275,7 @@ func (h *Hop) nameBesideAddress(p *peer) RDNSState {
 		switch {
 		case p.nameIP.IsValid() || equalFold(p.name, "unknown"):
 			return RDNSNone
-		case p.name != "":
+		case hostName(p.name):
 			h.RDNS, h.nameOnly = strings.TrimSuffix(p.name, "."), true
 			return RDNSRecorded
 		}

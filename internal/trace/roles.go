@@ -220,7 +220,12 @@ func (r *Result) readdressed() bool {
 	return false
 }
 
-// srs knows the rewritten senders of forwarders (Sender Rewriting Scheme).
+// srs knows the rewritten senders of forwarders (Sender Rewriting Scheme):
+// SRS0=hash=time=domain=user, SRS1=…, and Exchange Online's mailbox+SRS=hash=time=domain=user.
 func srs(addr string) bool {
-	return len(addr) > 5 && (hasFoldPrefix(addr, "srs0") || hasFoldPrefix(addr, "srs1")) && strings.IndexByte("=+-", addr[4]) >= 0
+	if len(addr) > 5 && (hasFoldPrefix(addr, "srs0") || hasFoldPrefix(addr, "srs1")) && strings.IndexByte("=+-", addr[4]) >= 0 {
+		return true
+	}
+	i := strings.Index(addr, "+SRS=")
+	return i > 0 && strings.Count(addr[i:], "=") >= 4
 }

@@ -22,6 +22,7 @@ type walk struct {
 	writer  string   // the last host known to have written a trusted line
 	rule    string   // why the line at is trusted
 	auth    int      // the line below an authenticated peer's, 0 if none
+	loose   int      // the line below a peer that is ours by its network alone, 0 if none
 	alts    []Alternative
 	soft    bool // a step rested on a login or on a name that nothing ties to the peer: what is below may be the peer's own words
 }
@@ -51,6 +52,10 @@ func (w *walk) alternatives(e end) {
 	if w.auth > 0 && w.auth <= e.boundary {
 		a := &w.hops[w.auth-1]
 		w.alts = append(w.alts, Alternative{IP: a.IP, Hop: w.auth - 1, Why: "logged in at " + w.recorder(a) + "; what is below may be its own words"})
+	}
+	if w.loose > 0 && w.loose <= e.boundary {
+		a := &w.hops[w.loose-1]
+		w.alts = append(w.alts, Alternative{IP: a.IP, Hop: w.loose - 1, Why: "in our network, but nothing says that it wrote what is below; that may be its own words"})
 	}
 	if name := h.VerifiedRDNS(); under(name, filterHosts) != "" {
 		w.behind(e.boundary, name, "handed to the filter of "+orgDomain(name)+", if that stands before the receiver")
@@ -146,7 +151,7 @@ func (w *walk) learn(name string) {
 		}
 		return
 	}
-	if strings.IndexByte(name, '.') < 0 {
+	if privateName(name) && provider(name) == nil { // tells no organisation
 		w.exact = append(w.exact, name)
 		return
 	}
@@ -278,10 +283,8 @@ func (w *walk) judge(h *Hop) (step, string) {
 	if p := within(h.IP, w.o.Networks); p.IsValid() {
 		return stepOurs, "peer in our network " + p.String()
 	}
-	if name := h.VerifiedRDNS(); name != "" {
-		if t, rule := w.host(name, netip.Addr{}); t != "" {
-			return stepNamed, "peer's verified name " + name + " (" + rule + ")"
-		}
+	if rule := w.knownByName(h); rule != "" {
+		return stepNamed, "peer's verified name " + h.RDNS + " (" + rule + ")"
 	}
 	if !public(h.IP) {
 		return stepInside, "private address"
@@ -293,6 +296,27 @@ func (w *walk) judge(h *Hop) (step, string) {
 		return stepAuth, "authenticated at " + h.By
 	}
 	return stepOutside, "first outside peer, recorded by " + w.recorder(h)
+}
+
+// knownByName returns the rule by which a peer is trusted for its verified name,
+// "" if none does. A domain vouches for its mail hosts, not for the machines of
+// customers, unless the configuration names the very machine.
+func (w *walk) knownByName(h *Hop) string {
+	name := h.VerifiedRDNS()
+	if name == "" {
+		return ""
+	}
+	t, rule := w.host(name, netip.Addr{})
+	if t == "" || numberedAfter(name, h.IP) && !w.listed(name) {
+		return ""
+	}
+	return rule
+}
+
+// listed tells whether the configuration has the name itself.
+func (w *walk) listed(name string) bool {
+	is := func(s string) bool { return strings.EqualFold(s, name) }
+	return slices.ContainsFunc(w.o.Hosts, is) || slices.ContainsFunc(w.o.TrustHosts, is)
 }
 
 // named tells whether the configuration names the peer itself, so that an edge
@@ -377,10 +401,8 @@ func (w *walk) deepest(why string) end {
 // oursByName tells whether a peer's verified name, or its place in a trusted
 // provider's networks, makes it one of the hosts that only pass mail on.
 func (w *walk) oursByName(h *Hop) bool {
-	if name := h.VerifiedRDNS(); name != "" && under(name, w.adopted) == "" {
-		if t, _ := w.host(name, netip.Addr{}); t != "" {
-			return true
-		}
+	if under(h.VerifiedRDNS(), w.adopted) == "" && w.knownByName(h) != "" {
+		return true
 	}
 	return w.inProvider(h.IP) && !h.authenticated
 }

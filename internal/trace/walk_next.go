@@ -42,10 +42,14 @@ func (w *walk) next(s step) bool {
 	default:
 		return false
 	}
-	if s == stepAuth || (s == stepOurs || s == stepNamed && public(h.IP)) && !sameHost(n.By, h.RDNS) && n.ByIP != h.IP {
+	untied := !sameHost(n.By, h.RDNS) && n.ByIP != h.IP
+	if s == stepAuth || (s == stepOurs || s == stepNamed && public(h.IP)) && untied {
 		w.soft = true
 	}
 	w.at++
+	if s == stepOurs && untied && w.loose == 0 {
+		w.loose = w.at
+	}
 	w.rule = rule
 	n.Trust = t
 	if n.By != "" {
@@ -113,6 +117,16 @@ func innerName(name string) bool {
 	}
 	suffix, known := publicsuffix.PublicSuffix(strings.ToLower(name))
 	return !known && suffix == strings.ToLower(name[i+1:])
+}
+
+// privateName knows names of one label, and the ends that networks use inside
+// (RFC 6762 §3 and appendix G).
+func privateName(name string) bool {
+	switch strings.ToLower(name[strings.LastIndexByte(name, '.')+1:]) {
+	case "local", "lan", "intranet", "internal", "private", "corp", "home", "localdomain":
+		return true
+	}
+	return strings.IndexByte(name, '.') < 0
 }
 
 // sameHost tells whether two names are of one host or organisation; a name
