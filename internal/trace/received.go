@@ -28,11 +28,18 @@ type lineReader struct {
 
 // read fills h, which is empty, from raw, whose memory it keeps.
 func (r *lineReader) read(h *Hop, raw string) {
-	l, p := &r.l, &r.p
-	*p = peer{}
 	h.Raw = raw
 	h.RDNSState = RDNSUnknown
-	l.scan(fieldValue(raw), &h.Date)
+	if s := fieldValue(raw); !r.readUsual(h, s) {
+		r.readAny(h, s)
+	}
+}
+
+// readAny fills h from a line in whatever form.
+func (r *lineReader) readAny(h *Hop, s string) {
+	l, p := &r.l, &r.p
+	*p = peer{}
+	l.scan(s, &h.Date)
 	h.readBy(l)
 	h.readWith(l)
 	h.readTail(l)
@@ -323,6 +330,11 @@ func (h *Hop) readDate(l *line) {
 		h.TimeRaw = l.raw
 		return
 	}
+	h.setTime()
+}
+
+// setTime takes what the date says.
+func (h *Hop) setTime() {
 	h.TimeRaw = h.Date.Raw
 	h.Time = Stamp{Time: h.Date.Time, Local: !h.Date.HasZone}
 	h.Zones = h.Date.Zones()

@@ -1,6 +1,9 @@
 package trace
 
-import "strings"
+import (
+	"math/bits"
+	"strings"
+)
 
 // Bounds of one Received line: what is longer is read up to here.
 const (
@@ -126,10 +129,7 @@ func (l *line) scan(s string, d *Date) {
 			if classes[c]&(classBracket|classOuter) != 0 {
 				end = l.word(i)
 			} else {
-				for end < len(s) && classes[s[end]]&(classWordEnd|classBracket) == 0 {
-					end++
-				}
-				if end < len(s) && s[end] == '[' {
+				if end = wordEnd(s, end); end < len(s) && s[end] == '[' {
 					end = wordRest(s, end)
 				}
 			}
@@ -186,18 +186,26 @@ func (l *line) comment(i int) (end, next int) {
 	if l.quoted {
 		return l.quotedComment(i)
 	}
-	for depth, from := 1, i+1; ; {
-		n := strings.IndexByte(s[from:], ')')
-		if n < 0 {
-			break
-		}
-		depth += strings.Count(s[from:from+n], "(") - 1
-		if from += n + 1; depth == 0 {
-			return from - 1, from
-		}
+	if end := commentEnd(s, i); end >= 0 {
+		return end, end + 1
 	}
 	l.flat = true
 	return flatEnd(s, i)
+}
+
+// commentEnd returns where the comment that opens at i closes, -1 if it does not;
+// it knows nothing of quoted pairs.
+func commentEnd(s string, i int) int {
+	for depth, from := 1, i+1; ; {
+		n := strings.IndexByte(s[from:], ')')
+		if n < 0 {
+			return -1
+		}
+		depth += strings.Count(s[from:from+n], "(") - 1
+		if from += n + 1; depth == 0 {
+			return from - 1
+		}
+	}
 }
 
 // quotedComment is comment for one that may hold quoted pairs.
@@ -285,12 +293,35 @@ func closing(s string, i int, c byte) int {
 	return 0
 }
 
+// wordEnd returns where the first byte from i on stands that ends a word or opens
+// a bracket. It looks at eight bytes at once: one that is less than '*', or is a
+// semicolon or a bracket, sets its high bit, and only then are they asked singly.
+func wordEnd(s string, i int) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(s); i += 8 {
+		x := eight(s, i)
+		semicolon, bracket := x^';'*ones, x^'['*ones
+		if m := ((x - '*'*ones) | (semicolon - ones) | (bracket - ones)) & highs; m != 0 {
+			i += bits.TrailingZeros64(m) / 8
+			break
+		}
+	}
+	for i < len(s) && classes[s[i]]&(classWordEnd|classBracket) == 0 {
+		i++
+	}
+	return i
+}
+
+// eight returns s[i:i+8] as one number, its first byte lowest.
+func eight(s string, i int) uint64 {
+	b := s[i : i+8]
+	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+}
+
 func wordRest(s string, i int) int {
 	for {
-		for i < len(s) && classes[s[i]]&(classWordEnd|classBracket) == 0 {
-			i++
-		}
-		if i >= len(s) || s[i] != '[' {
+		if i = wordEnd(s, i); i >= len(s) || s[i] != '[' {
 			return i
 		}
 		if end := closing(s, i, ']'); end > 0 { // unknown[192.0.2.1] and name[(192.0.2.1)]
