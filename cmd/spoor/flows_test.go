@@ -89,7 +89,7 @@ func TestFlowsFromTheHistory(t *testing.T) {
 		"anomalies":      {[]string{"anomalies"}, []string{"192.0.2.7  smtp intensive", "since 2026-09-01 13:05:00 and still", "no mail comes in that it answers"}},
 		"anomalies json": {[]string{"anomalies", "--now", "--json"}, []string{`"since":"2026-09-01T13:05:00Z"`, `"reasons":[{"code":"fan-out"`}},
 		"anomalies csv":  {[]string{"anomalies", "--csv"}, []string{"host,profile,kind,since,until", "192.0.2.7,smtp,intensive,2026-09-01T13:05:00Z,,"}},
-		"show":           {[]string{"show", "192.0.2.7"}, []string{"sent 408 flows to ~", "2026-09-01 12:00  ███ ", "2026-09-01 13:00  ████████████████████████████████████████ 384 flows", "intensive"}},
+		"show":           {[]string{"show", "192.0.2.7"}, []string{"sent 408 flows to 32 hosts", "2026-09-01 12:00  ███ ", "2026-09-01 13:00  ████████████████████████████████████████ 384 flows", "intensive"}},
 		"show json":      {[]string{"show", "192.0.2.7", "--json"}, []string{`{"host":"192.0.2.7","profile":"smtp"`, `"hours":[{"host"`}},
 		"show nothing":   {[]string{"show", "192.0.2.8"}, []string{"nothing of it was counted"}},
 		"evidence":       {[]string{"show", "192.0.2.7", "--evidence"}, []string{"192.0.2.7: 408 SMTP connections to about ", "listed from 2026-09-01 13:05 UTC on, after that time began"}},
