@@ -27,6 +27,9 @@ import (
 // childDir names the folder in which a process of its own serves, to be killed, traced or starved.
 const childDir = "SPOOR_INTAKE_CHILD"
 
+// childWorkers is how many mails of an import that process has in flight: so many can come twice after a kill.
+const childWorkers = 32
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
 		if err := serveChild(dir); err != nil {
@@ -58,7 +61,7 @@ func serveChild(dir string) error {
 	}
 	fmt.Println(s.Addrs()[0])
 	if backlog := filepath.Join(dir, "backlog.mbox"); exists(backlog) {
-		i := Import{Ledger: filepath.Join(dir, "ledger"), Put: s.take}
+		i := Import{Ledger: filepath.Join(dir, "ledger"), Put: s.take, Workers: childWorkers}
 		if _, err := i.Run(context.Background(), []string{backlog}); err != nil {
 			return err
 		}
@@ -214,7 +217,7 @@ func TestCrashOfReaders(t *testing.T) {
 				}
 			}
 		}, 1},
-		"import": {func(t *testing.T, dir string) { rename(t, writeMbox(t, mails, ""), filepath.Join(dir, "backlog.mbox")) }, 32},
+		"import": {func(t *testing.T, dir string) { rename(t, writeMbox(t, mails, ""), filepath.Join(dir, "backlog.mbox")) }, childWorkers},
 		"watch":  {func(t *testing.T, dir string) { rename(t, writeMbox(t, mails, ""), filepath.Join(dir, "watched.mbox")) }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -253,7 +256,7 @@ func rename(t *testing.T, from, to string) {
 func settled(t *testing.T, dir string, want int) map[string]int {
 	t.Helper()
 	var stored map[string]int
-	peers.WaitFor(t, 60*time.Second, "all mails to be filed", func() bool {
+	peers.WaitFor(t, waitMost, "all mails to be filed", func() bool {
 		stored = map[string]int{}
 		if err := readBeside(dir, func(m Mail) { stored[strings.SplitAfter(string(m.Raw), "\n")[0]]++ }); err != nil {
 			t.Fatal(err)
@@ -315,7 +318,7 @@ func faulty(t *testing.T, when string, n int) (codes []string, stored []string) 
 	}
 	kill(cmd) // strace, which takes a moment to take its child along
 	var s *Spool
-	peers.WaitFor(t, 10*time.Second, "the traced process to end", func() bool {
+	peers.WaitFor(t, waitMost, "the traced process to end", func() bool {
 		s, err = OpenSpool(SpoolConfig{Dir: dir}, SpoolDeps{Logger: discard})
 		return err == nil
 	})

@@ -86,11 +86,20 @@ func TestDropOfHostileFiles(t *testing.T) {
 
 func TestServerEmptiesDropFolder(t *testing.T) {
 	i := start(t, testConfig())
-	if err := NewDrop(i.dir, 1000).Put(Mail{Raw: []byte("X-Spoor-Instance: desk.example.net\n\ndropped")}); err != nil {
+	never := time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -3600)) // in UTC the year 10000, which JSON does not know
+	if err := os.MkdirAll(filepath.Join(i.dir, "drop", "new"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	text := dropVersion + `{"arrived":"` + never.Format(time.RFC3339) + `"}` + "\nno time keeps the others waiting"
+	if err := os.WriteFile(filepath.Join(i.dir, "drop", "new", "0.never"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	i.await(t, 1)
-	if m := i.mails(t)[0]; m.Loop == "" || m.Source != SourceDrop {
+	if err := NewDrop(i.dir, 1000).Put(Mail{Raw: []byte("X-Spoor-Instance: desk.example.net\n\ndropped")}); err != nil {
+		t.Fatal(err)
+	}
+	i.await(t, 2)
+	if m := i.mails(t)[1]; m.Loop == "" || m.Source != SourceDrop {
 		t.Errorf("took %+v", m.Envelope)
 	}
 }

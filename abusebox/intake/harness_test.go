@@ -23,6 +23,9 @@ import (
 	"time"
 )
 
+// waitMost is how long a test waits for what must come: long, since other work may have the machine.
+const waitMost = 90 * time.Second
+
 // An instance is a running Server over a spool of its own.
 type instance struct {
 	*Server
@@ -95,7 +98,7 @@ func (i *instance) texts(t testing.TB) []string {
 // await waits until the spool holds n mails.
 func (i *instance) await(t testing.TB, n int) {
 	t.Helper()
-	for end := time.After(20 * time.Second); ; {
+	for end := time.After(waitMost); ; {
 		changed := i.spool.Changed()
 		if len(i.mails(t)) >= n {
 			return
@@ -185,7 +188,7 @@ func (k *talk) say(format string, args ...any) {
 
 // reply reads one reply, all its lines.
 func (k *talk) reply() (string, error) {
-	k.SetReadDeadline(time.Now().Add(20 * time.Second))
+	k.SetReadDeadline(time.Now().Add(waitMost))
 	var all strings.Builder
 	for {
 		line, err := k.r.ReadString('\n')
@@ -209,7 +212,7 @@ func (k *talk) want(prefix string) string {
 // wantEnd reads until the server closes, and returns what it said before.
 func (k *talk) wantEnd() string {
 	k.t.Helper()
-	k.SetReadDeadline(time.Now().Add(20 * time.Second))
+	k.SetReadDeadline(time.Now().Add(waitMost))
 	rest, err := io.ReadAll(k.r)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		k.t.Fatalf("the server does not close; it said %q", rest)
@@ -226,10 +229,11 @@ func (k *talk) envelope() {
 	k.want("250")
 }
 
-// eachTransport runs a test in plain and after STARTTLS.
+// eachTransport runs a test in plain and after STARTTLS, at the same time: some wait for a timeout.
 func eachTransport(t *testing.T, change func(*Config), test func(t *testing.T, i *instance, overTLS bool)) {
 	for name, overTLS := range map[string]bool{"plain": false, "starttls": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			cfg := testConfig()
 			cfg.TLSCert, cfg.TLSKey = selfSigned(t, t.TempDir(), 1)
 			change(&cfg)

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -35,7 +34,7 @@ func TestPostfixDeliversByLMTP(t *testing.T) {
 				}
 			}
 			send(1) // nobody listens yet
-			peers.WaitFor(t, 20*time.Second, "the mail to be deferred", func() bool { return p.Queue(t)["deferred"] == 1 })
+			peers.WaitFor(t, waitMost, "the mail to be deferred", func() bool { return p.Queue(t)["deferred"] == 1 })
 			cfg := testConfig()
 			cfg.SMTP, cfg.LMTP = nil, []string{address}
 			i := start(t, cfg)
@@ -48,7 +47,7 @@ func TestPostfixDeliversByLMTP(t *testing.T) {
 			i.await(t, 1)
 			p.Flush(t)
 			i.await(t, 2)
-			peers.WaitFor(t, 20*time.Second, "the queue to be empty", func() bool { return len(p.Queue(t)) == 0 })
+			peers.WaitFor(t, waitMost, "the queue to be empty", func() bool { return len(p.Queue(t)) == 0 })
 			for _, m := range i.mails(t) {
 				if !strings.HasSuffix(string(m.Raw), "\r\n\r\n.dot\r\nFrom here\r\nend\r\n") || !strings.HasPrefix(string(m.Message()), "Received: from ") {
 					t.Errorf("kept %q", m.Raw)
@@ -101,6 +100,32 @@ func keptFrom(t *testing.T, m Mail, to string) {
 	}
 }
 
+// A real Postfix with the transport table of the manual.
+func TestPostfixTransportTable(t *testing.T) {
+	peers.Need(t, "postfix")
+	dir := peers.TempDir(t, "lmtp")
+	socket, table := filepath.Join(dir, "lmtp.sock"), filepath.Join(dir, "transport")
+	if err := os.WriteFile(table, []byte(sample(t, "postfix-transport", "/run/spoor/lmtp.sock", socket)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	peers.Postmap(t, "postmap", table)
+	settings := map[string]string{"default_transport": "error:only what the table names goes anywhere", "relay_transport": "$default_transport"}
+	for line := range strings.Lines(sample(t, "postfix-main.cf", "/etc/postfix/transport", table)) {
+		if name, value, ok := strings.Cut(line, " = "); ok && !strings.HasPrefix(line, "#") {
+			settings[name] = strings.TrimSpace(value)
+		}
+	}
+	p := peers.NewPostfix(t, peers.PostfixOptions{Main: settings})
+	i := lmtpServer(t, socket)
+	for n, to := range []string{"abuse@example.net", "postmaster@example.net"} {
+		if err := smtp.SendMail(p.Addr.String(), nil, "a@example.org", []string{to}, []byte(handedOn)); err != nil {
+			t.Fatal(err)
+		}
+		i.await(t, n+1)
+		keptFrom(t, i.mails(t)[n], to)
+	}
+}
+
 // A real Exim with the router and the transport of the manual: what it cannot deliver waits in its queue.
 func TestEximDeliversByLMTP(t *testing.T) {
 	socket := filepath.Join(peers.TempDir(t, "lmtp"), "lmtp.sock")
@@ -111,11 +136,11 @@ func TestEximDeliversByLMTP(t *testing.T) {
 	if err := smtp.SendMail(e.Addr.String(), nil, "a@example.org", []string{"abuse@example.net"}, []byte(handedOn)); err != nil {
 		t.Fatal(err)
 	}
-	peers.WaitFor(t, 20*time.Second, "the mail to be deferred", func() bool { return strings.Contains(e.Log(), "== abuse@example.net") })
+	peers.WaitFor(t, waitMost, "the mail to be deferred", func() bool { return strings.Contains(e.Log(), "== abuse@example.net") })
 	i := lmtpServer(t, socket)
 	i.await(t, 1)
 	keptFrom(t, i.mails(t)[0], "abuse@example.net")
-	peers.WaitFor(t, 20*time.Second, "the queue to be empty", func() bool { return e.Queue(t) == 0 })
+	peers.WaitFor(t, waitMost, "the queue to be empty", func() bool { return e.Queue(t) == 0 })
 }
 
 // A real sendmail with the mailertable of the manual.
@@ -147,7 +172,7 @@ func TestSendmailDeliversByMailertable(t *testing.T) {
 	}
 	i.await(t, 1)
 	keptFrom(t, i.mails(t)[0], "abuse@spoor.example.net")
-	peers.WaitFor(t, 20*time.Second, "the queue to be empty", func() bool { return s.Queue(t) == 0 })
+	peers.WaitFor(t, waitMost, "the queue to be empty", func() bool { return s.Queue(t) == 0 })
 }
 
 // Postfix as an SMTP client, with STARTTLS and CHUNKING where it likes.

@@ -159,7 +159,7 @@ func TestTruncatedDATA(t *testing.T) {
 func TestSmugglingAfterTimeout(t *testing.T) {
 	const smuggled = "MAIL FROM:<evil@example.org>\r\nRCPT TO:<abuse@example.net>\r\nDATA\r\nSubject: smuggled\r\n\r\nx\r\n.\r\nQUIT\r\n"
 	for _, begin := range []string{"DATA\r\nSubject: slow\r\n", "BDAT 1000 LAST\r\nSubject: slow\r\n"} {
-		eachTransport(t, func(c *Config) { c.IdleTimeout = unit.Duration(time.Second) }, func(t *testing.T, i *instance, overTLS bool) {
+		eachTransport(t, func(c *Config) { c.IdleTimeout = unit.Duration(4 * time.Second) }, func(t *testing.T, i *instance, overTLS bool) {
 			k := i.greet(t, overTLS)
 			k.envelope()
 			k.raw(begin)
@@ -181,14 +181,14 @@ func TestSmugglingAfterTimeout(t *testing.T) {
 
 // A slow sender who keeps sending is served, however long the whole takes; the silent one is not.
 func TestSlowSender(t *testing.T) {
-	eachTransport(t, func(c *Config) { c.IdleTimeout = unit.Duration(2 * time.Second) }, func(t *testing.T, i *instance, overTLS bool) {
+	eachTransport(t, func(c *Config) { c.IdleTimeout = unit.Duration(4 * time.Second) }, func(t *testing.T, i *instance, overTLS bool) {
 		k := i.greet(t, overTLS)
 		k.envelope()
 		k.say("DATA")
 		k.want("354")
 		for range 12 {
 			k.raw("line\r\n")
-			time.Sleep(200 * time.Millisecond) // the sender's own slowness, longer in all than the timeout
+			time.Sleep(400 * time.Millisecond) // the sender's own slowness, longer in all than the timeout
 		}
 		k.raw(".\r\n")
 		k.want("250")
@@ -197,7 +197,7 @@ func TestSlowSender(t *testing.T) {
 
 // But not for ever.
 func TestSessionTimeout(t *testing.T) {
-	eachTransport(t, func(c *Config) { c.SessionTimeout = unit.Duration(1500 * time.Millisecond) }, func(t *testing.T, i *instance, overTLS bool) {
+	eachTransport(t, func(c *Config) { c.SessionTimeout = unit.Duration(5 * time.Second) }, func(t *testing.T, i *instance, overTLS bool) {
 		k := i.greet(t, overTLS)
 		k.envelope()
 		k.say("DATA")
@@ -326,7 +326,7 @@ func TestRecipients(t *testing.T) {
 
 // Trap 7: when the service ends an idle client is told, a mail under way is finished, and a stuck one is cut off.
 func TestDrain(t *testing.T) {
-	eachTransport(t, func(c *Config) { c.DrainTimeout = unit.Duration(3 * time.Second) }, func(t *testing.T, i *instance, overTLS bool) {
+	eachTransport(t, func(c *Config) { c.DrainTimeout = unit.Duration(8 * time.Second) }, func(t *testing.T, i *instance, overTLS bool) {
 		idle, busy, stuck := i.greet(t, overTLS), i.greet(t, overTLS), i.greet(t, overTLS)
 		for _, k := range []*talk{busy, stuck} {
 			k.envelope()

@@ -64,13 +64,13 @@ func (s *Spool) event(what, path string, bytes int64, err error) {
 	s.logger.Warn("spool: "+what, "segment", filepath.Base(path), "bytes", bytes, "err", err)
 }
 
-// Put keeps a mail and returns when it is on disk. It fills in Arrived, if zero, and SHA256. Every error is temporary:
+// Put keeps a mail and returns when it is on disk. It fills in Arrived, where that is no possible time, and SHA256. Every error is temporary:
 // the same mail may be put again. When ctx ended while the mail waited for its sync, it may be kept nevertheless.
 func (s *Spool) Put(ctx context.Context, m Mail) (ID, error) {
-	if m.Arrived.IsZero() {
-		m.Arrived = s.now()
+	if m.Arrived = possible(m.Arrived); m.Arrived.IsZero() {
+		m.Arrived = s.now().UTC()
 	}
-	m.Arrived, m.Delivered = m.Arrived.UTC(), possible(m.Delivered)
+	m.Delivered = possible(m.Delivered)
 	m.SHA256 = sha256.Sum256(m.Message())
 	head, body, err := s.codec.encode(m)
 	if err != nil {

@@ -53,6 +53,17 @@ func NewPostfix(t testing.TB, opts PostfixOptions) *Postfix {
 	return p
 }
 
+// Postmap makes the indexed file of an aliases file (by "postalias") or of another table (by "postmap").
+func Postmap(t testing.TB, program, path string) {
+	t.Helper()
+	Need(t, "postfix")
+	etc := t.TempDir()
+	writeFile(t, filepath.Join(etc, "main.cf"), "compatibility_level = 3.6\n")
+	if out, err := exec.Command(program, "-c", etc, "hash:"+path).CombinedOutput(); err != nil {
+		t.Fatalf("%s %s: %v: %s", program, path, err, out)
+	}
+}
+
 // NeedRoot skips a test that only root can run.
 func NeedRoot(t testing.TB) {
 	t.Helper()

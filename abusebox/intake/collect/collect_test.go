@@ -28,6 +28,7 @@ type box struct {
 	mu       sync.Mutex
 	mails    []string
 	fault    error
+	refused  int // mails that met the fault
 }
 
 func (b *box) put(_ context.Context, raw []byte, internal time.Time) error {
@@ -35,6 +36,7 @@ func (b *box) put(_ context.Context, raw []byte, internal time.Time) error {
 	defer b.mu.Unlock()
 	b.internal = internal
 	if b.fault != nil {
+		b.refused++
 		return b.fault
 	}
 	b.mails = append(b.mails, strings.ReplaceAll(string(raw), "\r\n", "\n"))
@@ -45,6 +47,12 @@ func (b *box) setFault(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.fault = err
+}
+
+func (b *box) refusals() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.refused
 }
 
 func (b *box) sorted() []string {
@@ -85,7 +93,8 @@ func text(n int) string { return fmt.Sprintf("Subject: %d\n\nbody %d\n", n, n) }
 
 func (b *box) wait(t *testing.T, want ...string) {
 	t.Helper()
-	peers.WaitFor(t, 20*time.Second, "the mails to be collected", func() bool { return len(b.sorted()) >= len(want) })
+	most := 90*time.Second + time.Duration(len(want))*50*time.Millisecond
+	peers.WaitFor(t, most, "the mails to be collected", func() bool { return len(b.sorted()) >= len(want) })
 	if d := cmp.Diff(want, b.sorted()); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
@@ -151,7 +160,7 @@ func TestCollectAndMove(t *testing.T) {
 			b := &box{}
 			stop := run(t, d, b, func(c *Collector) { c.MoveTo = "Collected" })
 			b.wait(t, text(1), text(2))
-			peers.WaitFor(t, 10*time.Second, "the mails to be moved", func() bool { return d.Mails(t, "") == left && d.Mails(t, "Collected") == 2 })
+			peers.WaitFor(t, 90*time.Second, "the mails to be moved", func() bool { return d.Mails(t, "") == left && d.Mails(t, "Collected") == 2 })
 			stop()
 			run(t, d, b, func(c *Collector) { c.MoveTo = "Collected" })
 			d.Deliver(t, "3.c", text(3))
@@ -167,7 +176,7 @@ func TestNothingIsMarkedBeforeItIsKept(t *testing.T) {
 	d.Deliver(t, "1.a", text(1))
 	b := &box{fault: errors.New("disk full")}
 	run(t, d, b, func(c *Collector) { c.MoveTo = "Collected" })
-	time.Sleep(300 * time.Millisecond)
+	peers.WaitFor(t, 90*time.Second, "the mail to be read twice", func() bool { return b.refusals() >= 2 })
 	if n := d.Mails(t, "Collected"); n != 0 {
 		t.Errorf("%d mails are moved that nobody has", n)
 	}

@@ -58,7 +58,11 @@ func dotLock(path string) (func(), error) {
 	switch {
 	case err == nil:
 		_, err = f.WriteString(lockText(os.Getpid()))
-		return func() { os.Remove(path) }, errors.Join(err, f.Close())
+		if err = errors.Join(err, f.Close()); err != nil { // a full disk, say: a lock file left there would keep the MTA out
+			os.Remove(path)
+			return nil, err
+		}
+		return func() { os.Remove(path) }, nil
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EROFS):
 		return func() {}, nil
 	case !errors.Is(err, fs.ErrExist):

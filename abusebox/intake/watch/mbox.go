@@ -268,11 +268,12 @@ func (b *mbox) load() error {
 	}
 	b.seen = s
 	data, err := os.ReadFile(b.statePath())
-	if err == nil {
-		err = json.Unmarshal(data, &b.at)
-	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read the place in a mailbox: %w", err)
+	}
+	if err == nil && json.Unmarshal(data, &b.at) != nil { // what a crash of the machine may leave
+		b.at = place{}
+		b.Logger.Warn("the place in a watched mailbox is lost: it is read from its start, past the mails that are known", "path", b.Path)
 	}
 	b.loaded = true
 	return nil
@@ -285,7 +286,12 @@ func (b *mbox) save() error {
 		return err
 	}
 	tmp := b.statePath() + ".new"
-	if err := os.WriteFile(tmp, data, 0o600); err != nil {
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(tmp, b.statePath())

@@ -169,6 +169,21 @@ func TestMboxRewrittenByAReader(t *testing.T) {
 	}
 }
 
+// A crash of the machine may leave nothing of the place, or noise: the mailbox is read on nevertheless, and no mail twice.
+func TestMboxPlaceIsLost(t *testing.T) {
+	for _, left := range []string{"", "\x00\x00\x00", `{"inode":"x"}`} {
+		path := filepath.Join(t.TempDir(), "abuse")
+		s := newScene(t, path)
+		add(t, path, mail(1)+mail(2))
+		s.want(text(1), text(2))
+		s.restart()
+		replace(t, s.w.statePath(), left)
+		add(t, path, mail(3))
+		s.want(text(3))
+		s.want()
+	}
+}
+
 // A writer who takes no lock may be in the midst of a mail: its rest must not be lost.
 func TestMboxHalfWritten(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "abuse")
@@ -288,6 +303,27 @@ func TestMboxLocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	unlock()
+}
+
+// On a full disk no lock file may stay behind, which would keep the MTA out.
+func TestLockOnAFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=8k"); err != nil {
+		t.Skipf("cannot mount a small disk: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	_ = os.WriteFile(filepath.Join(dir, "filler"), make([]byte, 1<<20), 0o600) // as much as there is room for
+	lockFile := filepath.Join(dir, "abuse.lock")
+	if _, err := dotLock(lockFile); !errors.Is(err, unix.ENOSPC) {
+		t.Fatalf("on a full disk: %v", err)
+	}
+	if _, err := os.Stat(lockFile); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the lock file stays: %v", err)
+	}
 }
 
 // TestHoldLock is the other process of TestMboxLocks.
