@@ -198,7 +198,25 @@ func (d *Desk) ask(ctx context.Context, q incident.Question) (all []incident.Tes
 		}
 		all = append(all, t)
 	}
-	return all
+	return d.askBlocks(ctx, q, all)
+}
+
+// askBlocks adds what our own blocks of the address say; where there were none, they say nothing.
+func (d *Desk) askBlocks(ctx context.Context, q incident.Question, all []incident.Testimony) []incident.Testimony {
+	if d.d.Blocks == nil {
+		return all
+	}
+	ctx, cancel := context.WithTimeout(ctx, testifyFor)
+	defer cancel()
+	found, err := d.d.Blocks.Restrictions(ctx, q)
+	if err != nil {
+		d.metrics.failures.WithLabelValues("blocks").Inc()
+		d.log.Warn("desk: the blocks of an address are not known", "addr", q.Addr, "err", err)
+	}
+	if err != nil || len(found) == 0 {
+		return all
+	}
+	return append(all, incident.Testimony{Source: incident.FromBlock, Restricted: found})
 }
 
 func testify(ctx context.Context, w Witness, q incident.Question) (incident.Testimony, error) {

@@ -76,6 +76,11 @@ type Listings interface {
 	Listings(ctx context.Context, now time.Time) ([]incident.Listing, error)
 }
 
+// Blocks know which restrictions of an address were in force in or near a time.
+type Blocks interface {
+	Restrictions(ctx context.Context, q incident.Question) ([]incident.Restriction, error)
+}
+
 // A Blocker takes proposals for restrictions; it decides by its own rules whether they come into force.
 type Blocker interface {
 	Propose(ctx context.Context, i incident.Incident, why string) error
@@ -97,6 +102,7 @@ type Deps struct {
 	Holders    Holders
 	Witnesses  []Witness
 	Listings   Listings   // nil: no proactive notices
+	Blocks     Blocks     // nil: nothing was ever blocked
 	Blocker    Blocker    // nil: proposals are only noted
 	Brakes     Brakes     // nil: nothing is put back
 	Reputation Reputation // nil: nobody remembers whose reports were borne out

@@ -158,6 +158,68 @@ func TestDigestContact(t *testing.T) {
 	if text := w.sink.mail(0).Children[0].Text(); !strings.Contains(text, "192.0.2.25") || !strings.Contains(text, "192.0.2.26") || !strings.Contains(text, "Asia/Taipei") || !strings.Contains(text, "垃圾郵件") {
 		t.Errorf("%s", text)
 	}
+	for n := range 6 { // the next day's complaints share one mail as well
+		w.put(arf([]string{"192.0.2.25", "192.0.2.26"}[n%2], w.clock.now(), 10+n))
+	}
+	w.settled()
+	if w.sink.count() != 1 {
+		t.Fatalf("%d mails before the next digest is due", w.sink.count())
+	}
+	w.tick(24*time.Hour + time.Minute)
+	if w.sink.count() != 2 {
+		t.Fatalf("%d mails in two days", w.sink.count())
+	}
+	w.tick(24*time.Hour + time.Minute)
+	if w.sink.count() != 2 {
+		t.Errorf("%d mails, though on the third day nothing new was reported", w.sink.count())
+	}
+}
+
+// blocks are a blocker that remembers.
+type blocks []incident.Restriction
+
+func (b blocks) Restrictions(context.Context, incident.Question) ([]incident.Restriction, error) {
+	return b, nil
+}
+
+// TestBlockedAtThatTime: what our own block would have stopped accuses nobody by itself; a desk without blocks asks none.
+func TestBlockedAtThatTime(t *testing.T) {
+	b := blocks{{From: day.Add(-time.Hour), What: "port 25 outbound", Stops: true}}
+	for _, tc := range []struct {
+		blocks abusebox.Blocks
+		state  incident.State
+		says   int
+	}{{b, incident.Held, 1}, {blocks{}, incident.Notified, 0}, {nil, incident.Notified, 0}} {
+		w := newWorld(t, func(d *abusebox.Deps) { d.Blocks = tc.blocks })
+		w.put(arf("192.0.2.25", day, 1))
+		w.settled()
+		i, says := w.incidents()[0], 0
+		for _, p := range i.Confidence.Parts {
+			if p.Name == string(incident.FromBlock) {
+				says++
+			}
+		}
+		if i.State != tc.state || says != tc.says {
+			t.Errorf("%T: %s with %d words of the blocks, want %s with %d: %+v", tc.blocks, i.State, says, tc.state, tc.says, i.Confidence.Parts)
+		}
+		w.close()
+	}
+}
+
+// TestUnknownBlocksAreSilent: blocks that cannot be asked stop no decision.
+func TestUnknownBlocksAreSilent(t *testing.T) {
+	w := newWorld(t, func(d *abusebox.Deps) { d.Blocks = brokenBlocks{} })
+	w.put(arf("192.0.2.25", day, 1))
+	w.settled()
+	if i := w.incidents()[0]; i.State != incident.Notified {
+		t.Errorf("%s %v", i.State, i.Why)
+	}
+}
+
+type brokenBlocks struct{}
+
+func (brokenBlocks) Restrictions(context.Context, incident.Question) ([]incident.Restriction, error) {
+	return nil, errors.New("no answer")
 }
 
 // brakes hold back one format.

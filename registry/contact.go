@@ -21,6 +21,7 @@ type Contact struct {
 	Country    string // two letters, ISO 3166
 	Tel        string // personal data
 	Language   string // of notices, as in BCP 47: "zh-TW"; "" is the site's
+	Zone       string // of times in notices, an IANA name: "Asia/Taipei"; "" is the site's
 	Prefer     Preferences
 	Assignment Assignment
 	UpdatedBy  string
@@ -51,6 +52,7 @@ func (m Mailbox) String() string {
 // Preferences are what a contact asked for about notices.
 type Preferences struct {
 	Digest *bool    `json:"digest,omitempty"` // one mail for many incidents; nil: the site's default
+	Every  Duration `json:"every,omitempty"`  // how often later reports are told; 0: the site's default
 	XARF   *bool    `json:"xarf,omitempty"`   // XARF attached; nil: the site's default
 	OptOut []string `json:"opt_out,omitempty"`
 }
@@ -204,7 +206,9 @@ func (c *Contact) inherit(from *Contact) []string {
 	}
 	str("Org-Name", &c.Org, from.Org)
 	str("Language", &c.Language, from.Language)
+	str("Time-Zone", &c.Zone, from.Zone)
 	c.Prefer.Digest = cmp.Or(c.Prefer.Digest, from.Prefer.Digest)
+	c.Prefer.Every = cmp.Or(c.Prefer.Every, from.Prefer.Every)
 	c.Prefer.XARF = cmp.Or(c.Prefer.XARF, from.Prefer.XARF)
 	if c.Prefer.OptOut == nil {
 		c.Prefer.OptOut = from.Prefer.OptOut
@@ -225,8 +229,8 @@ func EqualContacts(a, b Contact) bool {
 	return a.Key == b.Key && a.Org == b.Org && slices.Equal(a.Admin, b.Admin) &&
 		slices.Equal(a.Tech, b.Tech) && slices.Equal(a.Abuse, b.Abuse) &&
 		a.Address == b.Address && a.City == b.City && a.Country == b.Country && a.Tel == b.Tel &&
-		a.Language == b.Language && eqBool(a.Prefer.Digest, b.Prefer.Digest) &&
-		eqBool(a.Prefer.XARF, b.Prefer.XARF) && slices.Equal(a.Prefer.OptOut, b.Prefer.OptOut) &&
+		a.Language == b.Language && a.Zone == b.Zone && eqBool(a.Prefer.Digest, b.Prefer.Digest) &&
+		a.Prefer.Every == b.Prefer.Every && eqBool(a.Prefer.XARF, b.Prefer.XARF) && slices.Equal(a.Prefer.OptOut, b.Prefer.OptOut) &&
 		a.Assignment == b.Assignment && a.UpdatedBy == b.UpdatedBy && a.Updated.Equal(b.Updated) &&
 		a.Created.Equal(b.Created)
 }

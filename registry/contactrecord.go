@@ -19,13 +19,14 @@ var contactFields = map[string]string{
 	"abusecontact": "abuse", "abuse": "abuse",
 	"address": "address", "streetaddress": "address", "city": "city", "countrycode": "country", "country": "country",
 	"tel": "tel", "phone": "tel", "language": "language", "lang": "language",
+	"timezone": "zone", "zone": "zone",
 	"updatedby": "updatedby", "updated": "updated", "created": "created",
 	"assignment": "assignment", "since": "since", "until": "until",
-	"digest": "digest", "xarf": "xarf", "optout": "optout",
+	"digest": "digest", "digestevery": "every", "xarf": "xarf", "optout": "optout",
 }
 
 const knownFields = "known are IP-Network, Next-Hop, Interface, Organisation (keys), Org-Name, Admin-Contact, Tech-Contact, " +
-	"Abuse-Contact, Address, City, Country-Code, Tel, Language, Assignment, Digest, XARF, Opt-Out, Created, Updated-By, Updated, Since, Until"
+	"Abuse-Contact, Address, City, Country-Code, Tel, Language, Time-Zone, Assignment, Digest, Digest-Every, XARF, Opt-Out, Created, Updated-By, Updated, Since, Until"
 
 // record turns the entries of one record into a Contact for each of its keys. before is
 // how many mistakes there were before the record: with more, nothing is made of it.
@@ -146,6 +147,8 @@ func (p *contactParser) set(c *Contact, e entry) {
 		c.Tel = text
 	case "language":
 		c.Language = p.language(e, text)
+	case "zone":
+		c.Zone = p.zone(e, text)
 	case "updatedby":
 		c.UpdatedBy = text
 	case "updated":
@@ -160,6 +163,8 @@ func (p *contactParser) set(c *Contact, e entry) {
 		c.Assignment = p.assignment(e, text)
 	case "digest":
 		c.Prefer.Digest = p.yes(e, text)
+	case "every":
+		c.Prefer.Every = p.every(e, text)
 	case "xarf":
 		c.Prefer.XARF = p.yes(e, text)
 	case "optout":
@@ -230,6 +235,15 @@ func (p *contactParser) language(e entry, text string) string {
 	return text
 }
 
+// zone takes the name of a time zone. "Local" would be the zone of whichever machine reads the file.
+func (p *contactParser) zone(e entry, text string) string {
+	if _, err := time.LoadLocation(text); err != nil || text == "" || text == "Local" {
+		p.add(e.line, e.given, fmt.Sprintf("%q is no time zone", text), "write its IANA name: Asia/Taipei, Europe/Vienna, UTC")
+		return ""
+	}
+	return text
+}
+
 func (p *contactParser) day(e entry, text string) time.Time {
 	for _, layout := range []string{"2006-01-02", "20060102", "2006/01/02", "2006-01-02 15:04:05", time.RFC3339} {
 		if t, err := time.Parse(layout, text); err == nil {
@@ -247,6 +261,17 @@ func (p *contactParser) assignment(e entry, text string) Assignment {
 		return AssignUnknown
 	}
 	return a
+}
+
+// leastEvery keeps a slip of the pen from making a flood of mails.
+const leastEvery = Duration(time.Hour)
+
+func (p *contactParser) every(e entry, text string) (d Duration) {
+	if err := d.UnmarshalText([]byte(text)); err != nil || d < leastEvery {
+		p.add(e.line, e.given, fmt.Sprintf("%q is no time between two mails", text), `write "12h", "1d" or "7d", at least "1h"`)
+		return 0
+	}
+	return d
 }
 
 func (p *contactParser) yes(e entry, text string) *bool {

@@ -37,8 +37,15 @@ var contactColumns = []struct {
 	{"Country-Code", func(c *Contact) string { return c.Country }},
 	{"Tel", func(c *Contact) string { return c.Tel }},
 	{"Language", func(c *Contact) string { return c.Language }},
+	{"Time-Zone", func(c *Contact) string { return c.Zone }},
 	{"Assignment", func(c *Contact) string { return string(c.Assignment) }},
 	{"Digest", func(c *Contact) string { return boolText(c.Prefer.Digest) }},
+	{"Digest-Every", func(c *Contact) string {
+		if c.Prefer.Every == 0 {
+			return ""
+		}
+		return c.Prefer.Every.Std().String()
+	}},
 	{"XARF", func(c *Contact) string { return boolText(c.Prefer.XARF) }},
 	{"Opt-Out", func(c *Contact) string { return strings.Join(c.Prefer.OptOut, ";") }},
 	{"Created", func(c *Contact) string { return dayText(c.Created) }},

@@ -135,6 +135,8 @@ Country-Code = "Taiwan"
 Assignment = "sometimes"
 Digest = "perhaps"
 Language = "中文"
+Time-Zone = "Local"
+Digest-Every = "5m"
 [[contact]]
 IP-Network = "198.51.100.0/24"
 Abuse-Contact = "abuse@localhost"
@@ -157,8 +159,8 @@ Abuse-Contact = ["abuse@example.net", "Desk <desk@example.net>"]
 func TestContactMistakes(t *testing.T) {
 	contacts, err := ReadContacts("contacts.toml", strings.NewReader(brokenContacts))
 	want := []string{"2 colour", "2 colour", "4 IP-Network", "7 IP-Network", "12 Colour", "10 Next-Hop", "11 Abuse-Contact", "13 ",
-		"17 Abuse-Contact", "18 Updated", "19 Country-Code", "20 Assignment", "21 Digest", "22 Language",
-		"25 Abuse-Contact", "26 ", "29 ", "32 ", "34 IP-Network", "35 [kontact]"}
+		"17 Abuse-Contact", "18 Updated", "19 Country-Code", "20 Assignment", "21 Digest", "22 Language", "23 Time-Zone", "24 Digest-Every",
+		"27 Abuse-Contact", "28 ", "31 ", "34 ", "36 IP-Network", "37 [kontact]"}
 	got := lineErrors(err)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s\n%v", diff, err)
@@ -192,7 +194,9 @@ Abuse-Contact = '"Lee, Ann" <ann@example.org>, desk@example.org'
 Tech-Contact = "NOC"
 City = "台北"
 Country-Code = "tw"
+Time-Zone = "Asia/Taipei"
 Digest = true
+Digest-Every = "7d"
 XARF = false
 Opt-Out = ["copyright", "spam"]
 Created = 2003-07-01

@@ -174,8 +174,10 @@ type sameContact struct {
 	key                              Key
 	admin, tech, abuse               *Mailbox
 	org, address, city, country, tel string
-	language, updatedBy, source      string
+	language, zone                   string
+	updatedBy, source                string
 	digest, xarf                     *bool
+	every                            Duration
 	optOut                           *string
 	updated, created, since, until   time.Time
 	assignment                       Assignment
@@ -184,7 +186,7 @@ type sameContact struct {
 // intern keeps each distinct contact once: a million routes lead to few.
 func (b *builder) intern(c *Contact) int32 {
 	k := sameContact{c.Key, unsafe.SliceData(c.Admin), unsafe.SliceData(c.Tech), unsafe.SliceData(c.Abuse),
-		c.Org, c.Address, c.City, c.Country, c.Tel, c.Language, c.UpdatedBy, c.Source, c.Prefer.Digest, c.Prefer.XARF,
+		c.Org, c.Address, c.City, c.Country, c.Tel, c.Language, c.Zone, c.UpdatedBy, c.Source, c.Prefer.Digest, c.Prefer.XARF, c.Prefer.Every,
 		unsafe.SliceData(c.Prefer.OptOut), c.Updated, c.Created, c.Since, c.Until, c.Assignment}
 	if id, ok := b.interned[k]; ok {
 		return id

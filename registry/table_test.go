@@ -148,6 +148,7 @@ Org-Name = "Provider"
 Abuse-Contact = "abuse@provider.example.net"
 Tel = "1"
 Language = "en"
+Time-Zone = "Europe/Vienna"
 [[contact]]
 IP-Network = "192.0.2.0/24"
 Org-Name = "Customer"
@@ -160,8 +161,8 @@ Org-Name = "Tenant"
 	if m := customer.Mails(); len(m) != 1 || m[0] != "boss@customer.example.com" {
 		t.Errorf("a customer's notices go to %v", m)
 	}
-	if customer.Tel != "" || customer.Language != "en" {
-		t.Errorf("telephone %q of another holder, language %q", customer.Tel, customer.Language)
+	if customer.Tel != "" || customer.Language != "en" || customer.Zone != "Europe/Vienna" {
+		t.Errorf("telephone %q of another holder, language %q, zone %q", customer.Tel, customer.Language, customer.Zone)
 	}
 	tenant := table.Holder(Query{Addr: ip("192.0.2.200")}).Holder.Contact
 	if m := tenant.Mails(); tenant.Org != "Tenant" || m[0] != "boss@customer.example.com" {

@@ -71,7 +71,8 @@ type Testimony struct {
 	Share   float64    // share of our hosts that were listed then: what chance alone would hit
 	Note    string     // why there is no coverage, if there is none
 
-	Standings []Standing // what each of our lists said when the complaint came in
+	Standings  []Standing    // what each of our lists said when the complaint came in
+	Restricted []Restriction // blocks of the address in or near that time
 }
 
 // A Finding is what a Testimony means for one complaint.
@@ -85,6 +86,9 @@ type Finding struct {
 // Weigh holds a complaint against one source.
 func Weigh(e Evidence, t Testimony) Finding {
 	event := Span{e.When(), e.Until()}.widen(slack + e.Uncertainty)
+	if len(t.Restricted) > 0 {
+		return weighRestrictions(e, t, event)
+	}
 	if seen := seenIn(t.Seen, event); len(seen) > 0 {
 		return agree(t, event, seen)
 	}

@@ -22,6 +22,7 @@ const (
 	FromTrace   Kind = "trace"   // the milter's sightings
 	FromAnomaly Kind = "anomaly" // our list of hosts that misbehave
 	FromReply   Kind = "reply"   // what the contact answered
+	FromBlock   Kind = "block"   // our blocks of the address
 )
 
 // A Side says which way evidence speaks.

@@ -101,14 +101,16 @@ type Holder struct {
 
 // A Contact is where notices about a holder go, and how it wants them.
 type Contact struct {
-	Addresses []string `json:"addresses,omitempty"`
-	Name      string   `json:"name,omitempty"`
-	Language  string   `json:"language,omitempty"` // "en", "zh-TW"; empty means the desk's default
-	Zone      string   `json:"zone,omitempty"`     // IANA name of its time zone, "Asia/Taipei"
-	Delivery  string   `json:"delivery,omitempty"` // "single" or "digest"; empty means the desk's default
-	OptOut    []string `json:"opt_out,omitempty"`  // types it does not want notices about; "*" is all
-	Upstream  []string `json:"upstream,omitempty"` // where an escalation goes
-	Why       string   `json:"why,omitempty"`      // why we believe that this is the contact
+	Addresses []string      `json:"addresses,omitempty"`
+	Name      string        `json:"name,omitempty"`
+	Language  string        `json:"language,omitempty"` // "en", "zh-TW"; empty means the desk's default
+	Zone      string        `json:"zone,omitempty"`     // IANA name of its time zone, "Asia/Taipei"
+	Delivery  string        `json:"delivery,omitempty"` // "single" or "digest"; empty means the desk's default
+	Every     time.Duration `json:"every,omitempty"`    // how often it is told of later reports; 0 means the desk's default
+	NoXARF    bool          `json:"no_xarf,omitempty"`  // it wants no XARF attached
+	OptOut    []string      `json:"opt_out,omitempty"`  // types it does not want notices about; "*" is all
+	Upstream  []string      `json:"upstream,omitempty"` // where an escalation goes
+	Why       string        `json:"why,omitempty"`      // why we believe that this is the contact
 }
 
 // Key is the form of the contact's first address under which caps and failures are counted.

@@ -173,6 +173,9 @@ func (d *decider) next(change *Change, c Case, first bool) {
 	case i.State == Notified || i.State == Acknowledged:
 		if len(c.Evidence.Via) == 0 { // what another desk passes on is no news: the two would digest each other for ever
 			i.Unsent++
+			if tell := d.policy.tellAt(*i); tell.Before(i.Next) { // it may wait for its quiet by now, which this report ends
+				i.Next = tell
+			}
 		}
 	case state == Open && i.State == Open && i.Unsent > 0: // waits for its digest already
 		i.Unsent++
@@ -268,7 +271,7 @@ func (d *decider) notify(change *Change, c Case, why string) {
 	}
 	i.because("%s", why)
 	if i.Holder.Contact.Delivery == "digest" || i.Holder.Contact.Delivery == "" && d.policy.Digest {
-		i.State, i.Next = Open, d.now.Add(d.policy.DigestEvery)
+		i.State, i.Next = Open, d.now.Add(d.policy.every(i.Holder.Contact))
 		i.Unsent++
 		change.record(d.now, System, "digest", why)
 		return
@@ -290,9 +293,20 @@ func (i *Incident) notified(now time.Time, p Policy) {
 	i.Unsent = 0
 	i.Notified = now
 	i.Deadline = now.Add(p.Deadline)
-	i.Next = now.Add(min(p.DigestEvery, p.Deadline))
+	i.Next = now.Add(min(p.every(i.Holder.Contact), p.Deadline))
 	i.Changed = now
 }
+
+// every is how often a contact is told of later reports.
+func (p Policy) every(c Contact) time.Duration {
+	if c.Every > 0 {
+		return c.Every
+	}
+	return p.DigestEvery
+}
+
+// tellAt is when the contact may be told of reports that joined since the last mail.
+func (p Policy) tellAt(i Incident) time.Time { return i.Notified.Add(p.every(i.Holder.Contact)) }
 
 // keep files an incident without a notice; what nobody answers for goes to the desk's mailbox.
 func (d *decider) keep(change *Change, c Case, state State, why string) {
@@ -348,6 +362,9 @@ func (d *decider) applyRules(change *Change, c Case) {
 		t.Of, t.Hook, t.Rule, t.Contact = []int{d.indexOf(change)}, r.Hook, r.Name, i.Holder.Contact
 		d.out.Tasks = append(d.out.Tasks, t)
 		change.record(d.now, System, string(r.Do), "rule "+r.Name)
+		if r.Do == DoEscalate { // a rule cannot know that nobody answers: people of ours take it from here
+			d.out.Tasks[len(d.out.Tasks)-1].Contact = Contact{}
+		}
 		if r.Do == DoBlock {
 			d.tellOfBlock(change, c, r)
 		}

@@ -66,7 +66,7 @@ func (r *reviewer) review(i Incident, q Quietness) {
 		c.Incident.Next = r.now.Add(r.policy.QuietAfter) // a person has it; ask again only whether it is quiet
 	case i.Answered.IsZero() && !i.Deadline.After(r.now) && r.goesOn(i, q) && i.Escalated < r.policy.Escalations:
 		r.escalate(c)
-	case i.Unsent > 0:
+	case i.Unsent > 0 && !r.policy.tellAt(i).After(r.now):
 		r.send(c, Digest, i.Holder.Contact, fmt.Sprintf("%d more reports", i.Unsent))
 	default:
 		c.Incident.Next = r.nextLook(i)
@@ -148,14 +148,17 @@ func (r *reviewer) send(c *Change, kind TaskKind, to Contact, why string) {
 	c.record(r.now, System, string(kind), why)
 }
 
-// nextLook is when a quiet incident is looked at again: at its deadline, or when it may be closed.
+// nextLook is when a quiet incident is looked at again: at its deadline, when its digest is due, or when it may be closed.
 func (r *reviewer) nextLook(i Incident) time.Time {
 	next := i.Last.Add(r.policy.QuietAfter)
 	if i.Deadline.After(r.now) && i.Deadline.Before(next) {
 		next = i.Deadline
 	}
+	if tell := r.policy.tellAt(i); i.Unsent > 0 && tell.After(r.now) && tell.Before(next) {
+		next = tell
+	}
 	if !next.After(r.now) {
-		next = r.now.Add(r.policy.DigestEvery)
+		next = r.now.Add(r.policy.every(i.Holder.Contact))
 	}
 	return next
 }

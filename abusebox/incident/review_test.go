@@ -41,6 +41,43 @@ func TestLifeOfAnIncident(t *testing.T) {
 	}
 }
 
+// TestIntervalOfAContact: a contact that wants to hear once in a week of what goes on hears once in a week.
+func TestIntervalOfAContact(t *testing.T) {
+	p := DefaultPolicy()
+	i := known(p.Decide(Known{}, []Case{complaint(noon, func(c *Case) { c.Holders[0].Contact.Every = 7 * 24 * time.Hour })}, noon)).Incidents[0]
+	i.acknowledge(noon.Add(time.Hour))
+	var days []int
+	for hour := 1; hour <= 24*20; hour++ {
+		now := noon.Add(time.Duration(hour) * time.Hour)
+		if hour%6 == 0 {
+			i = p.Decide(Known{Incidents: []Incident{i}}, []Case{complaint(now, func(c *Case) { c.Holders[0] = i.Holder })}, now).Changes[0].Incident
+		}
+		r := p.Review([]Incident{i}, nil, nil, now)
+		if len(r.Changes) > 0 {
+			i = r.Changes[0].Incident
+		}
+		for range r.Tasks {
+			days = append(days, hour/24)
+		}
+	}
+	if diff := cmp.Diff([]int{7, 14}, days); diff != "" {
+		t.Errorf("mails on the wrong days: %s", diff)
+	}
+}
+
+// TestLateReportIsToldInTime: a report that ends a quiet stretch does not wait until the quiet would have been long enough.
+func TestLateReportIsToldInTime(t *testing.T) {
+	p := DefaultPolicy()
+	p.Window = 72 * time.Hour
+	i := known(p.Decide(Known{}, []Case{complaint(noon)}, noon)).Incidents[0]
+	i = p.Review([]Incident{i}, nil, nil, noon.Add(24*time.Hour)).Changes[0].Incident // nothing new by the deadline
+	late := noon.Add(30 * time.Hour)
+	i = p.Decide(Known{Incidents: []Incident{i}}, []Case{complaint(late, func(c *Case) { c.Holders[0] = i.Holder })}, late).Changes[0].Incident
+	if diff := cmp.Diff([]TaskKind{Reminder}, kinds(p.Review([]Incident{i}, nil, nil, late.Add(time.Minute)))); diff != "" {
+		t.Errorf("it went on after the deadline: %s (looked at next %s)", diff, i.Next)
+	}
+}
+
 func TestNothingNewIsNotRepeated(t *testing.T) {
 	p := DefaultPolicy()
 	i := known(p.Decide(Known{}, []Case{complaint(noon)}, noon)).Incidents[0]
@@ -137,6 +174,7 @@ func TestRules(t *testing.T) {
 		{"holder pattern", Rule{Name: "r", Holders: []string{"c*"}, Do: DoIgnore}, nil, Ignored},
 		{"hook", Rule{Name: "r", Do: DoHook, Hook: "/bin/true"}, []TaskKind{Notice, Hook}, Notified},
 		{"block", Rule{Name: "r", Do: DoBlock, Confidence: High}, []TaskKind{Notice, Block, ToDesk}, Notified},
+		{"escalate", Rule{Name: "r", Do: DoEscalate}, []TaskKind{Notice, Escalation}, Notified},
 		{"count not reached", Rule{Name: "r", Do: DoHook, Hook: "/bin/true", MinReports: 2}, []TaskKind{Notice}, Notified},
 		{"within hours", Rule{Name: "r", Do: DoHold, Hours: "11:00-13:00"}, nil, Held},
 		{"outside hours", Rule{Name: "r", Do: DoHold, Hours: "13:00-11:00"}, []TaskKind{Notice}, Notified},
@@ -153,6 +191,10 @@ func TestRules(t *testing.T) {
 		})
 	}
 	p := DefaultPolicy()
+	p.Rules = []Rule{{Name: "r", Do: DoEscalate}}
+	if d := p.Decide(Known{}, []Case{complaint(noon)}, noon); len(d.Tasks) != 2 || d.Tasks[1].Contact.Key() != "" {
+		t.Errorf("the escalation of a rule goes to %+v, who was not asked before, and not to the desk", d.Tasks[len(d.Tasks)-1].Contact)
+	}
 	p.Floor = nil
 	p.Rules = []Rule{{Name: "r", Do: DoHook, Hook: "/bin/true"}}
 	if d := p.Decide(Known{}, []Case{complaint(noon)}, noon); len(d.Tasks) != 0 {

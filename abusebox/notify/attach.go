@@ -81,7 +81,10 @@ func (c *Composer) xarf(job Job, what content) (docs [][]byte, err error) {
 		d := document{Version: "4.0.0", ReportID: c.reportID(job.Task.ID, i.ID), Timestamp: i.Last.UTC().Format(time.RFC3339),
 			Reporter: us, Sender: us, Source: addrText(i), Category: i.Category, Type: strings.ReplaceAll(i.Key.Type, "-", "_"),
 			From: "user_report", First: i.First.UTC().Format(time.RFC3339), Last: i.Last.UTC().Format(time.RFC3339),
-			Count: i.Reports, Tags: []string{"spoor:" + i.ID.String()}, Evidence: []exhibit{}}
+			Count: i.Reports, Evidence: []exhibit{}}
+		if !isTraced(job) {
+			d.Tags = []string{"spoor:" + i.ID.String()}
+		}
 		if i.Category == "messaging" {
 			d.Protocol = "smtp"
 		}

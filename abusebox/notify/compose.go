@@ -101,8 +101,11 @@ func (c *Composer) Compose(ctx context.Context, job Job) (Notice, error) {
 	redactor := c.redactorFor(job.Incidents, job.Task.Contact, desk)
 	view, charts := c.view(ctx, job, redactor, lang, desk)
 	name := string(job.Task.Kind)
-	if desk {
+	switch {
+	case desk:
 		name, lang = "desk", c.config.Language
+	case isTraced(job):
+		name = "traced"
 	}
 	if n.Subject, n.Text, err = c.templates.render(lang, name, view); err != nil {
 		return Notice{}, fmt.Errorf("compose task %d: %w", job.Task.ID, err)
@@ -112,6 +115,11 @@ func (c *Composer) Compose(ctx context.Context, job Job) (Notice, error) {
 		return Notice{}, fmt.Errorf("compose task %d: %w", job.Task.ID, err)
 	}
 	return n, nil
+}
+
+// isTraced reports whether a mail is a report outside about a traced message, which is no case of ours.
+func isTraced(job Job) bool {
+	return job.Task.Kind == incident.Outward && len(job.Incidents) > 0 && job.Incidents[0].ID == 0
 }
 
 // isForDesk reports whether people of ours read the mail: then nothing is hidden.

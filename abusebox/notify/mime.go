@@ -104,7 +104,7 @@ func (c *Composer) header(n Notice, job Job) []field {
 	for _, mark := range via(job.Incidents) {
 		head = append(head, field{ViaField, mark})
 	}
-	if len(job.Incidents) > 0 && job.Task.Kind != incident.Education {
+	if len(job.Incidents) > 0 && job.Task.Kind != incident.Education && !isTraced(job) {
 		first := job.Incidents[0].ID
 		head = append(head,
 			field{"Reply-To", "<" + c.signer.Address(Tag{Incident: first, Task: n.Task}) + ">"},
@@ -206,7 +206,7 @@ func (c *Composer) writeMixed(parts *multipart.Writer, n Notice, job Job, what c
 			part{kind: "image/png", data: picture, encoding: "base64", disposition: fmt.Sprintf("inline; filename=\"flows-%d.png\"", k+1)},
 			part{kind: "image/svg+xml", data: drawn.svg(), encoding: "base64", disposition: fmt.Sprintf("attachment; filename=\"flows-%d.svg\"", k+1)})
 	}
-	if job.Task.Kind != incident.Acknowledge && job.Task.Kind != incident.Education && len(job.Incidents) > 0 && !what.desk {
+	if job.Task.Kind != incident.Acknowledge && job.Task.Kind != incident.Education && len(job.Incidents) > 0 && !what.desk && !job.Task.Contact.NoXARF {
 		docs, err := c.xarf(job, what)
 		if err != nil {
 			return err

@@ -645,3 +645,64 @@ func allText(m *message.Message) string {
 	})
 	return b.String()
 }
+
+// TestTracedGolden holds the report about a traced mail against what people reviewed: whom a server recorded is said to
+// have handed it in, whom only a relay names is said to be claimed, and no case of the desk is mentioned.
+func TestTracedGolden(t *testing.T) {
+	for _, lang := range []string{"en", "zh-TW"} {
+		for _, claimed := range []bool{false, true} {
+			c := testComposer(t, func(d *Deps) { d.Config.Language = lang })
+			i := spamCase(0)
+			i.Samples[0].Claimed, i.Samples[0].Hash, i.Confidence.Parts = claimed, "", nil
+			i.Samples = append(i.Samples, incident.Evidence{Kind: incident.FromTrace, Claimed: claimed, Why: "how it is known"})
+			n, m := compose(t, c, incident.Task{Kind: incident.Outward, Contact: incident.Contact{Addresses: []string{"abuse@isp.example"}}}, i)
+			got := "Subject: " + n.Subject + "\n\n" + n.Text
+			path := filepath.Join("testdata", "golden", lang+"-traced.txt")
+			if claimed {
+				path = filepath.Join("testdata", "golden", lang+"-traced-claimed.txt")
+			}
+			if os.Getenv("UPDATE") != "" {
+				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("%s: %s", path, diff)
+			}
+			if text := string(n.Raw) + allText(m); strings.Contains(text, "S-0") || strings.Contains(text, "spoor:S") || m.Header.Has("Reply-To") {
+				t.Errorf("%s: a case is mentioned:\n%s", path, text)
+			}
+		}
+	}
+}
+
+// TestContactWithoutXARF: who wants no attachment for machines gets none, and a mail about one message stays a feedback report.
+func TestContactWithoutXARF(t *testing.T) {
+	for _, without := range []bool{false, true} {
+		c := testComposer(t)
+		many := spamCase(2)
+		many.Reports, many.Events = 7, 9
+		for _, i := range []incident.Incident{spamCase(1), many} {
+			task := noticeTo(i)
+			task.Contact.NoXARF = without
+			_, m := compose(t, c, task, i)
+			documents, feedback := 0, 0
+			m.Walk(func(p *message.Part) bool {
+				switch p.MediaType {
+				case "application/json":
+					documents++
+				case "message/feedback-report":
+					feedback++
+				}
+				return true
+			})
+			if (documents == 0) != without || (feedback == 1) != (i.Reports == 1) {
+				t.Errorf("no XARF %v, %d reports: %d documents, %d feedback reports", without, i.Reports, documents, feedback)
+			}
+		}
+	}
+}

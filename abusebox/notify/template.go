@@ -18,7 +18,7 @@ var builtin embed.FS
 func Languages() []string { return []string{"en", "zh-TW"} }
 
 // templateNames are the mails we write; each template begins with its Subject line.
-var templateNames = []string{"notice", "digest", "reminder", "escalation", "desk", "acknowledge", "education", "outward"}
+var templateNames = []string{"notice", "digest", "reminder", "escalation", "desk", "acknowledge", "education", "outward", "traced"}
 
 // Templates are the texts of all mails in all languages.
 type Templates struct {

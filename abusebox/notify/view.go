@@ -58,6 +58,7 @@ type Case struct {
 	Chart      string
 	Advice     string
 	Blocked    string
+	Claimed    bool // only lines that nobody of ours vouches for name the address
 }
 
 // A Sample is one piece of evidence as a notice shows it.
@@ -134,11 +135,13 @@ func (c *Composer) viewCase(i incident.Incident, r *Redactor, at clock, lang str
 	slices.Sort(v.Own)
 	v.Own = slices.Compact(v.Own)
 	v.Left = max(i.Reports-len(v.Samples), 0)
+	v.Claimed = len(i.Samples) > 0 && !slices.ContainsFunc(i.Samples, func(e incident.Evidence) bool { return !e.Claimed })
 	return v
 }
 
 func isOwn(part string) bool {
-	return part == string(incident.FromFlows) || part == string(incident.FromLog) || part == string(incident.FromTrace) || part == string(incident.FromAnomaly)
+	return part == string(incident.FromFlows) || part == string(incident.FromLog) || part == string(incident.FromTrace) || part == string(incident.FromAnomaly) ||
+		part == string(incident.FromBlock)
 }
 
 func addrText(i incident.Incident) string {

@@ -47,12 +47,28 @@ func (h holders) Holders(_ context.Context, q abusebox.Whose) (abusebox.Answer, 
 	out := abusebox.Answer{Ours: answer.Ours, Why: answer.Why}
 	if answer.Holder != nil {
 		out.Holders = []incident.Holder{holderOf(*answer.Holder, answer.Chain, true)}
+		out.Holders[0].Contact.Upstream = h.upstream(*answer.Holder, q)
 		return out, nil
 	}
 	for _, candidate := range answer.Candidates {
 		out.Holders = append(out.Holders, holderOf(candidate, answer.Chain, false))
 	}
 	return out, nil
+}
+
+// upstream are the addresses of whoever answers for the next wider network of ours that another holder has: where an
+// escalation goes.
+func (h holders) upstream(held registry.Holder, q abusebox.Whose) []string {
+	if !q.Addr.IsValid() {
+		return nil
+	}
+	addr := q.Addr.Unmap().WithZone("")
+	for _, n := range h.registry.Table().Networks(netip.PrefixFrom(addr, addr.BitLen()), q.At) {
+		if n.Contact != nil && n.Prefix != held.Prefix && n.Contact.ID() != held.ID && len(n.Contact.Mails()) > 0 {
+			return n.Contact.Mails()
+		}
+	}
+	return nil
 }
 
 // holderOf says in the desk's words who a holder of the registry is.
@@ -72,7 +88,8 @@ func holderOf(h registry.Holder, chain []registry.Step, certain bool) incident.H
 
 func contactOf(h registry.Holder) incident.Contact {
 	c := h.Contact
-	out := incident.Contact{Addresses: c.Mails(), Name: c.Org, Language: c.Language, OptOut: c.Prefer.OptOut, Why: h.Why}
+	out := incident.Contact{Addresses: c.Mails(), Name: c.Org, Language: c.Language, Zone: c.Zone, Every: c.Prefer.Every.Std(), OptOut: c.Prefer.OptOut, Why: h.Why}
+	out.NoXARF = c.Prefer.XARF != nil && !*c.Prefer.XARF
 	if d := c.Prefer.Digest; d != nil && *d {
 		out.Delivery = "digest"
 	} else if d != nil {

@@ -51,7 +51,9 @@ type RegistryContact struct {
 	Country    string             `json:"country"`
 	Tel        string             `json:"tel"`
 	Language   string             `json:"language"`
+	Zone       string             `json:"zone"`
 	Digest     *bool              `json:"digest"`
+	EveryS     float64            `json:"digest_every_s"`
 	XARF       *bool              `json:"xarf"`
 	OptOut     []string           `json:"opt_out"`
 	Assignment string             `json:"assignment"`
@@ -224,8 +226,8 @@ func holderOf(h registry.Holder) RegistryHolder {
 // ContactOf writes a contact.
 func ContactOf(c registry.Contact) RegistryContact {
 	return RegistryContact{Key: c.Key.String(), Org: c.Org, Admin: list(c.Admin), Tech: list(c.Tech), Abuse: list(c.Abuse),
-		Address: c.Address, City: c.City, Country: c.Country, Tel: c.Tel, Language: c.Language,
-		Digest: c.Prefer.Digest, XARF: c.Prefer.XARF, OptOut: list(c.Prefer.OptOut), Assignment: string(c.Assignment),
+		Address: c.Address, City: c.City, Country: c.Country, Tel: c.Tel, Language: c.Language, Zone: c.Zone,
+		Digest: c.Prefer.Digest, EveryS: c.Prefer.Every.Std().Seconds(), XARF: c.Prefer.XARF, OptOut: list(c.Prefer.OptOut), Assignment: string(c.Assignment),
 		UpdatedBy: c.UpdatedBy, Updated: c.Updated, Since: c.Since, Until: c.Until, Source: c.Source}
 }
 
