@@ -58,11 +58,11 @@ func (a *app) findOutside(ctx context.Context, id string, to *string) error {
 	}
 	var found control.Lookup
 	err = a.withRegistry(ctx, false, func(c *control.Client) error {
-		q := url.Values{"ip": {i.IP}, "outside": {"1"}}
-		return c.Get(ctx, "/registry/lookup", q, func(line json.RawMessage) error { return json.Unmarshal(line, &found) })
+		found, err = askOutside(ctx, c, i.IP)
+		return err
 	})
 	if err != nil {
-		return fmt.Errorf("who answers for %s: %w", i.IP, err)
+		return err
 	}
 	switch {
 	case found.Outside == nil:
@@ -75,6 +75,16 @@ func (a *app) findOutside(ctx context.Context, id string, to *string) error {
 		fmt.Fprintf(a.errw, "spoor: %s names %s for %s\n", found.Outside.Source, *to, i.IP)
 	}
 	return nil
+}
+
+// askOutside looks an address up, at the sources outside where it is not ours.
+func askOutside(ctx context.Context, c *control.Client, ip string) (found control.Lookup, err error) {
+	q := url.Values{"ip": {ip}, "outside": {"1"}}
+	err = c.Get(ctx, "/registry/lookup", q, func(line json.RawMessage) error { return json.Unmarshal(line, &found) })
+	if err != nil {
+		return found, fmt.Errorf("who answers for %s: %w", ip, err)
+	}
+	return found, nil
 }
 
 func (a *app) draft(ctx context.Context, client *control.Client, id string, c incident.Command, send bool) error {

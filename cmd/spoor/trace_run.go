@@ -17,6 +17,7 @@ import (
 // result and text are there.
 type traceJob struct {
 	mail   tracedMail
+	header string // of a mail to report
 	result trace.Result
 	text   []byte
 	done   chan struct{}
@@ -81,6 +82,7 @@ func (t *traceCmd) trace(ctx context.Context, j *traceJob, render bool) {
 	} else {
 		msg := message.Read(received(m.raw), message.DefaultLimits())
 		j.result = t.tracer.TraceMessage(msg)
+		j.header = t.report.headerOf(msg)
 		if t.resolver != nil {
 			t.check(ctx, &j.result, msg)
 		}
