@@ -110,7 +110,7 @@ func childDesk(spool *intake.Spool, store abusebox.Store) (*abusebox.Desk, error
 		return nil, err
 	}
 	policy := incident.DefaultPolicy()
-	policy.DigestEvery, policy.Deadline = time.Second, time.Second
+	policy.DigestEvery, policy.Deadline = 300*time.Millisecond, 300*time.Millisecond
 	policy.Rules = []incident.Rule{{Name: "hook", Do: incident.DoHook, Hook: os.Getenv(childHook)}}
 	config := abusebox.DefaultConfig()
 	config.ReviewEvery = unit.Duration(100 * time.Millisecond)
@@ -145,19 +145,21 @@ func tellIdle(ctx context.Context, store abusebox.Store, spool *intake.Spool) {
 	}
 }
 
-// TestCrash kills the desk in the middle of its work, again and again: no acknowledged mail is lost, none is decided
-// twice, and notices, digests, reminders and hooks are exact by their Message-ID and task.
+// TestCrash kills the desk in the middle of its work, again and again, until every kind of mail was under way: no
+// acknowledged mail is lost, none is decided twice, and notices, digests, reminders, escalations and hooks are exact by
+// their Message-ID and task.
 func TestCrash(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills processes for a while")
 	}
-	const rounds = 5
+	const least, most = 5, 60
 	dir, mails := t.TempDir(), newSink(t)
 	hooked := filepath.Join(dir, "hooked")
 	hook := script(t, `printf '%s\n' "$(sed -e 's/.*"task":\([0-9]*\),.*/\1/')" >> `+hooked)
 	acked := map[string]int{}
-	for round := range rounds {
-		c := startChild(t, dir, mails.addr, hook, fmt.Sprint(round*1_000_000))
+	rounds := 0
+	for ; rounds < least || rounds < most && !everyKind(t, dir); rounds++ {
+		c := startChild(t, dir, mails.addr, hook, fmt.Sprint(rounds*1_000_000))
 		c.read(t, acked, time.Duration(100+rand.IntN(300))*time.Millisecond)
 		c.kill()
 	}
@@ -165,6 +167,26 @@ func TestCrash(t *testing.T) {
 	last.untilIdle(t)
 	last.end(t)
 	checkAfterCrash(t, dir, mails, acked, hooked, rounds)
+}
+
+// everyKind reports whether the desk, while nobody has its store open, has sent a mail of every kind that its clock brings.
+func everyKind(t *testing.T, dir string) bool {
+	t.Helper()
+	store, err := boltstore.Open(filepath.Join(dir, "mail.db"), boltstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	missing := map[incident.TaskKind]bool{incident.Digest: true, incident.Reminder: true, incident.Escalation: true}
+	for task, err := range store.Tasks(context.Background(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if task.State == incident.Sent {
+			delete(missing, task.Kind)
+		}
+	}
+	return len(missing) == 0
 }
 
 type deskChild struct {
@@ -336,6 +358,11 @@ func checkTasksAfterCrash(t *testing.T, store abusebox.Store, mails *sink, hooke
 	}
 	if kinds[incident.Notice] != crashHosts || kinds[incident.Hook] != crashHosts {
 		t.Errorf("%d first notices and %d hooks for %d hosts", kinds[incident.Notice], kinds[incident.Hook], crashHosts)
+	}
+	for _, kind := range []incident.TaskKind{incident.Digest, incident.Reminder, incident.Escalation} {
+		if kinds[kind] == 0 {
+			t.Errorf("no %s was under way in %d rounds: %v", kind, kills, kinds)
+		}
 	}
 	if limit := kills * notify.DefaultConfig().Workers; repeats > limit {
 		t.Errorf("%d repeats, at most %d can be in flight", repeats, limit)

@@ -26,14 +26,15 @@ import (
 )
 
 func newCheckCmd(a *app) *cobra.Command {
-	var printIt bool
+	var printIt, repairIt bool
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "check the configuration and the stores, and say what to mend",
 		Long: "Check reads the configuration and every file that it names, looks for broken invariants in the stores (asking the daemon\n" +
 			"where one runs) and, where notices are sent, whether the smarthost answers. The exit code is 2 for a mistake in the\n" +
-			"configuration and 1 for anything else that needs mending.",
-		Example: "  spoor check\n  spoor check --print",
+			"configuration and 1 for anything else that needs mending. With --repair it first makes the indexes of mail.db anew,\n" +
+			"which hold nothing that its records do not; no daemon may run then.",
+		Example: "  spoor check\n  spoor check --print\n  spoor check --repair",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := a.config()
@@ -43,9 +44,15 @@ func newCheckCmd(a *app) *cobra.Command {
 			if printIt {
 				return cfg.PrintChanged(a.out)
 			}
+			if repairIt {
+				if err := a.repair(cmd.Context(), cfg); err != nil {
+					return err
+				}
+			}
 			return a.check(cmd.Context(), cfg)
 		},
 	}
+	cmd.Flags().BoolVar(&repairIt, "repair", false, "make the indexes of mail.db anew before the stores are checked; the daemon must not run")
 	cmd.Flags().BoolVar(&printIt, "print", false, "print what differs from the defaults, with secrets hidden, and check nothing else")
 	return cmd
 }
@@ -75,7 +82,7 @@ func (a *app) check(ctx context.Context, cfg config.Config) error {
 		}
 	}
 	if found > 0 {
-		return fmt.Errorf("%d things to mend", found)
+		return fmt.Errorf("%s to mend", plural(found, "thing"))
 	}
 	if !a.json {
 		fmt.Fprintf(a.out, "%s and the stores in %s are sound\n", orDefaultPath(cfg.Path), cfg.Store.Dir)

@@ -188,10 +188,12 @@ func (a *app) purge(ctx context.Context, c *control.Client, p abusebox.Purge) er
 	if p.DryRun {
 		verb = "would erase"
 	}
-	_, err := fmt.Fprintf(a.out, "%s %d pieces of evidence, %d notices, %d mail records, %d incidents, the persons of %d incidents, %d entries of the history",
-		verb, out.Evidence, out.Notices, out.Mails, out.Incidents, out.Reporters, out.History)
+	_, err := fmt.Fprintf(a.out, "%s %s of evidence, %s, %s, %s, the persons of %s, %s of the history", verb, plural(out.Evidence, "piece"),
+		plural(out.Notices, "notice"), plural(out.Mails, "mail record"), plural(out.Incidents, "incident"), plural(out.Reporters, "incident"),
+		countedAs(int64(out.History), "entry", "entries"))
 	if err == nil && p.Person != "" {
-		_, err = fmt.Fprintf(a.out, ", the addresses of %d tasks, %d contacts, %d tables of the statistics\n%s", out.Tasks, out.Contacts, out.Tables, remains(*out.Raw))
+		_, err = fmt.Fprintf(a.out, ", the addresses of %s, %s, %s of the statistics\n%s", plural(out.Tasks, "task"), plural(out.Contacts, "contact"),
+			plural(out.Tables, "table"), remains(*out.Raw))
 	}
 	_, end := fmt.Fprintln(a.out)
 	return errors.Join(err, end)
@@ -203,8 +205,17 @@ func remains(r abusebox.Remains) string {
 	case r.Mails == 0:
 		return "no raw mail in the spool names them"
 	case r.Kept:
-		return fmt.Sprintf("%d raw mails in the spool name them and stay for good, since store.keep_mail is off: %s", r.Mails, words(r.IDs))
+		return fmt.Sprintf("%s in the spool %s them and %s for good, since store.keep_mail is off: %s", plural(r.Mails, "raw mail"), verbOf(r.Mails, "name"),
+			verbOf(r.Mails, "stay"), words(r.IDs))
 	}
-	return fmt.Sprintf("%d raw mails in the spool name them still; a day of raw mails is erased as a whole, the last on %s (store.keep_mail): %s",
-		r.Mails, r.Until.Format(time.DateOnly), words(r.IDs))
+	return fmt.Sprintf("%s in the spool %s them still; a day of raw mails is erased as a whole, the last on %s (store.keep_mail): %s",
+		plural(r.Mails, "raw mail"), verbOf(r.Mails, "name"), r.Until.Format(time.DateOnly), words(r.IDs))
+}
+
+// verbOf is a verb as it stands behind a count.
+func verbOf(n int, verb string) string {
+	if n == 1 {
+		return verb + "s"
+	}
+	return verb
 }

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/netip"
@@ -12,8 +15,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"spoor/abusebox"
+	"spoor/abusebox/incident"
 	"spoor/abusebox/intake"
 	"spoor/abusebox/report"
+	"spoor/cmd/spoor/config"
 )
 
 // A reporter whose mails are suddenly not understood is told once: in the metric, in the log, and by a mail that the
@@ -85,5 +91,61 @@ func TestReportersForged(t *testing.T) {
 	}
 	if len(w.list()) != 0 {
 		t.Errorf("learnt %v", w.list())
+	}
+}
+
+// TestDriftIsACaseOfTheDesk: the mail about a reporter's changed form goes through the desk to a case that people see and
+// are told of; it accuses nobody and teaches nothing about ourselves.
+func TestDriftIsACaseOfTheDesk(t *testing.T) {
+	dir := t.TempDir()
+	cfg, err := config.Parse("spoor.toml", fmt.Appendf(nil, "[site]\ndesk=\"desk@example.net\"\n[store]\ndir=%q\nmin_free=\"1MB\"\n[abusebox]\nsmtp=[\"127.0.0.1:0\"]\n"+
+		"hostname=\"mx.example.net\"\nrecipients=[\"abuse@example.net\"]\n[report]\nauthenticate=false\n[notify]\nfrom=\"abuse@example.net\"\n", filepath.Join(dir, "store")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	d, err := newDaemon(ctx, cfg, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- d.run(ctx, nil) }()
+	defer func() {
+		cancel()
+		if err := errors.Join(<-ended, d.close()); err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}()
+	d.desk.reporters.raise(ctx, &report.Drift{Domain: "reporter.example", Format: "x-arf", Mails: 5})
+	var found []incident.Incident
+	var told []incident.Task
+	for n := 0; len(told) == 0; n++ {
+		if n == 6000 {
+			t.Fatalf("nobody is told; incidents %+v", found)
+		}
+		time.Sleep(5 * time.Millisecond)
+		found, told = nil, nil
+		for i, err := range d.desk.store.Incidents(ctx, abusebox.Filter{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			found = append(found, i)
+		}
+		for task, err := range d.desk.store.Tasks(ctx, 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			told = append(told, task)
+		}
+	}
+	if len(found) != 1 || found[0].State != incident.Unassigned || found[0].Key.Net.IsValid() || len(found[0].Samples) != 1 ||
+		!strings.HasPrefix(found[0].Samples[0].Subject.Title, "A reporter seems to have changed its form: reporter.example") {
+		t.Errorf("the desk shows %+v", found)
+	}
+	if len(told) != 1 || told[0].Kind != incident.ToDesk {
+		t.Errorf("told are %+v", told)
+	}
+	if learnt := d.desk.reporters.list(); len(learnt) != 0 {
+		t.Errorf("learnt of ourselves: %+v", learnt)
 	}
 }
