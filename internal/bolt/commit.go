@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -74,15 +75,21 @@ func (db *DB) commitLoop() {
 	}
 }
 
-// gather takes what already waits, without a timer: while one group syncs, the next one collects by itself.
+// gather takes what waits, without a timer: while one group syncs, the next one collects by itself. Whoever was answered
+// by the last group may be about to bring a change and not yet have had the processor, so gather lets the others run once
+// before it closes a group: a sync costs more than that.
 func (db *DB) gather(first *change) []*change {
 	group := []*change{first}
-	for len(group) < maxGroup {
+	for waited := false; len(group) < maxGroup; {
 		select {
 		case c := <-db.commits:
-			group = append(group, c)
+			group, waited = append(group, c), false
 		default:
-			return group
+			if waited {
+				return group
+			}
+			runtime.Gosched()
+			waited = true
 		}
 	}
 	return group
