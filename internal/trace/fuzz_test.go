@@ -21,8 +21,10 @@ func emit(h *Hop) (string, bool) {
 			return "", false
 		}
 		switch strings.ToLower(f) {
-		case "from", "by", "with", "id", "for", "via", "uid", "as", "claiming", "unknown", "nodnsquery",
-			"helo", "ehlo", "lhlo", "account", "verified", "unverified", "fail", "failed", "rdns", "local", "softdnserr", "unknown.domain", "unknown_domain":
+		case "from", "by", "with", "id", "for", "via", "uid", "as", "claiming", "helo", "ehlo", "lhlo", "account", "unknown.domain", "unknown_domain":
+			return "", false
+		}
+		if f != "" && new(peer).marker(f) { // a word about the look-up
 			return "", false
 		}
 	}

@@ -2,7 +2,6 @@ package trace
 
 import (
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,9 +65,9 @@ func (w *way) options(t *testing.T, s string) {
 		case "trust":
 			w.o.TrustHosts = values
 		case "nets":
-			for _, v := range values {
-				w.o.TrustNetworks = append(w.o.TrustNetworks, netip.MustParsePrefix(v))
-			}
+			w.o.TrustNetworks = prefixes(values...)
+		case "own":
+			w.o.Networks = prefixes(values...)
 		default:
 			t.Fatalf("%s: option %s", w.name, f)
 		}
