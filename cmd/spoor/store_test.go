@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/bbolt"
 
 	"spoor/cmd/spoor/control"
 )
@@ -214,5 +215,35 @@ func TestLostSpool(t *testing.T) {
 	}
 	if out, code := command(t, dir, "", "check"); code != 0 {
 		t.Errorf("spoor check ends with %d and %q", code, out)
+	}
+}
+
+// A damaged index is told, and made anew once the daemon is stopped.
+func TestCheckRepairs(t *testing.T) {
+	dir := storeDir(t)
+	daemon := startServe(t, dir)
+	importMails(t, dir, fmt.Sprintf(plainComplaint, 1, 1), fmt.Sprintf(plainComplaint, 2, 2))
+	daemon.settle(2)
+	if out, code := command(t, dir, "", "check", "--repair"); code != exitFailed || !strings.Contains(out, "hint: stop the daemon first") {
+		t.Errorf("beside a daemon it ends with %d and %q", code, out)
+	}
+	if err := daemon.stop(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := bbolt.Open(filepath.Join(dir, "store", "mail.db"), 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.Update(func(tx *bbolt.Tx) error {
+		k, _ := tx.Bucket([]byte("bykey")).Cursor().First()
+		return tx.Bucket([]byte("bykey")).Delete(slices.Clone(k))
+	}), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if out, code := command(t, dir, "", "check"); code != exitFailed || !strings.Contains(out, "to mend it: stop the daemon and run: spoor check --repair") {
+		t.Errorf("spoor check ends with %d and %q", code, out)
+	}
+	if out, code := command(t, dir, "", "check", "--repair"); code != 0 || !strings.Contains(out, "made anew") {
+		t.Errorf("spoor check --repair ends with %d and %q", code, out)
 	}
 }

@@ -27,9 +27,14 @@ func (s *Store) Check(ctx context.Context, bad func(where, problem, mend string)
 		checkHistory(tx, bad)
 		checkIncidents(tx, bad)
 		checkTasks(tx, bad)
+		checkLeads(tx, bad)
+		checkHangers(tx, bad)
 		return ctx.Err()
 	})
 }
+
+// remake is how an index is mended, which holds nothing that its records do not.
+const remake = "stop the daemon and run: spoor check --repair"
 
 func checkHistory(tx *bbolt.Tx, bad func(where, problem, mend string)) {
 	var prev *incident.Sealed
@@ -39,8 +44,12 @@ func checkHistory(tx *bbolt.Tx, bad func(where, problem, mend string)) {
 		if err == nil {
 			err = entry.Follows(prev)
 		}
+		where := fmt.Sprintf("history entry %d", fromNumber[uint64](k))
 		if err != nil {
-			bad(fmt.Sprintf("history entry %d", fromNumber[uint64](k)), err.Error(), "somebody changed the file: compare with a backup")
+			bad(where, err.Error(), "somebody changed the file: compare with a backup")
+		}
+		if e, ok := entry.Entry(); ok && !has(tx, bucketHistoryOf, append(number(e.Incident), k...)) {
+			bad(where, "it is not found by its incident "+e.Incident.String(), remake)
 		}
 		prev = &entry
 		return nil
@@ -48,28 +57,32 @@ func checkHistory(tx *bbolt.Tx, bad func(where, problem, mend string)) {
 }
 
 func checkIncidents(tx *bbolt.Tx, bad func(where, problem, mend string)) {
-	byKey, next := tx.Bucket(bucketByKey), tx.Bucket(bucketNext)
 	_ = tx.Bucket(bucketIncidents).ForEach(func(k, v []byte) error {
 		var i incident.Incident
 		if err := json.Unmarshal(v, &i); err != nil {
 			bad(fmt.Sprintf("incident %d", fromNumber[uint64](k)), err.Error(), "restore a backup")
 			return nil
 		}
-		if byKey.Get(append(keyHash(i.Key), k...)) == nil {
-			bad("incident "+i.ID.String(), "it is not found by its key", "restore a backup")
+		for _, key := range keysOf(i) {
+			if !has(tx, bucketByKey, append(keyHash(key), k...)) {
+				bad("incident "+i.ID.String(), "it is not found by its key", remake)
+			}
 		}
-		if !i.Next.IsZero() && !i.State.Closed() && next.Get(timed(i.Next, i.ID)) == nil {
-			bad("incident "+i.ID.String(), "nobody will look at it again by itself", "comment on it: that puts it back")
+		if key := addrKey(i); key != nil && !has(tx, bucketByAddr, key) {
+			bad("incident "+i.ID.String(), "it is not found by its address", remake)
+		}
+		if key := nextKey(i); key != nil && !has(tx, bucketNext, key) {
+			bad("incident "+i.ID.String(), "nobody will look at it again by itself", remake)
 		}
 		return nil
 	})
 }
 
 func checkTasks(tx *bbolt.Tx, bad func(where, problem, mend string)) {
-	due, queued := tx.Bucket(bucketDue), uint64(0)
+	queued := uint64(0)
 	defer func() {
 		if n := fromNumber[uint64](tx.Bucket(bucketState).Get(queuedKey)); n != queued {
-			bad("outbox", fmt.Sprintf("%d tasks are queued, and %d are counted", queued, n), "restore a backup")
+			bad("outbox", fmt.Sprintf("%d tasks are queued, and %d are counted", queued, n), remake)
 		}
 	}()
 	_ = tx.Bucket(bucketTasks).ForEach(func(k, v []byte) error {
@@ -81,12 +94,15 @@ func checkTasks(tx *bbolt.Tx, bad func(where, problem, mend string)) {
 		if !t.Over() {
 			queued++
 		}
-		if !t.Over() && due.Get(timed(wakes(t), t.ID)) == nil {
-			bad(fmt.Sprintf("task %d", t.ID), "it is queued, but nobody will do it", "restore a backup")
+		if !t.Over() && !has(tx, bucketDue, timed(wakes(t), t.ID)) {
+			bad(fmt.Sprintf("task %d", t.ID), "it is queued, but nobody will do it", remake)
 		}
 		for _, id := range t.Incidents {
 			if tx.Bucket(bucketIncidents).Get(number(id)) == nil {
-				bad(fmt.Sprintf("task %d", t.ID), "its incident "+id.String()+" is gone", "purge closed incidents again")
+				bad(fmt.Sprintf("task %d", t.ID), "its incident "+id.String()+" is gone", "restore a backup")
+			}
+			if !has(tx, bucketTasksOf, append(number(id), k...)) {
+				bad(fmt.Sprintf("task %d", t.ID), "it is not found by its incident "+id.String(), remake)
 			}
 		}
 		return nil

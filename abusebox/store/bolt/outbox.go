@@ -3,6 +3,7 @@ package bolt
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -95,6 +96,9 @@ func freeLeases(tx *bbolt.Tx) error {
 	}
 	for _, id := range held {
 		t, err := getTask(tx, id)
+		if errors.Is(err, abusebox.ErrNotFound) { // the index is damaged: Check tells, and must be able to
+			continue
+		}
 		if err != nil {
 			return err
 		}
