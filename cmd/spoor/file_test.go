@@ -63,7 +63,7 @@ func (p pipe) open(t *testing.T, yes bool) {
 func (p pipe) wait(t *testing.T, n int) []intake.Mail {
 	t.Helper()
 	var mails []intake.Mail
-	peers.WaitFor(t, 30*time.Second, "the mail to be dropped", func() bool {
+	peers.WaitFor(t, 90*time.Second, "the mail to be dropped", func() bool {
 		if _, err := intake.NewDrop(p.store, 1<<20).Empty(t.Context(), func(_ context.Context, m intake.Mail) error {
 			mails = append(mails, m)
 			return nil
@@ -73,6 +73,63 @@ func (p pipe) wait(t *testing.T, n int) []intake.Mail {
 		return len(mails) >= n
 	})
 	return mails
+}
+
+// deployed reads a sample of deploy/mta, with this pipe in the place of the program, and other replacements.
+func (p pipe) deployed(t *testing.T, name string, replace ...string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(projectRoot(t), "deploy", "mta", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace = append([]string{"/usr/bin/spoor file", p.program}, replace...)
+	for i := 0; i < len(replace); i += 2 {
+		if !strings.Contains(string(data), replace[i]) {
+			t.Fatalf("%s has no %q", name, replace[i])
+		}
+	}
+	return strings.NewReplacer(replace...).Replace(string(data))
+}
+
+// settings are the lines of a sample that are neither comments nor empty.
+func settings(sample string) (lines []string) {
+	for line := range strings.Lines(sample) {
+		line = strings.TrimRight(line, "\n")
+		if line != "" && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "dnl ") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// What deploy/mta holds, which tests try against real servers, is what the manual shows.
+func TestManualShowsTheSamples(t *testing.T) {
+	root := projectRoot(t)
+	manual, err := os.ReadFile(filepath.Join(root, "docs", "intake.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spaced := func(s string) string { return strings.Join(strings.Fields(s), " ") }
+	shown := map[string]bool{}
+	for line := range strings.Lines(string(manual)) {
+		line, _, _ = strings.Cut(line, "  # ")
+		shown[spaced(line)] = true
+	}
+	samples, err := filepath.Glob(filepath.Join(root, "deploy", "mta", "*"))
+	if err != nil || len(samples) == 0 {
+		t.Fatalf("no samples: %v", err)
+	}
+	for _, path := range samples {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range settings(string(data)) {
+			if !shown[spaced(line)] {
+				t.Errorf("docs/intake.md does not show the line %q of %s", line, filepath.Base(path))
+			}
+		}
+	}
 }
 
 const pipedBody = "the body\n.dot\nFrom here on\n"
@@ -103,7 +160,7 @@ func TestPostfixPipe(t *testing.T) {
 	p := newPipe(t)
 	m := peers.NewPostfix(t, peers.PostfixOptions{
 		Main:   map[string]string{"default_transport": "spoor", "relay_transport": "spoor", "minimal_backoff_time": "1s", "queue_run_delay": "1s"},
-		Master: []string{"spoor unix - n n - 10 pipe flags=q user=nobody argv=" + p.program + " -f ${sender} --rcpt ${recipient}"},
+		Master: settings(p.deployed(t, "postfix-master.cf", "user=spoor", "user=nobody")),
 	})
 	send(t, m.Addr.String(), "abuse@example.net", "first")
 	first := p.wait(t, 1)[0]
@@ -113,7 +170,7 @@ func TestPostfixPipe(t *testing.T) {
 	}
 	p.open(t, false)
 	send(t, m.Addr.String(), "abuse@example.net", "second")
-	peers.WaitFor(t, 30*time.Second, "the mail to be deferred", func() bool { return m.Queue(t)["deferred"] == 1 })
+	peers.WaitFor(t, 90*time.Second, "the mail to be deferred", func() bool { return m.Queue(t)["deferred"] == 1 })
 	p.open(t, true)
 	m.Flush(t)
 	check(t, p.wait(t, 1)[0], "second", "a@example.org")
@@ -123,20 +180,23 @@ func TestPostfixPipe(t *testing.T) {
 func TestPostfixAlias(t *testing.T) {
 	p := newPipe(t)
 	aliases := filepath.Join(p.dir, "aliases")
-	if err := os.WriteFile(aliases, []byte("abuse \"|"+p.program+"\"\n"), 0o644); err != nil {
+	if err := os.WriteFile(aliases, []byte(p.deployed(t, "aliases")), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	peers.Postmap(t, "postalias", aliases)
 	m := peers.NewPostfix(t, peers.PostfixOptions{Main: map[string]string{
-		"mydestination": "example.net", "local_transport": "local:", "alias_maps": "texthash:" + aliases, "local_recipient_maps": "$alias_maps",
+		"mydestination": "example.net", "myorigin": "example.net", "local_transport": "local:", "alias_maps": "hash:" + aliases, "local_recipient_maps": "$alias_maps",
 	}})
-	send(t, m.Addr.String(), "abuse@example.net", "alias")
-	check(t, p.wait(t, 1)[0], "alias", "a@example.org")
+	for _, to := range []string{"abuse", "security"} {
+		send(t, m.Addr.String(), to+"@example.net", to)
+		check(t, p.wait(t, 1)[0], to, "a@example.org")
+	}
 }
 
 // An alias of sendmail's.
 func TestSendmailAlias(t *testing.T) {
 	p := newPipe(t)
-	s := peers.NewSendmail(t, peers.SendmailOptions{Aliases: []string{`abuse: "|` + p.program + `"`, "postmaster: abuse", "MAILER-DAEMON: abuse"}})
+	s := peers.NewSendmail(t, peers.SendmailOptions{Aliases: append(settings(p.deployed(t, "aliases")), "postmaster: abuse", "MAILER-DAEMON: abuse")})
 	send(t, s.Addr.String(), "abuse@mail.example.net", "alias")
 	check(t, p.wait(t, 1)[0], "alias", "a@example.org")
 }
@@ -160,10 +220,10 @@ func TestEximPipe(t *testing.T) {
 	check(t, p.wait(t, 1)[0], "first", "a@example.org")
 	p.open(t, false)
 	send(t, e.Addr.String(), "abuse@example.net", "second")
-	peers.WaitFor(t, 30*time.Second, "the mail to be deferred", func() bool { return strings.Contains(e.Log(), "T=spoor_pipe defer") })
+	peers.WaitFor(t, 90*time.Second, "the mail to be deferred", func() bool { return strings.Contains(e.Log(), "T=spoor_pipe defer") })
 	p.open(t, true)
 	check(t, p.wait(t, 1)[0], "second", "a@example.org")
-	peers.WaitFor(t, 30*time.Second, "the queue to be empty", func() bool { return e.Queue(t) == 0 })
+	peers.WaitFor(t, 90*time.Second, "the queue to be empty", func() bool { return e.Queue(t) == 0 })
 }
 
 // procmail, with the recipe of the manual: it keeps the exit code.
@@ -171,8 +231,7 @@ func TestProcmail(t *testing.T) {
 	procmail := peers.Need(t, "procmail")
 	p := newPipe(t)
 	rc := filepath.Join(p.dir, "procmailrc")
-	recipe := ":0 w\n| " + p.program + "\nEXITCODE=75\nHOST\n"
-	if err := os.WriteFile(rc, []byte(recipe), 0o644); err != nil {
+	if err := os.WriteFile(rc, []byte(p.deployed(t, "procmailrc")), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	run := func(subject string) error {
@@ -201,9 +260,7 @@ func TestProcmail(t *testing.T) {
 // A Sieve script's pipe, by Dovecot's delivery agent: a mail that cannot be kept is not lost either.
 func TestSievePipe(t *testing.T) {
 	p := newPipe(t)
-	d := peers.NewDovecot(t, peers.DovecotOptions{
-		Sieve: `require ["vnd.dovecot.pipe"]; pipe "spoor-file";`, PipeDir: p.dir,
-	})
+	d := peers.NewDovecot(t, peers.DovecotOptions{Sieve: p.deployed(t, "spoor.sieve"), PipeDir: p.dir})
 	if code := d.Lda(t, "a@example.org", "Subject: sieve\n\n"+pipedBody); code != 0 {
 		t.Errorf("dovecot-lda ends with %d", code)
 	}
