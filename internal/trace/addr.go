@@ -30,26 +30,24 @@ func parseAddr(s string) (netip.Addr, bool) {
 
 // parseIPv4 reads four decimal octets and nothing else.
 func parseIPv4(s string) (netip.Addr, bool) {
-	var o [4]byte
-	i := 0
-	for k := range o {
-		if k > 0 {
-			if i >= len(s) || s[i] != '.' {
+	if len(s) < len("0.0.0.0") || len(s) > len("255.255.255.255") {
+		return netip.Addr{}, false
+	}
+	v, octet, digits, dots := uint32(0), uint32(0), 0, 0
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; isDigit(c) {
+			octet = octet*10 + uint32(c-'0')
+			if digits++; digits > 3 || octet > 255 {
 				return netip.Addr{}, false
 			}
-			i++
-		}
-		v, first := 0, i
-		for i < len(s) && isDigit(s[i]) && i < first+3 {
-			v = v*10 + int(s[i]-'0')
-			i++
-		}
-		if i == first || v > 255 {
+			continue
+		} else if c != '.' || digits == 0 {
 			return netip.Addr{}, false
 		}
-		o[k] = byte(v)
+		v, octet, digits, dots = v<<8|octet, 0, 0, dots+1
 	}
-	return netip.AddrFrom4(o), i == len(s)
+	v = v<<8 | octet
+	return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}), dots == 3 && digits > 0
 }
 
 // parseIPv6 reads an IPv6 address (RFC 4291 §2.2), without its scope. It is here

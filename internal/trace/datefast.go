@@ -9,28 +9,21 @@ func (d *Date) parseUsual(s string) bool {
 	if len(s) < 30 || s[3] != ',' || s[4] != ' ' {
 		return false
 	}
-	i := 5
-	if s[i] == ' ' {
-		i++
-	}
-	day, n := smallNumber(s[i:])
-	i += n
-	if n == 0 || n > 2 || len(s) < i+24 || s[i] != ' ' || s[i+4] != ' ' {
+	day, i := usualDay(s)
+	if day < 1 || day > 31 || len(s) < i+24 {
 		return false
 	}
-	month := monthOf(s[i+1 : i+4])
-	year, n := smallNumber(s[i+5:])
-	i += 5
-	if month == 0 || n != 4 || day < 1 || day > 31 || year < 1900 || s[i+4] != ' ' || s[i+7] != ':' || s[i+10] != ':' || s[i+13] != ' ' {
+	t := s[i : i+24] // " Oct 2026 10:11:12 +0200"
+	if t[0] != ' ' || t[4] != ' ' || t[9] != ' ' || t[12] != ':' || t[15] != ':' || t[18] != ' ' || t[19] != '+' && t[19] != '-' {
 		return false
 	}
-	hour, min, sec := pair(s[i+5:]), pair(s[i+8:]), pair(s[i+11:])
-	sign, zh, zm := s[i+14], pair(s[i+15:]), pair(s[i+17:])
-	if hour < 0 || min < 0 || sec < 0 || hour > 23 || min > 59 || sec > 59 || sign != '+' && sign != '-' || zh < 0 || zm < 0 {
+	month, century, year := monthOf(t[1:4]), pair(t[5], t[6]), pair(t[7], t[8])
+	hour, min, sec := pair(t[10], t[11]), pair(t[13], t[14]), pair(t[16], t[17])
+	zh, zm := pair(t[20], t[21]), pair(t[22], t[23])
+	if century|year|hour|min|sec|zh|zm < 0 || month == 0 || century < 19 || hour > 23 || min > 59 || sec > 59 {
 		return false
 	}
-	end := i + 19
-	name := ""
+	end, name := i+24, ""
 	if len(s) > end {
 		if end, name = usualZone(s, end); end < 0 {
 			return false
@@ -38,24 +31,39 @@ func (d *Date) parseUsual(s string) bool {
 	}
 	offset := zh*3600 + zm*60
 	bad := offset > 14*3600 || zm%15 != 0 || zm >= 60
-	if sign == '-' {
+	if t[19] == '-' {
 		offset = -offset
 	}
-	days := daysFrom1970(year, month, day)
+	days := daysFrom1970(century*100+year, month, day)
 	today := int((days%7 + 11) % 7)
 	wd := today
-	if !begins(s[:3], weekdayNames[today]) {
+	if letters3(s) != letters3(weekdayNames[today]) {
 		if wd = weekday(s[:3]); wd < 0 {
 			return false
 		}
 	}
 	// field by field: a composite would be made first and then copied
 	d.Time = time.Unix(days*86400+int64(hour*3600+min*60+sec-offset), 0).UTC()
-	d.Raw, d.ZoneRaw, d.ZoneName = s[:end], s[i+14:i+19], name
+	d.Raw, d.ZoneRaw, d.ZoneName = s[:end], t[19:], name
 	d.HasZone, d.Offset, d.BadOffset = true, offset, bad
 	d.BadWeekday, d.weekday, d.hasComma, d.Chinese = wd != today, wd, true, false
 	d.NameContradicts = name != "" && contradicts(name, offset)
 	return true
+}
+
+// usualDay reads the day of "Mon, 5 Oct", "Mon, 05 Oct" and "Mon,  5 Oct", and
+// says where it ends.
+func usualDay(s string) (day, end int) {
+	a, b := s[5], s[6]
+	switch {
+	case b == ' ' && isDigit(a):
+		return int(a - '0'), 6
+	case a == ' ' && isDigit(b) && s[7] != ' ':
+		return pair(b, s[7]), 8
+	case a == ' ':
+		a = '0'
+	}
+	return pair(a, b), 7
 }
 
 // usualZone reads " (CEST)" at i, and returns where the date ends: -1 where
@@ -81,18 +89,9 @@ func usualZone(s string, i int) (end int, name string) {
 	return -1, ""
 }
 
-// smallNumber reads up to four digits and says how many there were.
-func smallNumber(s string) (v, n int) {
-	for n < len(s) && n < 5 && isDigit(s[n]) {
-		v = v*10 + int(s[n]-'0')
-		n++
-	}
-	return v, n
-}
-
 // pair reads two digits, -1 if they are none.
-func pair(s string) int {
-	a, b := s[0]-'0', s[1]-'0'
+func pair(a, b byte) int {
+	a, b = a-'0', b-'0'
 	if a > 9 || b > 9 {
 		return -1
 	}

@@ -196,16 +196,34 @@ func (l *line) comment(i int) (end, next int) {
 // commentEnd returns where the comment that opens at i closes, -1 if it does not;
 // it knows nothing of quoted pairs.
 func commentEnd(s string, i int) int {
-	for depth, from := 1, i+1; ; {
-		n := strings.IndexByte(s[from:], ')')
-		if n < 0 {
+	for depth := 0; ; i++ {
+		if i = parenthesis(s, i); i < 0 {
 			return -1
 		}
-		depth += strings.Count(s[from:from+n], "(") - 1
-		if from += n + 1; depth == 0 {
-			return from - 1
+		if s[i] == '(' {
+			depth++
+		} else if depth--; depth == 0 {
+			return i
 		}
 	}
+}
+
+// parenthesis returns where the first one stands from i on, -1 if there is none.
+// It looks at eight bytes at once: the two differ in their lowest bit alone.
+func parenthesis(s string, i int) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(s); i += 8 {
+		x := (eight(s, i) | ones) ^ ')'*ones
+		if m := (x - ones) &^ x & highs; m != 0 {
+			return i + bits.TrailingZeros64(m)/8
+		}
+	}
+	for ; i < len(s); i++ {
+		if s[i]|1 == ')' {
+			return i
+		}
+	}
+	return -1
 }
 
 // quotedComment is comment for one that may hold quoted pairs.
