@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -91,7 +92,8 @@ func (e *milterExplainCmd) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if h, _, _ := message.ReadHeader(text, message.DefaultLimits()); len(h.Fields) == 0 {
+	h, _, _ := message.ReadHeader(text, message.DefaultLimits())
+	if !slices.ContainsFunc(h.Fields, func(f message.Field) bool { return f.Name != "" }) {
 		fmt.Fprintf(e.app.errw, "spoor: %s has no header field: is it a message?\n", args[0])
 	}
 	if err := e.readTime(text); err != nil {
