@@ -23,14 +23,18 @@ func (d *daemon) openMilter(context.Context, services) error {
 		lookups.Listed, lookups.MailServers = d.flows, servers
 		d.add("mail servers", servers.run)
 	}
-	if d.flows == nil && d.main != nil {
-		listed := &remoteListed{main: d.main}
-		lookups.Listed = listed
-		d.add("anomaly list", listed.run)
+	if d.flows == nil && d.main != nil && d.cfg.Has("flowwatch") {
+		lists := &remoteLists{main: d.main}
+		lookups.Listed, lookups.MailServers = lists, lists
+		d.add("the daemon's lists", lists.run)
 	}
 	var desk milter.Desk
-	if d.desk != nil {
+	switch {
+	case d.desk != nil:
 		desk = milterDesk{d.desk.spool, d.sightings, d.cfg.Notify.From}
+		control.MilterDesk(d.mux, desk)
+	case d.main != nil && d.cfg.Has("abusebox"):
+		desk = remoteDesk{d.main}
 	}
 	serves := d.cfg.Has("milter") && d.only.has("milter")
 	var metrics prometheus.Registerer // of a milter that only explains there is nothing to count

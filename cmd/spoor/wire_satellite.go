@@ -14,10 +14,11 @@ import (
 
 	"spoor/cmd/spoor/control"
 	"spoor/flowwatch/anomaly"
+	"spoor/milter"
 )
 
 // A satellite is a `serve --only …` process beside the daemon that owns the stores: it opens none of the daemon's
-// files, knows the registry from its files, and asks the daemon for the list of hosts that misbehave.
+// files, knows the registry from its files, asks the daemon for its lists of hosts, and hands its desk what it sees.
 
 // joinDaemon finds out whether this process is a satellite.
 func (d *daemon) joinDaemon() {
@@ -49,17 +50,19 @@ func (d *daemon) controlPath() string {
 	return filepath.Join(filepath.Dir(path), "control-"+strings.Join(d.only, "-")+".sock")
 }
 
-// listedEvery is how often a satellite renews its copy of the daemon's list.
-const listedEvery = 30 * time.Second
+// listsEvery is how often a satellite renews its copies of the daemon's lists.
+const listsEvery = 30 * time.Second
 
-// remoteListed answers the milter from a copy of the daemon's list; mail never waits for the daemon.
-type remoteListed struct {
-	main  *control.Client
-	hosts atomic.Pointer[bart.Table[string]] // an entry of IPv6 is the customer's whole prefix
+// remoteLists answers the milter from copies of the daemon's lists of hosts that misbehave and of mail servers; mail never
+// waits for the daemon.
+type remoteLists struct {
+	main    *control.Client
+	hosts   atomic.Pointer[bart.Table[string]] // an entry of IPv6 is the customer's whole prefix
+	servers atomic.Pointer[bart.Lite]
 }
 
 // Listed implements milter.Listed.
-func (r *remoteListed) Listed(addr netip.Addr) (why string, listed bool) {
+func (r *remoteLists) Listed(addr netip.Addr) (why string, listed bool) {
 	hosts := r.hosts.Load()
 	if hosts == nil {
 		return "", false
@@ -67,18 +70,42 @@ func (r *remoteListed) Listed(addr netip.Addr) (why string, listed bool) {
 	return hosts.Lookup(addr.Unmap().WithZone(""))
 }
 
-// run renews the copy until ctx ends. While the daemon is away the last copy stands.
-func (r *remoteListed) run(ctx context.Context) error {
-	return renew(ctx, listedEvery, func(ctx context.Context) {
-		if hosts, err := r.fetch(ctx); err == nil {
-			r.hosts.Store(hosts)
-		}
-	})
+// MailServer implements milter.MailServers.
+func (r *remoteLists) MailServer(addr netip.Addr) bool {
+	servers := r.servers.Load()
+	return servers != nil && servers.Contains(addr.Unmap().WithZone(""))
 }
 
-func (r *remoteListed) fetch(ctx context.Context) (*bart.Table[string], error) {
-	ctx, cancel := context.WithTimeout(ctx, listedEvery)
+// run renews the copies until ctx ends. While the daemon is away the last ones stand.
+func (r *remoteLists) run(ctx context.Context) error {
+	return renew(ctx, listsEvery, r.fetch)
+}
+
+func (r *remoteLists) fetch(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, listsEvery)
 	defer cancel()
+	if servers, err := r.fetchServers(ctx); err == nil { // before the hosts: of those it makes exceptions
+		r.servers.Store(servers)
+	}
+	if hosts, err := r.fetchHosts(ctx); err == nil {
+		r.hosts.Store(hosts)
+	}
+}
+
+func (r *remoteLists) fetchServers(ctx context.Context) (*bart.Lite, error) {
+	servers := new(bart.Lite)
+	err := r.main.Get(ctx, "/flows/servers", nil, func(line json.RawMessage) error {
+		var s anomaly.MailServer
+		if err := json.Unmarshal(line, &s); err != nil {
+			return err
+		}
+		servers.Insert(s.Host)
+		return nil
+	})
+	return servers, err
+}
+
+func (r *remoteLists) fetchHosts(ctx context.Context) (*bart.Table[string], error) {
 	hosts := new(bart.Table[string])
 	err := r.main.Get(ctx, "/flows/anomalies", nil, func(line json.RawMessage) error {
 		var a anomaly.Anomaly
@@ -93,6 +120,19 @@ func (r *remoteListed) fetch(ctx context.Context) (*bart.Table[string], error) {
 		return nil
 	})
 	return hosts, err
+}
+
+// remoteDesk hands the daemon's desk what a satellite's milter saw. What the daemon does not take now the milter keeps.
+type remoteDesk struct{ main *control.Client }
+
+// Sightings implements milter.Desk.
+func (r remoteDesk) Sightings(ctx context.Context, start, end time.Time, hosts []milter.Sighting) error {
+	return r.main.Post(ctx, "/milter/sightings", control.MilterSightings{Start: start, End: end, Hosts: hosts}, nil)
+}
+
+// Report implements milter.Desk.
+func (r remoteDesk) Report(ctx context.Context, report milter.Report) error {
+	return r.main.Post(ctx, "/milter/report", report, nil)
 }
 
 // parseHost reads an address or a prefix.

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/netip"
@@ -41,6 +42,38 @@ func MilterQuery(c milter.Case) url.Values {
 		q.Set("at", c.At.UTC().Format(time.RFC3339))
 	}
 	return q
+}
+
+// maxSightings bounds what a milter in a process of its own hands over at a time: an interval of some 500,000 hosts.
+const maxSightings = 64 << 20
+
+// MilterSightings is one interval of a milter in a process of its own.
+type MilterSightings struct {
+	Start time.Time         `json:"start"`
+	End   time.Time         `json:"end"`
+	Hosts []milter.Sighting `json:"hosts"`
+}
+
+// MilterDesk registers what milters in processes of their own hand to the daemon's desk.
+func MilterDesk(mux *http.ServeMux, desk milter.Desk) {
+	mux.HandleFunc("POST /milter/sightings", func(w http.ResponseWriter, r *http.Request) {
+		var s MilterSightings
+		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxSightings)).Decode(&s)
+		if err != nil {
+			Fail(w, badRequest(err.Error()))
+			return
+		}
+		Reply(w, struct{}{}, desk.Sightings(r.Context(), s.Start, s.End, s.Hosts))
+	})
+	mux.HandleFunc("POST /milter/report", func(w http.ResponseWriter, r *http.Request) {
+		var report milter.Report
+		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxSightings)).Decode(&report)
+		if err != nil {
+			Fail(w, badRequest(err.Error()))
+			return
+		}
+		Reply(w, struct{}{}, desk.Report(r.Context(), report))
+	})
 }
 
 func milterCase(r *http.Request) (milter.Case, error) {
