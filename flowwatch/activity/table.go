@@ -196,7 +196,7 @@ func (t *table) add(k key, hash uint32) host {
 	if t.n >= t.limit {
 		return host{}
 	}
-	if 4*(t.n+1) > 3*len(t.slots) {
+	if 2*(t.n+1) > len(t.slots) {
 		t.grow()
 	}
 	if t.n%chunkSize == 0 {

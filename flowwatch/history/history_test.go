@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -80,12 +81,13 @@ func activities(r *rand.Rand, start time.Time, hosts int) (list []activity.Activ
 }
 
 func byHost(list []activity.Activity) {
-	key := func(p netip.Prefix) string { b := p.Addr().As16(); return string(b[:]) + string(rune(p.Bits())) }
-	for i := range list {
-		for j := i; j > 0 && key(list[j].Host) < key(list[j-1].Host); j-- {
-			list[j], list[j-1] = list[j-1], list[j]
+	slices.SortFunc(list, func(a, b activity.Activity) int {
+		x, y := a.Host.Addr().As16(), b.Host.Addr().As16()
+		if c := bytes.Compare(x[:], y[:]); c != 0 {
+			return c
 		}
-	}
+		return a.Host.Bits() - b.Host.Bits()
+	})
 }
 
 func record(start time.Time, list []activity.Activity) history.Record {
