@@ -138,6 +138,13 @@ func (s *sink) mail(n int) *message.Message {
 	return message.Read(s.mails[n], message.DefaultLimits())
 }
 
+// to is whom a mail was for.
+func (s *sink) to(n int) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rcpt[n]
+}
+
 // A clock is turned by its test.
 type clock struct {
 	mu sync.Mutex
@@ -324,7 +331,7 @@ func (w *world) settled() {
 // until polls for something that another goroutine brings about; it fails only when that never happens.
 func (w *world) until(done func() bool) {
 	w.t.Helper()
-	for range 6000 {
+	for range 60_000 { // five minutes: a busy machine is no failure
 		if done() {
 			return
 		}

@@ -51,7 +51,7 @@ func TestWithPostfix(t *testing.T) {
 	defer stop()
 	w.put(arf("192.0.2.25", time.Now(), 1))
 	w.put(arf("192.0.2.66", time.Now(), 2))
-	peers.WaitFor(t, 60e9, "the notice to arrive and the other to bounce", func() bool {
+	peers.WaitFor(t, 240e9, "the notice to arrive and the other to bounce", func() bool {
 		state, err := w.store.Contact(context.Background(), "gone@bad.example")
 		return err == nil && state.Broken && w.sink.count() >= 2
 	})
@@ -61,7 +61,7 @@ func TestWithPostfix(t *testing.T) {
 	var arrived, desk int
 	reply := ""
 	for n := range w.sink.count() {
-		switch w.sink.rcpt[n][0] {
+		switch w.sink.to(n)[0] {
 		case "noc@good.example":
 			arrived++
 			reply = strings.Trim(w.sink.mail(n).Header.Get("Reply-To"), "<>")
@@ -76,7 +76,7 @@ func TestWithPostfix(t *testing.T) {
 	if err := netsmtp.SendMail(postfix.Addr.String(), nil, "noc@good.example", []string{reply}, []byte(answer)); err != nil {
 		t.Fatal(err)
 	}
-	peers.WaitFor(t, 60e9, "the answer to land on its incident", func() bool {
+	peers.WaitFor(t, 240e9, "the answer to land on its incident", func() bool {
 		return w.about("192.0.2.25").State == incident.Acknowledged
 	})
 }

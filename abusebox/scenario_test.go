@@ -67,7 +67,7 @@ func (w *world) tick(d time.Duration) {
 func (w *world) subjects() (all []string) {
 	for n := range w.sink.count() {
 		subject := w.sink.mail(n).Header.Text("Subject")
-		all = append(all, w.sink.rcpt[n][0]+": "+subject[:min(len(subject), 30)])
+		all = append(all, w.sink.to(n)[0]+": "+subject[:min(len(subject), 30)])
 	}
 	return all
 }

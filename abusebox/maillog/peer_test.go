@@ -24,7 +24,7 @@ func TestRealPostfix(t *testing.T) {
 				"smtpd_recipient_restrictions": "reject_non_fqdn_recipient, permit_mynetworks, reject",
 			}})
 			session(t, postfix.Addr.String())
-			peers.WaitFor(t, 20*time.Second, "postfix to log all deliveries", func() bool {
+			peers.WaitFor(t, 2*time.Minute, "postfix to log all deliveries", func() bool {
 				return strings.Count(postfix.Log(), ": removed") == 3
 			})
 			report := tallyOf(t, Options{}, postfix.LogPath())
@@ -140,7 +140,7 @@ func sendmailInside(t *testing.T) {
 		"SLocal_check_rcpt", "R$*nobody$*\t$#error $@ 5.1.1 $: \"550 Nobody here\"",
 	}})
 	session(t, sendmail.Addr.String())
-	peers.WaitFor(t, 20*time.Second, "sendmail to deliver", func() bool { return sendmail.Queue(t) == 0 })
+	peers.WaitFor(t, 2*time.Minute, "sendmail to deliver", func() bool { return sendmail.Queue(t) == 0 })
 }
 
 func checkSendmail(t *testing.T, path, log string) {

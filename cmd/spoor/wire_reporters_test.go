@@ -120,7 +120,7 @@ func TestDriftIsACaseOfTheDesk(t *testing.T) {
 	var found []incident.Incident
 	var told []incident.Task
 	for n := 0; len(told) == 0; n++ {
-		if n == 6000 {
+		if n == 60_000 {
 			t.Fatalf("nobody is told; incidents %+v", found)
 		}
 		time.Sleep(5 * time.Millisecond)
