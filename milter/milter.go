@@ -145,7 +145,10 @@ func (s *Server) own(address string) error {
 	if err != nil {
 		return fmt.Errorf("socket_group: %w", err)
 	}
-	return errors.Join(os.Chown(address, uid, gid), os.Chmod(address, os.FileMode(mode)))
+	if err := os.Chown(address, uid, gid); err != nil {
+		return fmt.Errorf("socket_owner, socket_group: %w: run the daemon in that group, or as root", err)
+	}
+	return os.Chmod(address, os.FileMode(mode))
 }
 
 // lookupID returns a number as it is, a name's number, and -1, which changes nothing, for "".
