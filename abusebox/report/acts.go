@@ -15,7 +15,7 @@ func actAfter(after string) (r reading, plain, ok bool) {
 			passive = passive || isBeing(w)
 			begun = true
 		case isAdverb(w):
-		case passive && isSuffering(w):
+		case isSuffering(w) && (passive || i == 0 && len(words) > 1 && words[1] == "by"):
 			return reading{is: target, weight: 85, word: w}, true, true
 		case i == 0 && w == "stop": // "make x stop"
 			return reading{is: source, weight: weightVerb, word: w, acts: true}, true, true

@@ -63,6 +63,15 @@ func utf8Reader(p *message.Part) io.Reader {
 	return strings.NewReader(p.Text())
 }
 
+// headText returns the first n bytes of a part's text; of a large part no more is decoded.
+func headText(p *message.Part, n int) string {
+	if len(p.Raw) <= maxWhole {
+		return limitText(p.Text(), n)
+	}
+	b, _ := io.ReadAll(io.LimitReader(utf8Reader(p), int64(n)))
+	return strings.ToValidUTF8(string(b), "")
+}
+
 // maxWhole is the largest part that is decoded at once.
 const maxWhole = 4 << 20
 

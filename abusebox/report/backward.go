@@ -196,6 +196,9 @@ func (b *backward) decided(is bearing, w string) (r reading, ok bool) {
 	case target:
 		return b.target(w)
 	}
+	if w == "whois" && (b.nearest == "of" || b.nearest == "for") {
+		return reading{is: generic, weight: weightProse - 4, word: "whois " + b.nearest}, true
+	}
 	return reading{is: reference, weight: 80 - 5*b.skipped, word: w, label: b.label}, b.skipped < 4
 }
 
@@ -259,6 +262,9 @@ func (b *backward) from(w string) (reading, bool) {
 	if isPerson(w) && (bearingOf(prev) == target || slices.Contains(ownWords, prev) || b.label && (prev == "affected" || prev == "impacted")) {
 		return reading{is: target, weight: 78, word: prev + " " + w}, b.skipped < 4
 	}
+	if b.label && b.seen == 1 && isViewing(prev) && b.firstWordIs(prev) {
+		return reading{is: target, weight: 80, word: prev + " " + w, label: true}, true
+	}
 	weight := weightProse - 4*b.skipped
 	if b.plain != "" {
 		weight += 6
@@ -278,7 +284,9 @@ func (b *backward) target(w string) (reading, bool) {
 		if b.skipped > 1 || b.skipped > 0 && (w == "на" || w == "к" || w == "nos") || isNearOnly(w) && (b.skipped > 0 || b.seen > 1 && b.label) { // на хостинге: on, not to
 			return reading{}, false
 		}
-		if prev := b.previous(); pointsTo(prev) {
+		if prev := b.previous(); w == "to" && b.seen <= 2 && isTheft(b.before[:b.end]) {
+			return reading{is: source, weight: weightProse + 10, word: "stolen data to"}, true
+		} else if pointsTo(prev) {
 			return reading{is: source, weight: weightProse + 10, word: prev}, true
 		}
 	}
@@ -351,6 +359,20 @@ func isChecking(w string) bool {
 	return false
 }
 
+// isViewing tells participles that begin the label of whence a reporter looked.
+func isViewing(w string) bool {
+	switch w {
+	case "observed", "viewed", "accessed", "seen", "monitored", "scanned", "downloaded":
+		return true
+	}
+	return false
+}
+
+// firstWordIs tells whether the line begins with w.
+func (b *backward) firstWordIs(w string) bool {
+	return strings.HasPrefix(strings.ToLower(strings.TrimLeft(b.before, " \t-*•#|")), w)
+}
+
 // isReceiving tells participles behind which "by" names the complainant's host.
 func isReceiving(w string) bool {
 	switch w {
@@ -371,6 +393,20 @@ func pointsTo(w string) bool {
 	switch w {
 	case "resolves", "resolve", "resolving", "resolved", "points", "pointing", "pointed", "mapped", "maps", "translates", "belongs", "belonging", "assigned", "allocated", "traced", "back", "leased", "zeigt", "due":
 		return true
+	}
+	return false
+}
+
+// isTheft tells a clause of data that left for the accused: "exfiltrated with rclone to x".
+func isTheft(before string) bool {
+	t := strings.ToLower(before[max(0, len(before)-60):])
+	if i := strings.LastIndexAny(t, ".;!?"); i >= 0 {
+		t = t[i:]
+	}
+	for _, w := range [...]string{"exfiltrat", "stolen", "leaked", "credentials are sent", "credentials to", "sends the passwords", "phones home", "beacon", "call back", "callback"} {
+		if strings.Contains(t, w) {
+			return true
+		}
 	}
 	return false
 }

@@ -154,6 +154,8 @@ func (w *weighing) eligible(c *weighed) bool {
 			return false
 		case c.against.is == reference && c.against.word == referenceLine && c.forN > 0:
 			// whois answers and traces also explain the accused
+		case c.named && c.forIt.label && w.offers() && !c.against.label && c.against.word == "to":
+			// the reporter connected to what it complains about
 		case c.inSubject && c.forIt.weight >= c.against.weight-12 && c.against.weight < weightLabel:
 		case c.against.weight > c.forIt.weight:
 			return false
@@ -165,6 +167,12 @@ func (w *weighing) eligible(c *weighed) bool {
 		return false
 	}
 	return true
+}
+
+// offers tells complaints about what a host offers, to which the reporter went.
+func (w *weighing) offers() bool {
+	cat, _ := w.d.kind()
+	return cat == "copyright" || cat == "content" || cat == "vulnerability"
 }
 
 // chosen returns the accused, in the order of the text.
@@ -207,7 +215,7 @@ func (w *weighing) choose() []*weighed {
 // lone takes the only public address that a complaint names at all, unless the
 // text gives it to somebody else.
 func (w *weighing) lone() []*weighed {
-	if !w.d.soundsLikeComplaint() {
+	if !w.d.soundsLikeComplaint() || w.d.isBusiness() {
 		return nil
 	}
 	var lone *weighed
@@ -349,6 +357,8 @@ func (w *weighing) unstated(all []*weighed) []*weighed {
 		top = max(top, c.forIt.weight)
 	}
 	switch {
+	case w.d.isBusiness():
+		return nil
 	case top >= weightProse-14 && !anyOf(all, func(c *weighed) bool { return c.forIt.is == source || c.forIt.is == from }) && !w.d.soundsLikeComplaint():
 		return nil
 	case top >= weightProse-14:

@@ -13,6 +13,7 @@ type reading struct {
 	label  bool   // it stood as "label: address"
 	log    bool   // it stood in a log line
 	acts   bool   // it is the subject of a sentence about what it does
+	own    bool   // words behind it make it the complainant's
 }
 
 // The weights of readings. They only have to be ordered well.
@@ -41,6 +42,11 @@ func (l *line) read() []reading {
 			r.weight--
 		}
 		l.readings[k] = r
+	}
+	for k := len(l.hits) - 2; k >= 0; k-- { // "x and y (our customers)"
+		if next := l.readings[k+1]; next.own && l.readings[k].is != source && !l.readings[k].log && onlySeparators(l.text[l.hits[k].full:l.hits[k+1].start]) {
+			l.readings[k] = next
+		}
 	}
 	for k := len(l.hits) - 2; k >= 0; k-- { // "x and y are attacking us"
 		if next := l.readings[k+1]; next.acts && !l.readings[k].label && onlySeparators(l.text[l.hits[k].full:l.hits[k+1].start]) {
@@ -72,7 +78,7 @@ func readAround(text string, hits []hit, k int) reading {
 	}
 	r := wordsBefore(before)
 	if w := ownAfter(after, r.is == from); w != "" && r.is != source {
-		return reading{is: target, weight: 82, word: w, label: r.label}
+		return reading{is: target, weight: 82, word: w, label: r.label, own: true}
 	}
 	if w, ok := partAfter(after); ok {
 		return reading{is: source, weight: 82, word: w, label: true}
@@ -215,6 +221,12 @@ func logShape(text string, h hit, k int) (reading, bool) {
 			return reading{is: source, weight: weightLog, word: "access log", log: true}, true
 		}
 	}
+	if r, ok := mailLog(text[:h.start], after); ok {
+		return r, true
+	}
+	if isLoginOf(text[:h.start]) {
+		return reading{is: source, weight: weightLog, word: "login of user@", log: true}, true
+	}
 	if h.start > 0 && text[h.start-1] == '@' || h.start > 1 && text[h.start-2:h.start] == "@[" {
 		if h.start > 1 && text[h.start-2] == '?' {
 			return reading{is: source, weight: weightLog, word: "?@", log: true}, true // Pure-FTPd
@@ -231,6 +243,47 @@ func logShape(text string, h hit, k int) (reading, bool) {
 		return reading{is: source, weight: weightLog, word: "access log", log: true}, true
 	}
 	return reading{}, false
+}
+
+// mailLog knows the places of mail servers' log lines: Exim's peer behind H= and
+// the host that a delivery went to behind relay=.
+func mailLog(before, after string) (reading, bool) {
+	tail := before[max(0, len(before)-120):]
+	if i := strings.LastIndex(tail, "relay="); i >= 0 && !strings.ContainsAny(tail[i:], " ,") && strings.Contains(before, "to=<") && !strings.Contains(before, "from=<") {
+		return reading{is: target, weight: weightLog, word: "relay= of a delivery", log: true}, true
+	}
+	if i := strings.LastIndex(tail, "H="); i >= 0 && (i == 0 || tail[i-1] == ' ') && strings.HasSuffix(tail, "[") && strings.HasPrefix(after, "]") && !strings.Contains(tail[i:], "I=") {
+		if strings.Contains(before, " => ") || strings.Contains(before, " -> ") || strings.Contains(before, " == ") || strings.Contains(before, " ** ") {
+			return reading{is: target, weight: weightLog, word: "H= of a delivery", log: true}, true
+		}
+		return reading{is: source, weight: weightLog, word: "H=", log: true}, true
+	}
+	return reading{}, false
+}
+
+// isLoginOf tells "Cannot login user root@x" and "Access denied for user
+// 'root'@'x'", where the host behind the account is whence somebody came.
+func isLoginOf(before string) bool {
+	at := strings.TrimRight(before, "'\"`[")
+	if !strings.HasSuffix(at, "@") {
+		return false
+	}
+	at = strings.TrimRight(at[:len(at)-1], "'\"`")
+	account := strings.LastIndexAny(at, " \t'\"`")
+	if account < 0 || account+1 >= len(at) {
+		return false
+	}
+	words := strings.Fields(strings.ToLower(strings.TrimRight(at[:account], " \t'\"`")))
+	if len(words) == 0 || words[len(words)-1] != "user" {
+		return false
+	}
+	for _, w := range words[max(0, len(words)-6):] {
+		switch strings.Trim(w, ".,:[]()") {
+		case "login", "denied", "rejected", "failed", "invalid", "authenticate", "refused", "logon":
+			return true
+		}
+	}
+	return false
 }
 
 // answerShape reads an answer of the DNS: "site.example. 300 IN A x".

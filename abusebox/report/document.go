@@ -188,18 +188,27 @@ func isBody(p *message.Part) bool {
 func (d *document) addBody(p *message.Part) {
 	if p.MediaType == "text/html" {
 		if d.body == "" || d.html {
-			d.appendBody(htmlText(p.Text(), d.lim.MaxText))
+			d.appendBody(htmlText(d.shownText(p), d.lim.MaxText))
 			d.html = true
-		} else if text := htmlText(p.Text(), d.lim.MaxText); len(findAddresses(refang(d.body))) == 0 {
+		} else if text := htmlText(d.shownText(p), d.lim.MaxText); len(findAddresses(refang(d.body))) == 0 {
 			d.appendBody(text)
 		}
 		return
 	}
-	text := p.Text()
+	text := d.shownText(p)
 	if looksHTML(text) {
 		text = htmlText(text, d.lim.MaxText)
 	}
 	d.appendBody(text)
+}
+
+// shownText returns a part's text, of which markup may be the larger part.
+func (d *document) shownText(p *message.Part) string {
+	n := 4 * d.lim.MaxText
+	if len(p.Raw) > 2*n {
+		d.budget.truncated = "text"
+	}
+	return headText(p, n)
 }
 
 // looksHTML knows HTML sent as plain text.
@@ -239,13 +248,13 @@ func (d *document) alternative(p *message.Part) {
 	}
 	text := ""
 	if plain != nil {
-		text = plain.Text()
+		text = d.shownText(plain)
 		if looksHTML(text) {
 			text = htmlText(text, d.lim.MaxText)
 		}
 	}
 	if rich != nil && (len(strings.TrimSpace(text)) < 16 || len(findAddresses(refang(text))) == 0) {
-		if seen := htmlText(rich.Text(), d.lim.MaxText); len(strings.TrimSpace(seen)) > len(strings.TrimSpace(text)) || len(findAddresses(refang(seen))) > 0 {
+		if seen := htmlText(d.shownText(rich), d.lim.MaxText); len(strings.TrimSpace(seen)) > len(strings.TrimSpace(text)) || len(findAddresses(refang(seen))) > 0 {
 			text, d.html = seen, true
 		}
 	}

@@ -181,7 +181,7 @@ func (d *document) joeJob(h message.Header) bool {
 func (d *document) mailFiles(ctx context.Context) (findings, bool) {
 	var headers []message.Header
 	for _, p := range d.files {
-		if !isText(p) && p.MediaType != "application/octet-stream" || len(p.Body()) > d.lim.MaxText {
+		if !isText(p) && p.MediaType != "application/octet-stream" || len(p.Raw) > 2*d.lim.MaxText || len(p.Body()) > d.lim.MaxText {
 			continue
 		}
 		h, _, _ := message.ReadHeader(p.Body(), message.Limits{})
@@ -203,7 +203,7 @@ func (d *document) logFiles(ctx context.Context) (findings, bool) {
 	text := ""
 	for _, p := range d.files {
 		if isText(p) && len(text) < d.lim.MaxText && !strings.HasSuffix(strings.ToLower(p.Filename), ".csv") {
-			t := p.Text()
+			t := headText(p, 2*d.lim.MaxText)
 			if p.MediaType == "text/html" {
 				t = htmlText(t, d.lim.MaxText)
 			}

@@ -14,7 +14,7 @@ func readFieldFiles(d *document) []Report {
 		if !isText(p) || !isReportFile(p) && !strings.HasSuffix(strings.ToLower(p.Filename), ".yaml") && !strings.HasSuffix(strings.ToLower(p.Filename), ".yml") {
 			continue
 		}
-		text := p.Text()
+		text := headText(p, maxFields)
 		fs := fieldsOf(text)
 		ip, ok := parseAddress(firstField(fs, "ip", "source_ip", "source-ip", "src_ip", "ip address", "ip-address", "ip_address"))
 		if !ok {

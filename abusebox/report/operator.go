@@ -281,7 +281,7 @@ func (f *Format) readColumns(d *document) []Report {
 	texts := []string{d.body}
 	for _, p := range d.files {
 		if isText(p) || p.MediaType == "application/octet-stream" {
-			texts = append(texts, limitText(p.Text(), d.lim.MaxText))
+			texts = append(texts, headText(p, d.lim.MaxText))
 		}
 	}
 	for _, t := range texts {

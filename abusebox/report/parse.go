@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"spoor/internal/message"
@@ -13,6 +14,9 @@ import (
 // gives no Reports but the Candidates that were weighed.
 func Parse(ctx context.Context, msg *message.Message, opt Options) Result {
 	b := &budget{}
+	if slices.ContainsFunc(msg.Defects, func(f message.Defect) bool { return f.Code == message.DefectBytesLimit }) {
+		b.truncated = "mail"
+	}
 	d := newDocument(&msg.Part, &opt, 0, b)
 	res := Result{Reporter: Reporter{Address: d.from, Domain: d.domain, Authenticated: ByNone}}
 	if why := d.ownNotice(); why != "" {

@@ -99,6 +99,25 @@ func (d *document) statesPlainly() bool {
 	return false
 }
 
+// businessWords begin the subjects of mail that names addresses as goods.
+var businessWords = []string{"invoice", "planned maintenance", "scheduled maintenance", "maintenance window", "peering request", " lease", "quotation", "price list", "special offer", "renewal", "order confirmation", "payment reminder", "payment receipt", "first page of google", "seo ", "rankings", "announcement of", "job application", "application as",
+	"rechnung", "zahlungserinnerung", "wartungsarbeiten", "wartungsfenster", "angebot", "facture", "maintenance programmée", "devis", "factura", "mantenimiento programado", "presupuesto", "factuur", "onderhoud", "offerte", "fattura", "manutenzione", "fatura", "manutenção", "faktura", "счёт на оплату", "счет на оплату", "плановые работы", "发票", "發票", "報價", "报价", "請求書", "見積"}
+
+// isBusiness tells by its subject that a mail sells, bills or announces, and
+// complains of nothing: what it calls yours is no accusation.
+func (d *document) isBusiness() bool {
+	subject := strings.ToLower(d.subject)
+	if !containsAny(subject, businessWords) {
+		return false
+	}
+	for _, w := range complaintWords {
+		if strings.Contains(subject, w) {
+			return false
+		}
+	}
+	return true
+}
+
 // isNewsletter knows mail to many that advertises: it can be unsubscribed from,
 // and neither names an address in its subject nor speaks of abuse.
 func (d *document) isNewsletter(subject string) bool {

@@ -120,6 +120,9 @@ func (w *weighing) body() {
 			continue
 		}
 		if len(l.hits) == 0 {
+			if ctx.isBelow(l.text) {
+				continue
+			}
 			ctx.plain(l.text)
 			continue
 		}
@@ -160,7 +163,7 @@ func (w *weighing) body() {
 			w.add(h, i, r)
 			prev = r
 		}
-		ctx.after()
+		ctx.after(l.text)
 		if t := strings.TrimSpace(l.text); strings.HasSuffix(t, ":") && announces(t) {
 			ctx.intro = introOf(t) // "these were blocked on 192.0.2.3:"
 		}
@@ -176,7 +179,7 @@ func isEnumeration(between string) bool {
 // stamped tells whether a line begins like one of a log.
 func stamped(t string) bool {
 	st := findStamps(t[:min(len(t), 60)], 1)
-	return len(st) == 1 && st[0].clock && st[0].start < 24
+	return len(st) == 1 && st[0].clock && st[0].start < 24 || hasClock(t[:min(len(t), 16)])
 }
 
 func (w *weighing) against(h hit, i int, r reading) {
@@ -215,7 +218,16 @@ type lineContext struct {
 	intro   reading
 	quiet   int // lines without an address since the head
 	age     int // lines since the sentence
+	indent  int // of the last item of a list; 0 where none stands before
 }
+
+// isBelow tells a line without addresses that only says more about the item of
+// a list above it: it is indented more deeply.
+func (x *lineContext) isBelow(text string) bool {
+	return x.indent > 0 && x.intro.is != neutral && indentOf(text) > x.indent
+}
+
+func indentOf(t string) int { return len(t) - len(strings.TrimLeft(t, " \t")) }
 
 func (x *lineContext) blank() { x.quiet++; x.age++ }
 
@@ -226,7 +238,7 @@ func (x *lineContext) plain(text string) {
 		return
 	}
 	x.quiet++
-	x.age = 0
+	x.age, x.indent = 0, 0
 	if cols := columnBearings(t); len(cols) > 0 {
 		x.columns, x.quiet = cols, 0
 	} else if x.quiet > 3 {
@@ -301,7 +313,7 @@ func announces(t string) bool {
 	return false
 }
 
-func (x *lineContext) after() { x.quiet, x.age = 0, 0 }
+func (x *lineContext) after(text string) { x.quiet, x.age, x.indent = 0, 0, indentOf(text) }
 
 // apply corrects what the line itself says by what stood before it.
 func (x *lineContext) apply(l *line, k int, r reading) reading {
@@ -327,12 +339,22 @@ func (x *lineContext) apply(l *line, k int, r reading) reading {
 			return reading{is: in.is, weight: max(weightPlain-6, min(in.weight, weightPlain)), word: in.word, label: true}
 		}
 	}
-	if len(l.hits) == 1 && r.is == neutral {
-		if st := findStamps(l.text, 1); len(st) > 0 && st[0].clock {
+	if l.namesOne() && r.is == neutral {
+		if st := findStamps(l.text, 1); len(st) > 0 && st[0].clock || hasClock(l.text[:min(len(l.text), 16)]) {
 			return reading{is: generic, weight: weightPlain - 4, word: "line with a time", log: true}
 		}
 	}
 	return r
+}
+
+// namesOne tells whether a line names one address only, once or often.
+func (l *line) namesOne() bool {
+	for _, h := range l.hits[1:] {
+		if h.ip != l.hits[0].ip {
+			return false
+		}
+	}
+	return true
 }
 
 // columnBearings reads the head of a table: the part of each column that can

@@ -26,7 +26,7 @@ var bearings = wordTable(map[bearing]string{
 		sourceip attackerip involved problem problematic vulnerable bot zombie drone exploiting exploited hosting hosted
 		resolves resolving resolved located location pointing crawler botnet reported affected intruding probing prober sourceaddress
 		origin-ip originip x-originating-ip originating-ip client-ip sourcehost bad aggressor aggressive invader actor culprits thief
-		caller rogue conducting sshd orig_h id.orig_h unauthorized violation offense ofending source(s) ip(s) spamvertised spam-source authenticated connecting connected
+		caller rogue conducting sshd orig_h id.orig_h unauthorized violation offense ofending source(s) ip(s) spamvertised spam-source authenticated connecting connected nntp-posting-host posting-host
 
 		quelle quell quell-ip quelladresse quell-adresse quellsystem angreifersystem angreifers angreifendes angreifender absenderadresse auffälliges betroffenes kompromittierte kompromittiertes infizierte infizierter infiziertes störer angreifer angreifende angreifenden absender verursacher verursachende herkunft ursprung täter auffällige auffälligen betroffene betroffenen gesperrt gesperrte schädliche einliefernde einliefernder
 		attaquant attaquante origine provenance émetteur expéditeur incriminée fautive infectée malveillante

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"strings"
@@ -35,7 +36,7 @@ func readXARF(d *document) []Report {
 }
 
 // maxJSON bounds a JSON document.
-const maxJSON = 32 << 20
+const maxJSON = 8 << 20
 
 // jsonDocuments returns what may be a JSON object: files by type or name, the
 // text itself, and files of these kinds inside the mail's archives.
@@ -43,12 +44,10 @@ func (d *document) jsonDocuments() [][]byte {
 	var out [][]byte
 	for _, p := range d.files {
 		if p.MediaType == "application/json" || strings.HasSuffix(p.MediaType, "+json") || strings.HasSuffix(strings.ToLower(p.Filename), ".json") {
-			if len(p.Raw) > 2*maxJSON {
+			if !d.mayHold(p) {
 				continue
 			}
-			if b := p.Body(); len(b) <= maxJSON {
-				out = append(out, []byte(strings.TrimPrefix(string(b), "\ufeff")))
-			}
+			out = append(out, bytes.TrimPrefix(p.Body(), []byte("\ufeff")))
 		}
 	}
 	if t := strings.TrimSpace(d.body); strings.HasPrefix(t, "{") && strings.HasSuffix(t, "}") {
@@ -59,6 +58,16 @@ func (d *document) jsonDocuments() [][]byte {
 		out = append(out, jsonAround(t, i))
 	}
 	return out
+}
+
+// mayHold tells whether a document is small enough to be held as a tree; a
+// person is told of one that is not.
+func (d *document) mayHold(p *message.Part) bool {
+	if len(p.Raw) <= 2*maxJSON && len(p.Body()) <= maxJSON {
+		return true
+	}
+	d.budget.truncated = "document"
+	return false
 }
 
 // jsonAround returns the object that encloses position i of a text.

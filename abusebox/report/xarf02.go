@@ -18,7 +18,7 @@ func readXARF02(d *document) []Report {
 	var out []Report
 	for _, p := range d.files {
 		if isText(p) || p.MediaType == "application/x-yaml" || strings.HasSuffix(strings.ToLower(p.Filename), "report.txt") {
-			if r, ok := d.xarfFields(fieldsOf(p.Text())); ok {
+			if r, ok := d.xarfFields(fieldsOf(headText(p, maxFields))); ok {
 				out = append(out, r...)
 			}
 		}
@@ -35,6 +35,9 @@ func readXARF02(d *document) []Report {
 	}
 	return dedupe(out)
 }
+
+// maxFields bounds how much of a file is read for the fields of a report.
+const maxFields = 1 << 20
 
 // A fieldSet is "Name: value" lines by lower-case name; the first of a name wins.
 type fieldSet map[string]string
@@ -153,7 +156,7 @@ func (d *document) addLogEvidence(r *Report) {
 		if !isText(p) || strings.Contains(strings.ToLower(p.Filename), "report.txt") {
 			continue
 		}
-		for _, l := range strings.Split(limitText(p.Text(), 64<<10), "\n") {
+		for _, l := range strings.Split(headText(p, 64<<10), "\n") {
 			if strings.Contains(l, text) && len(r.Evidence) < d.lim.MaxEvidence {
 				r.Evidence = appendNew(r.Evidence, strings.TrimRight(l, "\r"))
 			}

@@ -18,7 +18,9 @@ func readXML(d *document) []Report {
 	}
 	for _, p := range d.files {
 		if strings.HasSuffix(p.MediaType, "/xml") || strings.HasSuffix(strings.ToLower(p.Filename), ".xml") {
-			out = append(out, d.xmlElements(p.Text())...)
+			if d.mayHold(p) {
+				out = append(out, d.xmlElements(p.Text())...)
+			}
 		}
 	}
 	return dedupe(out)
@@ -112,6 +114,7 @@ func attribute(tag, name string) string {
 // xmlElements reads <ip>x</ip> and its like.
 func (d *document) xmlElements(text string) []Report {
 	var out []Report
+	text = withoutTargets(text)
 	for _, name := range [...]string{"source_ip", "SourceIP", "sourceip", "src_ip", "IPAddress", "ip_address", "IP_Address", "ip", "IP", "Source"} {
 		for _, v := range elements(text, name, 1000) {
 			ip, ok := parseAddress(v)
@@ -133,4 +136,29 @@ func (d *document) xmlElements(text string) []Report {
 		}
 	}
 	return nil
+}
+
+// withoutTargets cuts the elements that describe the attacked side.
+func withoutTargets(text string) string {
+	for _, name := range [...]string{"Target", "target", "Destination", "destination", "Victim", "victim"} {
+		text = withoutElement(text, "<"+name+">", "</"+name+">")
+	}
+	return text
+}
+
+func withoutElement(text, open, end string) string {
+	if !strings.Contains(text, open) {
+		return text
+	}
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(text, open)
+		_, after, closed := strings.Cut(rest, end)
+		if !found || !closed {
+			b.WriteString(text)
+			return b.String()
+		}
+		b.WriteString(before)
+		text = after
+	}
 }

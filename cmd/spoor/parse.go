@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -47,7 +49,14 @@ A path is a mail, an mbox, a Maildir, a folder, or - for standard input.`,
 	return cmd
 }
 
+// parseMemory is what a run tries to keep within: a mail of the largest size is
+// held once, and the collector shall not wait until as much again is garbage.
+const parseMemory = 144 << 20
+
 func (p *parseCmd) run(ctx context.Context, paths []string) error {
+	if have := debug.SetMemoryLimit(-1); have > parseMemory && os.Getenv("GOMEMLIMIT") == "" {
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(parseMemory))
+	}
 	if err := p.prepare(); err != nil {
 		return err
 	}
@@ -169,5 +178,6 @@ func (p *parseCmd) parse(ctx context.Context, m parsedMail) parseOutcome {
 	}
 	o.result = report.Parse(ctx, message.Read(m.raw, message.DefaultLimits()), opt)
 	o.result.Source, o.result.Message = m.source, m.number
+	o.mail.raw = nil // outcomes wait for their turn to be printed
 	return o
 }

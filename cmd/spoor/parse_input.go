@@ -82,7 +82,7 @@ func readSized(r io.Reader, size int) ([]byte, error) {
 // limit of what a mail may measure.
 func splitMails(ctx context.Context, name string, in io.Reader, take func(parsedMail) error) error {
 	b := bufio.NewReaderSize(in, 64<<10)
-	limit := message.DefaultLimits().MaxBytes
+	limit := message.DefaultLimits().MaxBytes + 1 // by the byte too many a mail that was cut is known
 	head, _ := b.Peek(5)
 	if string(head) != "From " {
 		raw, err := readSized(io.LimitReader(b, int64(limit)), sizeOf(in, limit))
