@@ -40,16 +40,29 @@ type process struct {
 	t      testing.TB
 	dir    string
 	cmd    *exec.Cmd
-	log    *bytes.Buffer
+	log    *logTail
 	ended  chan struct{}
 	err    error
 	status control.Status
 }
 
+// A logTail keeps the end of a log, of which a soak writes gigabytes.
+type logTail struct{ text []byte }
+
+func (l *logTail) Write(p []byte) (int, error) {
+	const most = 1 << 20
+	if l.text = append(l.text, p...); len(l.text) > 2*most {
+		l.text = bytes.Clone(l.text[len(l.text)-most:])
+	}
+	return len(p), nil
+}
+
+func (l *logTail) String() string { return string(l.text) }
+
 // startServe starts a daemon on dir/spoor.toml and waits until it answers.
 func startServe(t testing.TB, dir string, wrap ...string) *process {
 	t.Helper()
-	p := &process{t: t, dir: dir, log: &bytes.Buffer{}, ended: make(chan struct{})}
+	p := &process{t: t, dir: dir, log: &logTail{}, ended: make(chan struct{})}
 	p.cmd = spoorCommand(context.Background(), dir, "serve")
 	if len(wrap) > 0 {
 		p.cmd.Args = append(wrap, append([]string{p.cmd.Path}, p.cmd.Args[1:]...)...)
