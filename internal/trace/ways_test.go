@@ -100,9 +100,11 @@ func TestWays(t *testing.T) {
 				t.Errorf("alternatives %q, want %q", list, w.alts)
 			}
 			for i := range r.Hops {
-				if hop := &r.Hops[i]; hop.Dialect == "unknown" {
+				hop := &r.Hops[i]
+				if hop.Dialect == "unknown" {
 					t.Errorf("hop %d has no dialect: %s", i, hop.Raw)
 				}
+				checkUsual(t, hop.Raw)
 			}
 		})
 	}
