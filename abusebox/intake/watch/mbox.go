@@ -117,6 +117,7 @@ func (b *mbox) open(current place) error {
 	path := b.Path
 	if b.at.Inode != 0 && (b.at.Inode != current.Inode || b.at.Device != current.Device) {
 		if path = b.findRotated(); path == "" {
+			b.Logger.Warn("the file that was read last is gone from beside a watched mailbox: mail that came into it since is not seen", "path", b.Path)
 			b.at, path = place{}, b.Path
 			if err := b.seen.reset(); err != nil {
 				return err
