@@ -215,6 +215,9 @@ func numbersOnly(s string) bool {
 // "authenticated": what has the form of a name or an answer and its address is
 // about the peer whatever it says.
 func isRemark(c string) bool {
+	if strings.HasPrefix(c, "using TLS") || strings.HasPrefix(c, "No client ") || strings.HasPrefix(c, "Authenticated sender: ") {
+		return true // those that are met most
+	}
 	return remarkWord(c) && !aboutPeer(c)
 }
 

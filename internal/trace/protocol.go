@@ -117,7 +117,7 @@ func (h *Hop) remark(c string) {
 	switch c[0] | 0x20 {
 	case 'u':
 		switch {
-		case hasFoldPrefix(c, "using tls") || hasFoldPrefix(c, "using ssl"):
+		case strings.HasPrefix(c, "using TLS") || hasFoldPrefix(c, "using tls") || hasFoldPrefix(c, "using ssl"):
 			h.setTLS(beforeNote(c[6:]))
 		case hasFoldPrefix(c, "user="): // sendmail's (user=anna mech=LOGIN bits=0)
 			h.setAuth(firstPart(c[5:]))

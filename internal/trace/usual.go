@@ -13,6 +13,8 @@ type usual struct {
 	s string
 	i int // how far s is cut
 
+	exchange bool // it says "with Microsoft SMTP Server"
+
 	helo, by, with, id, recipient, date string
 
 	comments [maxUsualComments]string
@@ -32,44 +34,80 @@ func (r *lineReader) readUsual(h *Hop, s string) bool {
 	if !u.cut() {
 		return false
 	}
-	dialect, with := u.dialect(), protocol(u.with)
-	if dialect == "" || with == "" {
+	dialect := u.dialect()
+	if dialect == "" {
 		return false
 	}
 	*p = peer{}
 	u.readPeer(p)
-	if !p.ip.IsValid() || equalFold(p.name, "pps.filterd") || !h.Date.parseUsual(u.date) {
+	if u.helo != "" && !p.ip.IsValid() || equalFold(p.name, "pps.filterd") || !h.Date.parseUsual(u.date) {
 		return false
 	}
 	h.Dialect = dialect
-	u.readClauses(h, with)
+	u.readClauses(h)
 	h.setTime()
 	h.settle(p)
 	u.readRemarks(h, p)
+	h.Skip = u.skip()
 	return true
 }
 
 // cut finds the parts, and says whether they stand as they do in a usual line.
 func (u *usual) cut() bool {
-	if u.space(); len(u.s) > maxLine || !u.keyword(strings.HasPrefix(u.rest(), "from "), len("from ")) || strings.IndexByte(u.s, '\\') >= 0 { // quoted pairs
+	if u.space(); len(u.s) > maxLine || strings.IndexByte(u.s, '\\') >= 0 { // quoted pairs
 		return false
 	}
-	if u.helo = u.peerName(); len(u.helo) < 3 || len(u.helo) == len("claiming") || !u.gather() || !u.keyword(strings.HasPrefix(u.rest(), "by "), len("by ")) {
-		return false
+	if u.keyword(strings.HasPrefix(u.rest(), "from "), len("from ")) {
+		if u.helo = u.peerName(); len(u.helo) < 3 || len(u.helo) == len("claiming") || !u.gather() {
+			return false
+		}
 	}
 	u.ofFrom = u.n
-	if u.by = u.anyWord(); len(u.by) <= longestClause || !u.gather() || !u.keyword(strings.HasPrefix(u.rest(), "with "), len("with ")) {
+	return u.cutBy() && u.cutWith() && u.cutTail()
+}
+
+// cutBy finds who wrote the line.
+func (u *usual) cutBy() bool {
+	if !u.keyword(strings.HasPrefix(u.rest(), "by "), len("by ")) {
 		return false
 	}
+	u.by = u.anyWord()
+	ok := len(u.by) > longestClause && u.gather()
 	u.ofBy = u.n
-	if u.with = u.anyWord(); !smtpWord(u.with) || !u.gather() {
-		return false
+	return ok
+}
+
+// cutWith finds the protocol, where it is named.
+func (u *usual) cutWith() bool {
+	ok := true
+	if u.keyword(strings.HasPrefix(u.rest(), "with "), len("with ")) {
+		u.exchange = u.keyword(strings.HasPrefix(u.rest(), microsoft), len(microsoft))
+		if u.exchange {
+			u.with = "SMTP"
+		} else {
+			u.with = u.anyWord()
+		}
+		ok = smtpWord(u.with) && u.gather()
 	}
 	u.ofWith = u.n
+	return ok
+}
+
+// microsoft is the one protocol of several words that is read here.
+const microsoft = "Microsoft SMTP Server "
+
+// frontend names the part of an Exchange host that took the mail.
+const frontend = "via Frontend Transport"
+
+// cutTail finds id, for and the date.
+func (u *usual) cutTail() bool {
 	if u.keyword(strings.HasPrefix(u.rest(), "id "), len("id ")) {
 		if u.id = u.anyWord(); len(u.id) <= longestClause || !u.gather() {
 			return false
 		}
+	}
+	if u.exchange { // on the host itself
+		u.keyword(strings.HasPrefix(u.rest(), frontend), len(frontend))
 	}
 	if u.keyword(strings.HasPrefix(u.rest(), "for "), len("for ")) {
 		if u.recipient = u.address(); len(u.recipient) <= longestClause || !u.gather() {
@@ -89,7 +127,7 @@ const longestClause = len("with")
 
 // smtpWord knows the words behind "with" that name SMTP and nothing beside it.
 func smtpWord(w string) bool {
-	return len(w) < 10 && (hasFoldPrefix(w, "esmtp") || hasFoldPrefix(w, "smtp"))
+	return len(w) < 10 && (hasFoldPrefix(w, "esmtp") || hasFoldPrefix(w, "smtp")) && protocol(w) != ""
 }
 
 // space passes over white space.
@@ -175,7 +213,7 @@ func (u *usual) gather() bool {
 // host that names none; "" where the scanner must look further. The lines of
 // filters and of fetchmail, which may be no hops, are left to it too.
 func (u *usual) dialect() string {
-	if u.ofWith == u.ofFrom && providerHost(u.by) == "google" {
+	if u.ofWith == u.ofFrom && u.byGoogle() {
 		return "google"
 	}
 	for _, c := range u.comments[u.ofFrom:u.ofWith] {
@@ -189,11 +227,39 @@ func (u *usual) dialect() string {
 			return d
 		}
 	}
+	if u.exchange {
+		return "exchange"
+	}
 	return ""
+}
+
+// byGoogle tells whether the host that wrote the line is one of Google's.
+func (u *usual) byGoogle() bool {
+	if u.by[0] == '2' {
+		a, ok := parseAddr(u.by)
+		return ok && internal6to4.Contains(a)
+	}
+	return !u.exchange && providerHost(u.by) == "google"
+}
+
+// skip tells whether the line is no hop: one that names no peer is none.
+func (u *usual) skip() Skip {
+	if u.helo != "" {
+		return SkipNone
+	}
+	for _, c := range u.comments[u.ofFrom:u.ofBy] {
+		if indexFold(c, "from userid") >= 0 {
+			return SkipLocal
+		}
+	}
+	return SkipByOnly
 }
 
 // readPeer takes what is said about the client.
 func (u *usual) readPeer(p *peer) {
+	if u.helo == "" {
+		return
+	}
 	p.setName(u.helo)
 	for i, c := range u.comments[:u.ofFrom] {
 		if u.remarks>>i&1 == 0 {
@@ -203,14 +269,17 @@ func (u *usual) readPeer(p *peer) {
 }
 
 // readClauses takes by, with, id and for.
-func (u *usual) readClauses(h *Hop, with string) {
+func (u *usual) readClauses(h *Hop) {
 	h.setBy(u.by)
 	for _, c := range u.comments[u.ofFrom:u.ofBy] {
 		if a, ok := byAddr(c); ok && !h.ByIP.IsValid() {
 			h.ByIP = a
 		}
 	}
-	h.With, h.authenticated = with, authProtocol(with)
+	if u.with != "" {
+		h.With = protocol(u.with)
+		h.authenticated = authProtocol(h.With)
+	}
 	h.ID, h.For = angled(u.id), angled(u.recipient)
 }
 
