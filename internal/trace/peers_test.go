@@ -127,7 +127,7 @@ func BenchmarkAgainstPeers(b *testing.B) {
 		b.Run(peer.name, func(b *testing.B) {
 			peers.Need(b, peer.program)
 			var ours, theirs costs
-			for range 3 {
+			for range 5 {
 				ours.least(oursPerLine(lines))
 				theirs.least(peerPerLine(b, peer.command))
 			}
