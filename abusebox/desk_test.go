@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -385,9 +386,20 @@ func TestFloodMakesOneIncident(t *testing.T) {
 	}
 	w := newWorld(t)
 	base := w.clock.now()
-	for k := range n {
-		w.put(arf("192.0.2.25", base.Add(-time.Duration(k%60)*time.Second), k))
+	const senders = 16
+	var group sync.WaitGroup
+	for sender := range senders { // as a flood comes: at the same time, so that the mails share their syncs
+		group.Go(func() {
+			for k := sender; k < n; k += senders {
+				raw := strings.ReplaceAll(arf("192.0.2.25", base.Add(-time.Duration(k%60)*time.Second), k), "\n", "\r\n")
+				envelope := intake.Envelope{Source: intake.SourceSMTP, From: "fbl@reporter.example", Recipients: []string{"abuse@example.net"}}
+				if _, err := w.spool.Put(context.Background(), intake.Mail{Envelope: envelope, Raw: []byte(raw)}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
 	}
+	group.Wait()
 	w.until(func() bool {
 		all := w.incidents()
 		return len(all) == 1 && all[0].Reports == n
