@@ -262,6 +262,9 @@ func (b *backward) from(w string) (reading, bool) {
 	if isPerson(w) && (bearingOf(prev) == target || slices.Contains(ownWords, prev) || b.label && (prev == "affected" || prev == "impacted")) {
 		return reading{is: target, weight: 78, word: prev + " " + w}, b.skipped < 4
 	}
+	if w == "from" && b.seen == 1 && inCheckBrackets(b.before) {
+		return reading{is: target, weight: 70, word: "checked from"}, true
+	}
 	if b.label && b.seen == 1 && isViewing(prev) && b.firstWordIs(prev) {
 		return reading{is: target, weight: 80, word: prev + " " + w, label: true}, true
 	}
@@ -357,6 +360,15 @@ func isChecking(w string) bool {
 		return true
 	}
 	return false
+}
+
+// inCheckBrackets tells brackets that say whence a reporter looked: "(last check …, from x)".
+func inCheckBrackets(before string) bool {
+	i := strings.LastIndexByte(before, '(')
+	if i < 0 || len(before)-i > 80 || strings.IndexByte(before[i:], ')') >= 0 {
+		return false
+	}
+	return containsAny(strings.ToLower(before[i:]), []string{"check", "tested", "scanned", "verified"})
 }
 
 // isViewing tells participles that begin the label of whence a reporter looked.

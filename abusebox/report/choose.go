@@ -187,6 +187,9 @@ func (w *weighing) chosen() []*weighed {
 }
 
 func (w *weighing) choose() []*weighed {
+	if w.d.isBusiness() && !anyOf(w.list, func(c *weighed) bool { return c.logged || c.named && c.forIt.is == source }) {
+		return nil
+	}
 	var all []*weighed
 	publics := false
 	for _, c := range w.list {

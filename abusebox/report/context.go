@@ -249,7 +249,7 @@ func logShape(text string, h hit, k int) (reading, bool) {
 // the host that a delivery went to behind relay=.
 func mailLog(before, after string) (reading, bool) {
 	tail := before[max(0, len(before)-120):]
-	if i := strings.LastIndex(tail, "relay="); i >= 0 && !strings.ContainsAny(tail[i:], " ,") && strings.Contains(before, "to=<") && !strings.Contains(before, "from=<") {
+	if i := strings.LastIndex(tail, "relay="); i >= 0 && strings.Count(tail[i:], " ") < 2 && !strings.Contains(tail[i:], ",") && strings.Contains(before, "to=<") && !strings.Contains(before, "from=<") {
 		return reading{is: target, weight: weightLog, word: "relay= of a delivery", log: true}, true
 	}
 	if i := strings.LastIndex(tail, "H="); i >= 0 && (i == 0 || tail[i-1] == ' ') && strings.HasSuffix(tail, "[") && strings.HasPrefix(after, "]") && !strings.Contains(tail[i:], "I=") {
@@ -363,7 +363,7 @@ var sourceVerbs = []string{
 	"was banned", "was blocked", "was detected", "was found", "was seen", "was observed", "was used", "was sending", "was involved", "is being used",
 	"tried", "attempted", "sent ", "is trying", "made ", "appears", "seems", "is running", "is conducting", "is performing", "is participating",
 	"is a ", "is an ", "is part", "is abus", "is spamming", "is probing", "is brute", "is currently", "is responsible", "keeps", "continues", "scanned", "probed",
-	"hat ", "ist ", "wurde ", "versucht", "a tenté", "a essayé", "est ", "ha ", "está", "esta ", "heeft", "is bezig", "probeert", "атакует", "пытается", "рассылает", "attacking", "trying", "of your", "in your", "belong", "assigned to you", "on your",
+	"hat ", "ist ", "wurde ", "versucht", "a tenté", "a essayé", "est ", "ha ", "está", "esta ", "heeft", "is bezig", "probeert", "атакует", "пытается", "рассылает", "attacking", "trying", "downloading ", "hammering ", "flooding ", "probing ", "que vous héberge", "you host", "which you host", "die sie hosten", "den sie hosten", "of your", "in your", "belong", "assigned to you", "on your",
 }
 
 // cjkBefore reads languages without spaces.

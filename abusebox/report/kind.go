@@ -174,7 +174,7 @@ var complaintWords = []string{
 	"exploit", "vulnerab", "unsolicited", "open port", "open proxy", "open service", "exposed", "insecure", "misconfig", "failed password", "denied", "probe", "alert", "notice of", "logged in", "breach", "open resolver", "open relay", "ban ", "banned", "blocked",
 	"missbrauch", "angriff", "beschwerde", "vorfall", "meldung", "signalement", "plainte", "attaque", "abus", "ataque", "queja", "denuncia", "abuso", "misbruik", "aanval", "klacht", "ataque", "reclam",
 	"жалоб", "атак", "злоупотреб", "взлом", "攻击", "攻擊", "投诉", "投訴", "检举", "檢舉", "举报", "舉報", "滥用", "濫用", "垃圾", "攻撃", "不正", "迷惑", "違反", "侵权", "侵權", "通報", "通报", "nadużyc", "saldırı",
-	"accessible", "resolver", "recursive", "open to the", "publicly", "takedown", "take down", "scam", "illegal", "counterfeit", "stolen", "vandal", "harass", "threat",
+	"accessible", "resolver", "recursive", "stealing", "tentative", "pirat", "open to the", "publicly", "takedown", "take down", "scam", "illegal", "counterfeit", "stolen", "vandal", "harass", "threat",
 	"einbruch", "anmeldeversuch", "urheber", "rechtsverletzung", "störung", "unerwünscht", "schadcode", "gesperrt", "schadsoftware",
 	"contrefaçon", "droit d'auteur", "pair à pair", "intrusion", "hameçonnage", "arnaque", "pourriel", "frauduleu", "banni",
 	"intento", "infracción", "chantaje", "extorsi", "fraudulent", "correo basura", "intrus", "escaneo", "bloquead", "derechos de autor",
