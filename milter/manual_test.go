@@ -45,7 +45,7 @@ func TestPostfixManual(t *testing.T) {
 	port := peers.FreePort(t)
 	for _, line := range block(t, "postfix.md", "ORIGINATING") {
 		line = strings.Replace(line, "submission inet", portText(port)+" inet", 1) // in a chroot, unlike port 25
-		if !strings.Contains(line, "restrictions") { // there is nobody to log in here
+		if !strings.Contains(line, "restrictions") {                               // there is nobody to log in here
 			master = append(master, strings.Replace(line, "auth_enable=yes", "auth_enable=no", 1))
 		}
 	}
