@@ -162,6 +162,11 @@ func TestCrash(t *testing.T) {
 		c := startChild(t, dir, mails.addr, hook, fmt.Sprint(rounds*1_000_000))
 		c.read(t, acked, time.Duration(100+rand.IntN(300))*time.Millisecond)
 		c.kill()
+		if rounds%2 == 1 { // three crashes over one mail would rightly put it aside
+			calm := startChild(t, dir, mails.addr, hook, "")
+			calm.untilIdle(t)
+			calm.kill()
+		}
 	}
 	last := startChild(t, dir, mails.addr, hook, "")
 	last.untilIdle(t)
