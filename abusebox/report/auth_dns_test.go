@@ -9,9 +9,6 @@ import (
 	"encoding/base64"
 	"net"
 	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,26 +18,12 @@ import (
 	"spoor/internal/peers"
 )
 
-// nameServer runs nsd on loopback with the zone reporter.example, and returns a
+// nameServer runs nsd on loopback with the zone example, and returns a
 // resolver that asks it.
 func nameServer(t *testing.T, records string) Resolver {
 	t.Helper()
-	nsd := peers.Need(t, "nsd")
-	dir := peers.TempDir(t, "nsd")
-	addr := peers.Loopback(peers.FreePort(t))
-	write := func(name, text string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	zone := "$ORIGIN example.\n$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 127.0.0.1\n" + records
-	conf := "server:\n  ip-address: 127.0.0.1\n  port: " + strings.TrimPrefix(addr.String(), "127.0.0.1:") + "\n  username: \"\"\n  chroot: \"\"\n  server-count: 1\n  database: \"\"\n" +
-		"  pidfile: \"" + filepath.Join(dir, "nsd.pid") + "\"\n  xfrdfile: \"" + filepath.Join(dir, "xfrd.state") + "\"\n  zonelistfile: \"" + filepath.Join(dir, "zone.list") + "\"\n  logfile: \"" + filepath.Join(dir, "nsd.log") + "\"\n" +
-		"remote-control:\n  control-enable: no\nzone:\n  name: example\n  zonefile: \"" + write("example.zone", zone) + "\"\n"
-	peers.Start(t, exec.Command(nsd, "-d", "-c", write("nsd.conf", conf)))
-	peers.WaitFor(t, 10*time.Second, "nsd", func() bool { return peers.Answers(addr) })
+	addr := peers.NewNSD(t, map[string]string{
+		"example": "$ORIGIN example.\n$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 127.0.0.1\n" + records})
 	return netResolver{&net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, addr.String())
 	}}}

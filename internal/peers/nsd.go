@@ -43,6 +43,6 @@ func NewNSD(t testing.TB, zones map[string]string) netip.AddrPort {
 	}
 	writeFile(t, file("nsd.conf"), conf.String())
 	Start(t, exec.Command(program, "-d", "-c", file("nsd.conf")))
-	WaitFor(t, 10*time.Second, "nsd", func() bool { return Answers(addr) })
+	WaitFor(t, time.Minute, "nsd", func() bool { return Answers(addr) })
 	return addr
 }
