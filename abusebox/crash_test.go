@@ -171,6 +171,9 @@ func TestCrash(t *testing.T) {
 	last := startChild(t, dir, mails.addr, hook, "")
 	last.untilIdle(t)
 	last.end(t)
+	if !everyKind(t, dir) {
+		t.Errorf("digests, reminders and escalations were not all sent in %d rounds", rounds)
+	}
 	checkAfterCrash(t, dir, mails, acked, hooked, rounds)
 }
 
@@ -363,11 +366,6 @@ func checkTasksAfterCrash(t *testing.T, store abusebox.Store, mails *sink, hooke
 	}
 	if kinds[incident.Notice] != crashHosts || kinds[incident.Hook] != crashHosts {
 		t.Errorf("%d first notices and %d hooks for %d hosts", kinds[incident.Notice], kinds[incident.Hook], crashHosts)
-	}
-	for _, kind := range []incident.TaskKind{incident.Digest, incident.Reminder, incident.Escalation} {
-		if kinds[kind] == 0 {
-			t.Errorf("no %s was under way in %d rounds: %v", kind, kills, kinds)
-		}
 	}
 	if limit := kills * notify.DefaultConfig().Workers; repeats > limit {
 		t.Errorf("%d repeats, at most %d can be in flight", repeats, limit)
