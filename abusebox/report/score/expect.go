@@ -22,7 +22,8 @@ import (
 //
 // Only the address is compared unless more is stated.
 type expectation struct {
-	items    []item
+	wanted   subjects // all that are expected, false until a report accuses them
+	items    []item   // those with details
 	rejected string
 }
 
@@ -47,7 +48,10 @@ func readExpectation(r io.Reader) (expectation, error) {
 			if err != nil {
 				return e, fmt.Errorf("line %d: %w", n, err)
 			}
-			e.items = append(e.items, it)
+			e.wanted.put(it.subject, false)
+			if len(it.want) > 0 {
+				e.items = append(e.items, it)
+			}
 		}
 	}
 	return e, s.Err()

@@ -13,9 +13,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sort"
 	"strings"
@@ -41,6 +43,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "score:", err)
 		os.Exit(2)
 	}
+	debug.SetMemoryLimit(memory)
 	s := score{ours: ours}
 	for _, dir := range flag.Args() {
 		if err := s.dir(context.Background(), dir); err != nil {
@@ -50,6 +53,10 @@ func main() {
 	}
 	s.print(os.Stdout, *verbose)
 }
+
+// memory is where the collector begins to work harder: a mail with a million
+// rows and its expectations take two thirds of it, and the tool stays below 200 MB.
+const memory = 150 << 20
 
 // oursOf returns whether an address is in one of the networks, nil without any.
 func oursOf(networks string) (func(netip.Addr) bool, error) {
@@ -73,13 +80,15 @@ func oursOf(networks string) (func(netip.Addr) bool, error) {
 type verdict struct {
 	name    string
 	format  string
-	missing []string
-	extra   []string
+	lacks   int      // how many are missing
+	missing []string // the first of them
+	surplus int      // how many are too much
+	extra   []string // the first of them
 	wrong   []string // details that differ, and a wrong rejection
 }
 
 // exact tells whether the set of accused is the expected one.
-func (v verdict) exact() bool { return len(v.missing) == 0 && len(v.extra) == 0 }
+func (v verdict) exact() bool { return v.lacks == 0 && v.surplus == 0 }
 
 // A score is the verdicts of all mails.
 type score struct {
@@ -124,24 +133,22 @@ func judge(ctx context.Context, name string, ours func(netip.Addr) bool) (verdic
 	t := newTally(want)
 	res := report.Parse(ctx, message.Read(raw, message.DefaultLimits()), report.Options{Ours: ours, Each: t.add})
 	t.add(res.Reports)
-	res.Reports = t.kept
-	return compareTally(want, res, t.got), nil
+	return t.verdict(res), nil
 }
 
-// A tally is what a mail's reports accuse, and those reports of which details
-// are expected: a table of a million rows is not kept.
+// A tally compares the reports of a mail with its expectation as they come. Of
+// a table of a million rows it keeps those reports of which details are expected.
 type tally struct {
+	expectation
 	detailed map[string]bool
-	got      map[string]bool
+	extra    subjects
 	kept     []report.Report
 }
 
 func newTally(want expectation) *tally {
-	t := &tally{detailed: map[string]bool{}, got: make(map[string]bool, len(want.items))}
+	t := &tally{expectation: want, detailed: map[string]bool{}}
 	for _, it := range want.items {
-		if len(it.want) > 0 {
-			t.detailed[it.subject] = true
-		}
+		t.detailed[it.subject] = true
 	}
 	return t
 }
@@ -149,54 +156,45 @@ func newTally(want expectation) *tally {
 // add takes reports, as report.Options.Each does.
 func (t *tally) add(reports []report.Report) {
 	for i := range reports {
-		s := subjectOf(&reports[i])
-		t.got[s] = true
-		if t.detailed[s] {
-			t.kept = append(t.kept, reports[i])
+		r := &reports[i]
+		t.meet(r)
+		if len(t.detailed) > 0 && t.detailed[subjectOf(r)] {
+			t.kept = append(t.kept, *r)
 		}
 	}
 }
 
-// compare tells what is missing, what is too much, and which details differ.
-// Several reports about one address may meet several expectations in any order.
-func compare(want expectation, res report.Result) verdict {
-	t := newTally(want)
-	t.add(res.Reports)
-	return compareTally(want, res, t.got)
+// meet marks what a report accuses as met, or as too much.
+func (t *tally) meet(r *report.Report) {
+	if r.IP.IsValid() {
+		if !t.wanted.markIP(r.IP) {
+			t.extra.putIP(r.IP, true)
+		}
+		return
+	}
+	if s := subjectOf(r); !t.wanted.mark(s) {
+		t.extra.put(s, true)
+	}
 }
 
-func compareTally(want expectation, res report.Result, got map[string]bool) verdict {
+// verdict tells what is missing, what is too much, and which details differ.
+// Several reports about one address may meet several expectations in any order.
+func (t *tally) verdict(res report.Result) verdict {
 	v := verdict{format: res.Format}
 	if v.format == "" {
 		v.format = "none"
 	}
-	if want.rejected != res.Rejected {
-		v.wrong = append(v.wrong, fmt.Sprintf("rejected %q, want %q", res.Rejected, want.rejected))
+	if t.rejected != res.Rejected {
+		v.wrong = append(v.wrong, fmt.Sprintf("rejected %q, want %q", res.Rejected, t.rejected))
 	}
-	wanted := make(map[string]bool, len(want.items))
-	for _, it := range want.items {
-		wanted[it.subject] = true
-	}
-	v.missing, v.extra = lacking(wanted, got), lacking(got, wanted)
+	v.lacks, v.missing = t.wanted.having(false)
+	v.surplus, v.extra = t.extra.having(true)
+	res.Reports = t.kept
 	used := make([]bool, len(res.Reports))
-	for _, it := range want.items {
-		if got[it.subject] && len(it.want) > 0 {
-			v.wrong = append(v.wrong, details(it, &res, used)...)
-		}
+	for _, it := range t.items {
+		v.wrong = append(v.wrong, details(it, &res, used)...)
 	}
 	return v
-}
-
-// lacking returns what a has and b has not.
-func lacking(a, b map[string]bool) []string {
-	var out []string
-	for k := range a {
-		if !b[k] {
-			out = append(out, k)
-		}
-	}
-	sort.Strings(out)
-	return out
 }
 
 // details finds the report that fits an expectation best and tells what differs.
@@ -233,10 +231,14 @@ func (s *score) print(w io.Writer, verbose bool) {
 		}
 		for _, part := range []struct {
 			name string
+			n    int
 			list []string
-		}{{"missing", v.missing}, {"extra", v.extra}, {"differs", v.wrong}} {
+		}{{"missing", v.lacks, v.missing}, {"extra", v.surplus, v.extra}, {"differs", len(v.wrong), v.wrong}} {
 			for _, x := range part.list {
 				fmt.Fprintf(w, "  %-8s %s\n", part.name, x)
+			}
+			if more := part.n - len(part.list); more > 0 {
+				fmt.Fprintf(w, "  %-8s and %d more\n", part.name, more)
 			}
 		}
 	}
@@ -252,7 +254,7 @@ func (s *score) formats() []string {
 	for _, v := range s.verdicts {
 		seen[v.format] = true
 	}
-	return lacking(seen, nil)
+	return slices.Sorted(maps.Keys(seen))
 }
 
 func (s *score) row(w io.Writer, name string, of func(verdict) bool) {
@@ -265,8 +267,8 @@ func (s *score) row(w io.Writer, name string, of func(verdict) bool) {
 		if v.exact() {
 			exact++
 		}
-		missing += len(v.missing)
-		extra += len(v.extra)
+		missing += v.lacks
+		extra += v.surplus
 	}
 	fmt.Fprintf(w, "%-16s %7d %7d %7d %7d", name, mails, exact, missing, extra)
 	if name == "all" && mails > 0 {
