@@ -20,9 +20,7 @@ func newRoot(a *app) *cobra.Command {
 		Args: cobra.ArbitraryArgs,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError("%w\nhint: see %s --help", err, cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.configPath, "config", "c", "", "configuration `file` (default $SPOOR_CONFIG or /etc/spoor/spoor.toml)")
 	flags.BoolVar(&a.json, "json", false, "print one JSON object a line, as docs/json.md documents")
