@@ -176,13 +176,16 @@ func isHex(c byte) bool { return c-'0' <= 9 || (c|0x20)-'a' <= 5 }
 
 func isAlpha(c byte) bool { return (c|0x20)-'a' <= 25 }
 
-func isSpace(c byte) bool { return classes[c]&classSpace != 0 }
+// isSpace knows white space, and NUL, which some hosts let through.
+func isSpace(c byte) bool { return c <= ' ' && spaces>>c&1 != 0 }
+
+// spaces has a bit for each byte that is white space.
+const spaces = 1<<' ' | 1<<'\t' | 1<<'\r' | 1<<'\n' | 1<<0
 
 // Classes of bytes, by which the scanner goes over a line.
 const (
-	classSpace   uint16 = 1 << iota // white space, and NUL, which some hosts let through
-	classSkip                       // what stands between words
-	classWordEnd                    // ends a word
+	classSkip    uint8 = 1 << iota // what stands between words
+	classWordEnd                   // ends a word
 	classBracket
 	classOuter
 	classAddr    // may begin an address
@@ -194,12 +197,12 @@ const (
 var classes = classTable()
 
 // classTable puts each byte into its classes.
-func classTable() (t [256]uint16) {
+func classTable() (t [256]uint8) {
 	for _, c := range [...]struct {
-		class uint16
+		class uint8
 		bytes string
 	}{
-		{classSpace | classSkip | classWordEnd, "\x00 \t\r\n"},
+		{classSkip | classWordEnd, "\x00 \t\r\n"},
 		{classSkip, ",)"},
 		{classWordEnd, "();"},
 		{classBracket, "["},

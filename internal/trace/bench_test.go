@@ -31,6 +31,21 @@ func BenchmarkLine(b *testing.B) {
 	b.ReportMetric(perLine, "ns/line")
 }
 
+// BenchmarkShares reads lines of which each dialect has as many as in mail.
+func BenchmarkShares(b *testing.B) {
+	lines := headerLines(b)
+	var r lineReader
+	hops := make([]Hop, len(lines))
+	b.ReportAllocs()
+	for b.Loop() {
+		clear(hops)
+		for i, s := range lines {
+			r.read(&hops[i], s)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(lines)), "ns/line")
+}
+
 // BenchmarkDate reads the dates alone.
 func BenchmarkDate(b *testing.B) {
 	const s = "Mon, 5 Oct 2026 10:11:12 +0200 (CEST)"

@@ -26,7 +26,6 @@ type peer struct {
 	mapped   bool // the address was written as IPv4 mapped into IPv6
 	hidden   bool // brackets without anything in them
 	forged   bool // "may be forged", "unverified"
-	commentN int  // comments that described the peer
 }
 
 // read takes the pieces between "from" and the next keyword.
@@ -105,7 +104,6 @@ func (p *peer) comment(c string) {
 		p.hidden = true
 		return
 	}
-	p.commentN++
 	if p.nameAddress(c) {
 		return
 	}

@@ -337,7 +337,9 @@ func (h *Hop) readDate(l *line) {
 func (h *Hop) setTime() {
 	h.TimeRaw = h.Date.Raw
 	h.Time = Stamp{Time: h.Date.Time, Local: !h.Date.HasZone}
-	h.Zones = h.Date.Zones()
+	if !h.Date.HasZone {
+		h.Zones = h.Date.Zones()
+	}
 }
 
 // hostName tells whether s can be a host's name.

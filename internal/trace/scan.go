@@ -194,33 +194,28 @@ func (l *line) comment(i int) (end, next int) {
 }
 
 // commentEnd returns where the comment that opens at i closes, -1 if it does not;
-// it knows nothing of quoted pairs.
+// it knows nothing of quoted pairs. It looks at eight bytes at once: parentheses
+// differ in their lowest bit alone, and set the high bit of their byte in m.
 func commentEnd(s string, i int) int {
-	for depth := 0; ; i++ {
-		if i = parenthesis(s, i); i < 0 {
-			return -1
-		}
-		if s[i] == '(' {
-			depth++
-		} else if depth--; depth == 0 {
-			return i
-		}
-	}
-}
-
-// parenthesis returns where the first one stands from i on, -1 if there is none.
-// It looks at eight bytes at once: the two differ in their lowest bit alone.
-func parenthesis(s string, i int) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	const ones, lows = 0x0101010101010101, 0x7f7f7f7f7f7f7f7f
+	depth := 0
 	for ; i+8 <= len(s); i += 8 {
-		x := (eight(s, i) | ones) ^ ')'*ones
-		if m := (x - ones) &^ x & highs; m != 0 {
-			return i + bits.TrailingZeros64(m)/8
+		c := eight(s, i)
+		x := (c | ones) ^ ')'*ones
+		for m := ^((x&lows + lows) | x | lows); m != 0; m &= m - 1 {
+			at := bits.TrailingZeros64(m) &^ 7
+			if depth += 1 - 2*int(c>>at&1); depth == 0 {
+				return i + at/8
+			}
 		}
 	}
 	for ; i < len(s); i++ {
-		if s[i]|1 == ')' {
-			return i
+		if s[i] == '(' {
+			depth++
+		} else if s[i] == ')' {
+			if depth--; depth == 0 {
+				return i
+			}
 		}
 	}
 	return -1

@@ -15,7 +15,9 @@ type usual struct {
 
 	exchange bool // it says "with Microsoft SMTP Server"
 
-	helo, by, with, id, recipient, date string
+	helo, by, id, recipient, date string
+
+	protocol string // by the name that IANA has for what stands behind "with"
 
 	comments [maxUsualComments]string
 	remarks  uint // a bit for each that is a remark
@@ -83,11 +85,11 @@ func (u *usual) cutWith() bool {
 	if u.keyword(strings.HasPrefix(u.rest(), "with "), len("with ")) {
 		u.exchange = u.keyword(strings.HasPrefix(u.rest(), microsoft), len(microsoft))
 		if u.exchange {
-			u.with = "SMTP"
+			u.protocol = "SMTP"
 		} else {
-			u.with = u.anyWord()
+			u.protocol = smtpWord(u.anyWord())
 		}
-		ok = smtpWord(u.with) && u.gather()
+		ok = u.protocol != "" && u.gather()
 	}
 	u.ofWith = u.n
 	return ok
@@ -125,9 +127,13 @@ func (u *usual) cutTail() bool {
 // "by", and so would not be the word of one.
 const longestClause = len("with")
 
-// smtpWord knows the words behind "with" that name SMTP and nothing beside it.
-func smtpWord(w string) bool {
-	return len(w) < 10 && (hasFoldPrefix(w, "esmtp") || hasFoldPrefix(w, "smtp")) && protocol(w) != ""
+// smtpWord returns the protocol of the words behind "with" that name SMTP and
+// nothing beside it, "" for others.
+func smtpWord(w string) string {
+	if len(w) < 10 && (hasFoldPrefix(w, "esmtp") || hasFoldPrefix(w, "smtp")) {
+		return protocol(w)
+	}
+	return ""
 }
 
 // space passes over white space.
@@ -276,10 +282,7 @@ func (u *usual) readClauses(h *Hop) {
 			h.ByIP = a
 		}
 	}
-	if u.with != "" {
-		h.With = protocol(u.with)
-		h.authenticated = authProtocol(h.With)
-	}
+	h.With, h.authenticated = u.protocol, authProtocol(u.protocol)
 	h.ID, h.For = angled(u.id), angled(u.recipient)
 }
 
