@@ -1,6 +1,7 @@
 package milter
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,22 +52,21 @@ func TestPostfixManual(t *testing.T) {
 	}
 	p := peers.NewPostfix(t, peers.PostfixOptions{Main: main, Master: master})
 	serveAt(t, filepath.Join(p.SpoolDir(), "spoor", "milter.sock"), "postfix")
-	d := dialSMTP(t, p.Addr)
-	d.cmd("EHLO client.example.org", "250")
-	d.message("manual", "", nil)
-	got := out.bySubject(t, "manual")
-	marked(t, got)
-	if len(got.fields("X-Submission")) != 0 {
-		t.Error("port 25 counts as submission")
-	}
+	submissionKnown(t, out, p.Addr, peers.Loopback(port))
+}
 
-	d = dialSMTP(t, peers.Loopback(port))
-	d.cmd("EHLO client.example.org", "250")
-	d.message("submission", "", nil)
-	got = out.bySubject(t, "submission")
-	marked(t, got)
-	if len(got.fields("X-Submission")) != 1 {
-		t.Error("the submission service is not known as such")
+// submissionKnown sends a mail by port 25 and one by the submission service: both are marked, and only the second counts as submission.
+func submissionKnown(t *testing.T, out *sink, mx, submission netip.AddrPort) {
+	t.Helper()
+	for service, want := range map[netip.AddrPort]int{mx: 0, submission: 1} {
+		d := dialSMTP(t, service)
+		d.cmd("EHLO client.example.org", "250")
+		d.message("manual "+service.String(), "", nil)
+		got := out.bySubject(t, "manual "+service.String())
+		marked(t, got)
+		if n := len(got.fields("X-Submission")); n != want {
+			t.Errorf("by %s, %d fields say that it is a submission, not %d", service, n, want)
+		}
 	}
 }
 
@@ -86,23 +86,7 @@ func TestSendmailManual(t *testing.T) {
 			mc[i] = strings.ReplaceAll(mc[i], "/run/spoor", dir)
 		}
 		s := peers.NewSendmail(t, peers.SendmailOptions{MC: append(mc, msa), Sink: out.addr})
-		d := dialSMTP(t, s.Addr)
-		d.cmd("EHLO client.example.org", "250")
-		d.message("manual", "", nil)
-		got := out.bySubject(t, "manual")
-		marked(t, got)
-		if len(got.fields("X-Submission")) != 0 {
-			t.Error("port 25 counts as submission")
-		}
-
-		d = dialSMTP(t, peers.Loopback(port))
-		d.cmd("EHLO client.example.org", "250")
-		d.message("submission", "", nil)
-		got = out.bySubject(t, "submission")
-		marked(t, got)
-		if len(got.fields("X-Submission")) != 1 {
-			t.Error("the submission service is not known as such")
-		}
+		submissionKnown(t, out, s.Addr, peers.Loopback(port))
 		s.Stop()
 	}
 }

@@ -2,10 +2,11 @@ package report_test
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
-	"time"
 
 	"spoor/abusebox/report"
 	"spoor/internal/message"
@@ -60,18 +61,5 @@ func TestCorpus(t *testing.T) {
 // BenchmarkCorpus reads the corpus over and over; it reports the median and the
 // 99th percentile of one mail, and mails a second on one core.
 func BenchmarkCorpus(b *testing.B) {
-	mails := corpus(b)
-	ctx := context.Background()
-	var times []time.Duration
-	used := cpuTime()
-	b.ReportAllocs()
-	for b.Loop() {
-		for _, raw := range mails {
-			start := time.Now()
-			report.Parse(ctx, message.Read(raw, message.Limits{}), report.Options{})
-			times = append(times, time.Since(start))
-		}
-	}
-	b.ReportMetric(float64((cpuTime()-used).Microseconds())/float64(len(times)), "cpu-µs/mail")
-	reportPercentiles(b, times)
+	readOverAndOver(b, slices.Collect(maps.Values(corpus(b))))
 }

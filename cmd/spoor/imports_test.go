@@ -40,6 +40,7 @@ var arrows = []struct {
 	{"flowwatch/anomaly/", []string{"flowwatch/activity/"}},
 	{"flowwatch/history/", []string{"flowwatch/activity/", "flowwatch/anomaly/", "internal/bolt/"}},
 	{"registry", nil},
+	{"registry/registrytest/", []string{"registry"}},
 	{"registry/history/", []string{"registry", "internal/bolt/"}},
 	{"registry/snmp/", []string{"registry"}},
 	{"registry/snmp/snmptest/", nil},

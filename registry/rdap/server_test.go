@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"spoor/registry"
+	"spoor/registry/registrytest"
 )
 
 var update = flag.Bool("update", false, "write the golden answers anew")
@@ -29,39 +30,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func table(t testing.TB) *registry.Table {
 	t.Helper()
-	routes, err := registry.ReadRoutes("routes", strings.NewReader("prefix,next_hop,router\n0.0.0.0/0,192.0.2.254,r1\n"+
-		"198.51.0.0/16,192.0.2.1,r1\n198.51.100.0/24,192.0.2.2,r1\n203.0.113.0/24,192.0.2.3,r1\n2001:db8::/32,192.0.2.1,r1\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	contacts, err := registry.ReadContacts("contacts.toml", strings.NewReader(`
-[[contact]]
-Next-Hop = "192.0.2.1"
-Org-Name = "First University"
-Admin-Contact = "Ann Admin <ann@first.example.edu>"
-Abuse-Contact = "abuse@first.example.edu"
-Address = "1 Main Street"
-City = "Hsinchu"
-Country-Code = "TW"
-Tel = "+886 3 000"
-Language = "zh-TW"
+	return registrytest.Table(t, "prefix,next_hop,router\n0.0.0.0/0,192.0.2.254,r1\n"+
+		"198.51.0.0/16,192.0.2.1,r1\n198.51.100.0/24,192.0.2.2,r1\n203.0.113.0/24,192.0.2.3,r1\n2001:db8::/32,192.0.2.1,r1\n",
+		registrytest.First+`Language = "zh-TW"
 Created = "2003-07-01"
-Updated-By = "house"
-Updated = "2003-11-30"
-[[contact]]
-IP-Network = "198.51.100.0/24"
-Org-Name = "Physics"
-Admin-Contact = "boss@physics.example.edu"
+`+registrytest.Physics+`Admin-Contact = "boss@physics.example.edu"
 Assignment = "dynamic"
-`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	built, err := registry.Build(registry.Input{Routes: registry.RoutesOf(routes), Contacts: contacts})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return built
+`)
 }
 
 func server(t testing.TB, change func(*registry.ServeConfig)) *Server {

@@ -16,6 +16,7 @@ import (
 	"spoor/internal/listen"
 	"spoor/internal/peers"
 	"spoor/registry"
+	"spoor/registry/registrytest"
 	"spoor/registry/rwhois"
 )
 
@@ -23,37 +24,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func table(t testing.TB) *registry.Table {
 	t.Helper()
-	routes, err := registry.ReadRoutes("routes", strings.NewReader("prefix,next_hop,router\n0.0.0.0/0,192.0.2.254,r1\n"+
-		"198.51.0.0/16,192.0.2.1,r1\n198.51.100.0/24,192.0.2.2,r1\n2001:db8::/32,192.0.2.1,r1\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	contacts, err := registry.ReadContacts("contacts.toml", strings.NewReader(`
-[[contact]]
-Next-Hop = "192.0.2.1"
-Org-Name = "First University"
-Admin-Contact = "Ann Admin <ann@first.example.edu>"
-Abuse-Contact = "abuse@first.example.edu"
-Address = "1 Main Street"
-City = "Hsinchu"
-Country-Code = "TW"
-Tel = "+886 3 000"
-Updated-By = "house"
-Updated = "2003-11-30"
-[[contact]]
-IP-Network = "198.51.100.0/24"
-Org-Name = "Physics"
-Abuse-Contact = "abuse@physics.example.edu"
+	return registrytest.Table(t, "prefix,next_hop,router\n0.0.0.0/0,192.0.2.254,r1\n"+
+		"198.51.0.0/16,192.0.2.1,r1\n198.51.100.0/24,192.0.2.2,r1\n2001:db8::/32,192.0.2.1,r1\n",
+		registrytest.First+registrytest.Physics+`Abuse-Contact = "abuse@physics.example.edu"
 Assignment = "shared"
-`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	built, err := registry.Build(registry.Input{Routes: registry.RoutesOf(routes), Contacts: contacts})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return built
+`)
 }
 
 func config() registry.ServeConfig {
