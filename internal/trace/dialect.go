@@ -139,6 +139,8 @@ func byProtocolWord(w, next string) string {
 	switch {
 	case len(w) < 4 || hasFoldPrefix(w, "esmtp") || hasFoldPrefix(w, "smtp"):
 		return ""
+	case hasFoldPrefix(w, "ipv4:") || hasFoldPrefix(w, "ipv6:"):
+		return "assp"
 	case equalFold(w, "microsoft") && next != "":
 		if hasFoldPrefix(next, "smtpsvc") {
 			return "smtpsvc"
@@ -269,6 +271,8 @@ func byShape(l *line, h *Hop, p *peer) string {
 		return "qmail"
 	case hasFoldPrefix(head, "nullmailer"):
 		return "nullmailer"
+	case head != "" && indexFold(head, " invoked ") > 0:
+		return "qmail"
 	case hasFoldPrefix(head, "authenticated sender"):
 		return "postfix"
 	case hasFoldPrefix(head, "from ") || hasFoldPrefix(head, "majordomo"):

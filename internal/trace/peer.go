@@ -30,8 +30,8 @@ type peer struct {
 
 // read takes the pieces between "from" and the next keyword.
 func (p *peer) read(pieces []piece) {
-	words := 0
-	for _, x := range pieces {
+	words, dash := 0, -1
+	for i, x := range pieces {
 		switch {
 		case x.remark:
 		case x.comment:
@@ -40,9 +40,15 @@ func (p *peer) read(pieces []piece) {
 			p.setName(x.text)
 			words++
 		default:
+			if x.text == "-" && words == 1 {
+				dash = i
+			}
 			p.extraWord(x.text)
 			words++
 		}
+	}
+	if dash > 0 && dash+2 == len(pieces) && p.commentN == 0 && !p.ip.IsValid() { // SMTPSVC 5: name - 192.0.2.1
+		p.ip, _ = parseAddr(pieces[dash+1].text)
 	}
 }
 
@@ -121,7 +127,9 @@ func (p *peer) comment(c string) {
 		case w[0] == '[':
 			p.bracket(w)
 		case w[0] == '(':
-			p.forged = p.forged || indexFold(w, "forged") >= 0
+			if indexFold(w, "forged") >= 0 { // sendmail, by whatever name
+				p.forged, p.state = true, RDNSNone
+			}
 		case w[0] == '"':
 			p.quoted(w, &t)
 		case p.option(w, &t):
@@ -238,7 +246,7 @@ func remarkWord(c string) bool {
 	}
 	switch c[0] | 0x20 {
 	case 'u':
-		return says(c, "using") || says(c, "uid") || hasFoldPrefix(c, "user=") || hasFoldPrefix(c, "unknown:")
+		return says(c, "using") || says(c, "uid") || says(c, "user authenticated") || hasFoldPrefix(c, "user=") || hasFoldPrefix(c, "unknown:")
 	case 'n':
 		return says(c, "no client") || says(c, "nje origin")
 	case 'i':
@@ -370,6 +378,9 @@ func (p *peer) setHELO(w string) {
 func (p *peer) quoted(w string, t *tokens) {
 	verb := strings.TrimLeft(w, `"`)
 	name, _ := cutSpace(verb)
+	if equalFold(name, "port") { // PMDF: "port 4711"@[192.0.2.1]
+		p.port = parsePort(strings.Trim(verb, `port "`))
+	}
 	if equalFold(name, "ehlo") || equalFold(name, "helo") {
 		_, rest := cutSpace(strings.TrimRight(verb, `"`))
 		p.setHELO(rest)
@@ -454,7 +465,7 @@ func (p *peer) account(w string, first *string) {
 		w = w[i+1:]
 		if a, port, ok := tokenAddr(w); ok {
 			if !p.ip.IsValid() {
-				p.ip, p.port = a, port
+				p.ip, p.port = a, max(p.port, port)
 				p.bareUser = w[0] != '['
 			}
 			return

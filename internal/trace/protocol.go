@@ -40,7 +40,7 @@ var protocols = [...][]struct{ word, name string }{
 	5:  {{"esmtp", "ESMTP"}, {"smtps", "ESMTPS"}, {"smtpa", "ESMTPA"}, {"lmtps", "LMTPS"}, {"lmtpa", "LMTPA"}, {"https", "HTTPS"}, {"local", "Local"}, {"asmtp", "ESMTPA"}, {"bsmtp", "SMTP"}, {"pop3s", "POP3"}, {"imap4", "IMAP"}, {"imaps", "IMAP"}, {"nnfmp", "NNFMP"}, {"spool", "SPOOL"}},
 	6:  {{"esmtps", "ESMTPS"}, {"esmtpa", "ESMTPA"}, {"smtpsa", "ESMTPSA"}, {"lmtpsa", "LMTPSA"}, {"asmtps", "ESMTPSA"}, {"cmsmtp", "SMTP"}},
 	7:  {{"esmtpsa", "ESMTPSA"}, {"bizsmtp", "SMTP"}},
-	8:  {{"httprest", "HTTP"}, {"utf8smtp", "UTF8SMTP"}, {"utf8lmtp", "UTF8LMTP"}, {"smtp-tls", "ESMTPS"}, {"ecstream", "ECSTREAM"}},
+	8:  {{"httprest", "HTTP"}, {"utf8smtp", "UTF8SMTP"}, {"utf8lmtp", "UTF8LMTP"}, {"http-dav", "HTTP"}, {"smtp-tls", "ESMTPS"}, {"ecstream", "ECSTREAM"}},
 	9:  {{"utf8smtps", "UTF8SMTPS"}, {"utf8smtpa", "UTF8SMTPA"}, {"utf8lmtps", "UTF8LMTPS"}, {"utf8lmtpa", "UTF8LMTPA"}, {"esmtp-tls", "ESMTPS"}},
 	10: {{"utf8smtpsa", "UTF8SMTPSA"}, {"utf8lmtpsa", "UTF8LMTPSA"}, {"esmtp_auth", "ESMTPA"}, {"local-smtp", "SMTP"}},
 	11: {{"esmtps_auth", "ESMTPSA"}, {"local-esmtp", "ESMTP"}, {"local-bsmtp", "SMTP"}, {"local-rmail", "Local"}},
@@ -119,6 +119,8 @@ func (h *Hop) remark(c string) {
 		switch {
 		case strings.HasPrefix(c, "using TLS") || hasFoldPrefix(c, "using tls") || hasFoldPrefix(c, "using ssl"):
 			h.setTLS(beforeNote(c[6:]))
+		case hasFoldPrefix(c, "user authenticated"):
+			h.authRemark(c)
 		case hasFoldPrefix(c, "user="): // sendmail's (user=anna mech=LOGIN bits=0)
 			h.setAuth(firstPart(c[5:]))
 		case hasFoldPrefix(c, "unknown:"): // Exim, where GnuTLS names no version
@@ -229,7 +231,7 @@ func (h *Hop) setTLS(s string) {
 // setAuth notes that the peer had logged in, as whom or how if that is said.
 func (h *Hop) setAuth(who string) {
 	h.authenticated = true
-	if h.Auth == "" {
+	if h.Auth == "" || h.Auth == "authenticated" {
 		h.Auth = trimSpace(who)
 	}
 }

@@ -219,7 +219,7 @@ func (h *Hop) settle(p *peer) {
 	switch {
 	case p.heloSet:
 		h.HELO = p.helo
-		if h.Dialect == "zonemta" || p.name == "" {
+		if h.Dialect == "zonemta" || h.Dialect == "assp" || p.name == "" {
 			break
 		}
 		state = h.nameAsRDNS(p, state)
@@ -240,7 +240,7 @@ func (h *Hop) settle(p *peer) {
 		h.setAuth(p.name)
 	}
 	h.settleState(state)
-	if h.local && h.Ident == "" && hostName(p.name) {
+	if h.local && h.Ident == "" && !h.IP.IsValid() && strings.IndexByte(p.name, '.') < 0 && hostName(p.name) {
 		h.Ident = p.name
 	}
 	h.HELO = strings.TrimSuffix(h.HELO, ".")
@@ -277,6 +277,10 @@ func (h *Hop) nameAsRDNS(p *peer, state RDNSState) RDNSState {
 // nameBesideAddress reads "name ([ip])" and "name (ip)": for Exim and qmail the
 // name is the rDNS, and equal to the HELO, for most others it is the HELO alone.
 func (h *Hop) nameBesideAddress(p *peer) RDNSState {
+	if h.With == "HTTP" && h.Dialect != "exchange" && hostName(p.name) && !p.nameIP.IsValid() {
+		h.RDNS, h.nameOnly = strings.TrimSuffix(p.name, "."), true // browsers say no HELO: webmail looked the name up
+		return RDNSRecorded
+	}
 	switch h.Dialect {
 	case "exim", "qmail", "ironport", "qpsmtpd", "smap", "obtuse":
 		switch {
@@ -304,7 +308,7 @@ func (h *Hop) settleState(state RDNSState) {
 		h.RDNS, h.HELO, state = "", "", ""
 	}
 	switch {
-	case h.RDNS != "" && h.unverified && h.Dialect == "sendmail":
+	case h.RDNS != "" && h.unverified && (state == RDNSNone || h.Dialect == "sendmail"):
 		h.RDNSState = RDNSNone
 	case h.RDNS != "":
 		h.RDNSState = RDNSRecorded
