@@ -3,13 +3,18 @@ package trace
 import "time"
 
 // parseUsual fills d from a date in the form that nearly all servers write,
-// "Mon, 5 Oct 2026 10:11:12 +0200 (CEST)", and says whether s has it. What it
+// "Mon, 5 Oct 2026 10:11:12 +0200 (CEST)" with or without weekday and name of the
+// zone, and says whether s has it. What it
 // reads is what dateReader reads, at a quarter of the cost.
 func (d *Date) parseUsual(s string) bool {
-	if len(s) < 30 || s[3] != ',' || s[4] != ' ' {
+	at := 0
+	if len(s) >= 30 && s[3] == ',' && s[4] == ' ' {
+		at = len("Mon, ")
+	} else if len(s) < 25 {
 		return false
 	}
-	day, i := usualDay(s)
+	day, i := usualDay(s[at:])
+	i += at
 	if day < 1 || day > 31 || len(s) < i+24 {
 		return false
 	}
@@ -37,7 +42,9 @@ func (d *Date) parseUsual(s string) bool {
 	days := daysFrom1970(century*100+year, month, day)
 	today := int((days%7 + 11) % 7)
 	wd := today
-	if letters3(s) != letters3(weekdayNames[today]) {
+	if at == 0 {
+		wd = -1
+	} else if letters3(s) != letters3(weekdayNames[today]) {
 		if wd = weekday(s[:3]); wd < 0 {
 			return false
 		}
@@ -46,24 +53,24 @@ func (d *Date) parseUsual(s string) bool {
 	d.Time = time.Unix(days*86400+int64(hour*3600+min*60+sec-offset), 0).UTC()
 	d.Raw, d.ZoneRaw, d.ZoneName = s[:end], t[19:], name
 	d.HasZone, d.Offset, d.BadOffset = true, offset, bad
-	d.BadWeekday, d.weekday, d.hasComma, d.Chinese = wd != today, wd, true, false
+	d.BadWeekday, d.weekday, d.hasComma, d.Chinese = wd >= 0 && wd != today, wd, at > 0, false
 	d.NameContradicts = name != "" && contradicts(name, offset)
 	return true
 }
 
-// usualDay reads the day of "Mon, 5 Oct", "Mon, 05 Oct" and "Mon,  5 Oct", and
-// says where it ends.
+// usualDay reads the day of "5 Oct", "05 Oct" and "  5 Oct", and says where it
+// ends; s holds more than that.
 func usualDay(s string) (day, end int) {
-	a, b := s[5], s[6]
+	a, b := s[0], s[1]
 	switch {
 	case b == ' ' && isDigit(a):
-		return int(a - '0'), 6
-	case a == ' ' && isDigit(b) && s[7] != ' ':
-		return pair(b, s[7]), 8
+		return int(a - '0'), 1
+	case a == ' ' && isDigit(b) && s[2] != ' ':
+		return pair(b, s[2]), 3
 	case a == ' ':
 		a = '0'
 	}
-	return pair(a, b), 7
+	return pair(a, b), 2
 }
 
 // usualZone reads " (CEST)" at i, and returns where the date ends: -1 where

@@ -165,7 +165,7 @@ func (p *peer) nameAddress(c string) bool {
 		return false
 	}
 	a, ok := parseAddr(c[i+2 : n-1])
-	if !ok || c[i+2] == ':' {
+	if !ok || c[i+2] == ':' || c[i+2] == '[' {
 		return false
 	}
 	name := c[:i]

@@ -46,6 +46,11 @@ func (r *lineReader) readAny(h *Hop, s string) {
 	p.local = h.local
 	l.readPeer(p)
 	h.readDate(l)
+	l.settle(h, p)
+}
+
+// settle decides what the parts of the line say, once all are read.
+func (l *line) settle(h *Hop, p *peer) {
 	h.Dialect = dialectOf(l, h, p)
 	h.settle(p)
 	h.readRemarks(l, p)

@@ -13,11 +13,11 @@ type usual struct {
 	s string
 	i int // how far s is cut
 
-	exchange bool // it says "with Microsoft SMTP Server"
-
-	helo, by, id, recipient, date string
+	helo, by, with, cipher, id, recipient, date string
 
 	protocol string // by the name that IANA has for what stands behind "with"
+	plain    bool   // that is SMTP and says nothing beside
+	exchange bool   // it is "Microsoft SMTP Server"
 
 	comments [maxUsualComments]string
 	remarks  uint // a bit for each that is a remark
@@ -25,6 +25,7 @@ type usual struct {
 	ofFrom   int  // how many of them stand before "by"
 	ofBy     int  // before "with"
 	ofWith   int  // before "id"
+	ofID     int  // before "for"
 }
 
 const maxUsualComments = 8
@@ -33,34 +34,66 @@ const maxUsualComments = 8
 // where it is not, h stays as it was.
 func (r *lineReader) readUsual(h *Hop, s string) bool {
 	u, p := usual{s: s}, &r.p
-	if !u.cut() {
-		return false
-	}
-	dialect := u.dialect()
-	if dialect == "" {
-		return false
-	}
 	*p = peer{}
-	u.readPeer(p)
-	if u.helo != "" && !p.ip.IsValid() || equalFold(p.name, "pps.filterd") || !h.Date.parseUsual(u.date) {
+	if !u.cut(p) {
 		return false
 	}
-	h.Dialect = dialect
+	dialect := u.dialect(p)
+	if dialect == "" && (u.exchange || u.cipher != "") || !h.Date.parseUsual(u.date) {
+		return false
+	}
 	u.readClauses(h)
 	h.setTime()
+	if dialect == "" {
+		h.local = hasFoldPrefix(u.with, "local")
+		p.local = p.local || h.local
+		u.layOut(&r.l)
+		r.l.settle(h, p)
+		return true
+	}
+	h.Dialect = dialect
 	h.settle(p)
 	u.readRemarks(h, p)
 	h.Skip = u.skip()
 	return true
 }
 
-// cut finds the parts, and says whether they stand as they do in a usual line.
-func (u *usual) cut() bool {
+// layOut puts the parts into the clauses of l, where those look who tell apart
+// the dialects that name no software.
+func (u *usual) layOut(l *line) {
+	l.reset()
+	l.s, l.semi, l.dated, l.remarks = u.s, true, true, u.remarks != 0
+	u.clause(&l.clauses[kwFrom], u.helo, 0, u.ofFrom)
+	u.clause(&l.clauses[kwBy], u.by, u.ofFrom, u.ofBy)
+	u.clause(&l.clauses[kwWith], u.with, u.ofBy, u.ofWith)
+	u.clause(&l.clauses[kwID], u.id, u.ofWith, u.ofID)
+	u.clause(&l.clauses[kwFor], u.recipient, u.ofID, u.n)
+}
+
+// clause fills c with its word, if the line has it, and the comments behind it.
+func (u *usual) clause(c *clause, word string, from, to int) {
+	if word == "" {
+		return
+	}
+	c.seen = true
+	c.addWord(word)
+	for i, text := range u.comments[from:to] {
+		c.add(piece{text, true, u.remarks>>(from+i)&1 != 0})
+	}
+}
+
+// cut finds the parts, takes into p what is said about the client, and tells
+// whether they stand as they do in a usual line.
+func (u *usual) cut(p *peer) bool {
 	if u.space(); len(u.s) > maxLine || strings.IndexByte(u.s, '\\') >= 0 { // quoted pairs
 		return false
 	}
 	if u.keyword(strings.HasPrefix(u.rest(), "from "), len("from ")) {
-		if u.helo = u.peerName(); len(u.helo) < 3 || len(u.helo) == len("claiming") || !u.gather() {
+		if u.helo = u.peerName(); len(u.helo) < 3 || len(u.helo) == len("claiming") {
+			return false
+		}
+		p.setName(u.helo)
+		if !u.gather(p) {
 			return false
 		}
 	}
@@ -74,25 +107,45 @@ func (u *usual) cutBy() bool {
 		return false
 	}
 	u.by = u.anyWord()
-	ok := len(u.by) > longestClause && u.gather()
+	ok := len(u.by) > longestClause && u.gather(nil)
 	u.ofBy = u.n
 	return ok
 }
 
 // cutWith finds the protocol, where it is named.
 func (u *usual) cutWith() bool {
-	ok := true
-	if u.keyword(strings.HasPrefix(u.rest(), "with "), len("with ")) {
-		u.exchange = u.keyword(strings.HasPrefix(u.rest(), microsoft), len(microsoft))
-		if u.exchange {
-			u.protocol = "SMTP"
-		} else {
-			u.protocol = smtpWord(u.anyWord())
-		}
-		ok = u.protocol != "" && u.gather()
+	u.plain, u.ofWith = true, u.n
+	if !u.keyword(strings.HasPrefix(u.rest(), "with "), len("with ")) {
+		return true
+	}
+	u.exchange = u.keyword(strings.HasPrefix(u.rest(), microsoft), len(microsoft))
+	if u.exchange {
+		u.protocol = "SMTP"
+	} else if !u.cutProtocol() {
+		return false
+	}
+	ok := u.gather(nil)
+	if ok && u.plain && u.keyword(strings.HasPrefix(u.rest(), "tls "), len("tls ")) {
+		u.cipher = u.anyWord()
+		ok = cipherSuite(u.cipher) && u.gather(nil)
 	}
 	u.ofWith = u.n
 	return ok
+}
+
+// cutProtocol finds the word behind "with", which must be one that is known.
+func (u *usual) cutProtocol() bool {
+	if u.with = u.anyWord(); u.with == "" {
+		return false
+	}
+	u.protocol = protocol(u.with)
+	u.plain = len(u.with) < 8 && (hasFoldPrefix(u.with, "esmtp") || hasFoldPrefix(u.with, "smtp"))
+	return u.protocol != ""
+}
+
+// cipherSuite knows the ciphers that Exim writes behind "tls".
+func cipherSuite(w string) bool {
+	return len(w) > 16 && (w[:4] == "TLS_" || w[:6] == "ECDHE-")
 }
 
 // microsoft is the one protocol of several words that is read here.
@@ -104,15 +157,16 @@ const frontend = "via Frontend Transport"
 // cutTail finds id, for and the date.
 func (u *usual) cutTail() bool {
 	if u.keyword(strings.HasPrefix(u.rest(), "id "), len("id ")) {
-		if u.id = u.anyWord(); len(u.id) <= longestClause || !u.gather() {
+		if u.id = u.anyWord(); len(u.id) <= longestClause || !u.gather(nil) {
 			return false
 		}
 	}
+	u.ofID = u.n
 	if u.exchange { // on the host itself
 		u.keyword(strings.HasPrefix(u.rest(), frontend), len(frontend))
 	}
 	if u.keyword(strings.HasPrefix(u.rest(), "for "), len("for ")) {
-		if u.recipient = u.address(); len(u.recipient) <= longestClause || !u.gather() {
+		if u.recipient = u.address(); len(u.recipient) <= longestClause || !u.gather(nil) {
 			return false
 		}
 	}
@@ -126,15 +180,6 @@ func (u *usual) cutTail() bool {
 // longestClause is the length of the longest word that can open a clause behind
 // "by", and so would not be the word of one.
 const longestClause = len("with")
-
-// smtpWord returns the protocol of the words behind "with" that name SMTP and
-// nothing beside it, "" for others.
-func smtpWord(w string) string {
-	if len(w) < 10 && (hasFoldPrefix(w, "esmtp") || hasFoldPrefix(w, "smtp")) {
-		return protocol(w)
-	}
-	return ""
-}
 
 // space passes over white space.
 func (u *usual) space() {
@@ -194,8 +239,9 @@ func (u *usual) address() string {
 	return u.anyWord()
 }
 
-// gather takes the comments that stand here; none may be empty or open.
-func (u *usual) gather() bool {
+// gather takes the comments that stand here, and what they say about the client
+// into p, where there is one; none may be empty or open.
+func (u *usual) gather(p *peer) bool {
 	for u.space(); u.i < len(u.s) && u.s[u.i] == '('; u.space() {
 		end := commentEnd(u.s, u.i)
 		if end < 0 || u.n == maxUsualComments {
@@ -205,8 +251,12 @@ func (u *usual) gather() bool {
 		if c == "" {
 			return false
 		}
-		if isRemark(c) {
+		switch {
+		case p != nil && p.nameAddress(c): // which no remark is
+		case isRemark(c):
 			u.remarks |= 1 << u.n
+		case p != nil:
+			p.comment(c)
 		}
 		u.comments[u.n] = c
 		u.n++
@@ -216,24 +266,28 @@ func (u *usual) gather() bool {
 }
 
 // dialect names the form by the software that the writing host names, or by a
-// host that names none; "" where the scanner must look further. The lines of
-// filters and of fetchmail, which may be no hops, are left to it too.
-func (u *usual) dialect() string {
-	if u.ofWith == u.ofFrom && u.byGoogle() {
+// host that names none; "" where more must be looked at. So must the lines of
+// filters and of fetchmail, which may be no hops, and those without an address.
+func (u *usual) dialect(p *peer) string {
+	if !u.plain || u.helo != "" && !p.ip.IsValid() || equalFold(p.name, "pps.filterd") {
+		return ""
+	}
+	if u.ofWith == u.ofFrom && !u.exchange && u.byGoogle() {
 		return "google"
 	}
+	named := ""
 	for _, c := range u.comments[u.ofFrom:u.ofWith] {
 		if hasFoldPrefix(c, "fetchmail") {
 			return ""
 		}
-		if d := bySoftware(c); d != "" {
-			if isFilter(d) {
-				return ""
-			}
-			return d
+		if named == "" {
+			named = bySoftware(c)
 		}
 	}
-	if u.exchange {
+	switch {
+	case !u.exchange && !isFilter(named):
+		return named
+	case u.exchange && named == "":
 		return "exchange"
 	}
 	return ""
@@ -245,7 +299,7 @@ func (u *usual) byGoogle() bool {
 		a, ok := parseAddr(u.by)
 		return ok && internal6to4.Contains(a)
 	}
-	return !u.exchange && providerHost(u.by) == "google"
+	return providerHost(u.by) == "google"
 }
 
 // skip tells whether the line is no hop: one that names no peer is none.
@@ -259,19 +313,6 @@ func (u *usual) skip() Skip {
 		}
 	}
 	return SkipByOnly
-}
-
-// readPeer takes what is said about the client.
-func (u *usual) readPeer(p *peer) {
-	if u.helo == "" {
-		return
-	}
-	p.setName(u.helo)
-	for i, c := range u.comments[:u.ofFrom] {
-		if u.remarks>>i&1 == 0 {
-			p.comment(c)
-		}
-	}
 }
 
 // readClauses takes by, with, id and for.
@@ -296,4 +337,5 @@ func (u *usual) readRemarks(h *Hop, p *peer) {
 			h.remark(c)
 		}
 	}
+	h.setTLS(u.cipher)
 }

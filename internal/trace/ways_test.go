@@ -104,7 +104,7 @@ func TestWays(t *testing.T) {
 				if hop.Dialect == "unknown" {
 					t.Errorf("hop %d has no dialect: %s", i, hop.Raw)
 				}
-				checkUsual(t, hop.Raw)
+				checkUsual(t, new(lineReader), hop.Raw)
 			}
 		})
 	}
