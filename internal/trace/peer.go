@@ -30,8 +30,8 @@ type peer struct {
 
 // read takes the pieces between "from" and the next keyword.
 func (p *peer) read(pieces []piece) {
-	words, dash := 0, -1
-	for i, x := range pieces {
+	words := 0
+	for _, x := range pieces {
 		switch {
 		case x.remark:
 		case x.comment:
@@ -40,15 +40,12 @@ func (p *peer) read(pieces []piece) {
 			p.setName(x.text)
 			words++
 		default:
-			if x.text == "-" && words == 1 {
-				dash = i
-			}
 			p.extraWord(x.text)
 			words++
 		}
 	}
-	if dash > 0 && dash+2 == len(pieces) && p.commentN == 0 && !p.ip.IsValid() { // SMTPSVC 5: name - 192.0.2.1
-		p.ip, _ = parseAddr(pieces[dash+1].text)
+	if words == 3 && len(pieces) == 3 && pieces[1].text == "-" && !p.ip.IsValid() { // SMTPSVC 5: name - 192.0.2.1
+		p.ip, _ = parseAddr(pieces[2].text)
 	}
 }
 
