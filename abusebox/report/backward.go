@@ -133,8 +133,19 @@ func (b *backward) undecided() reading {
 		return reading{is: neutral, weight: weightBare + 4, word: b.nearest}
 	case isBare(b.before):
 		return reading{is: neutral, weight: weightBare}
+	case b.label && b.seen <= 3 && b.skipped == b.seen && !isCounting(b.nearest) && strings.HasSuffix(strings.TrimRight(b.before, " \t*"), ":"):
+		return reading{is: generic, weight: weightURL + 1, word: b.nearest} // "Asset: x": a label that says nothing
 	}
 	return reading{is: neutral, weight: weightMention}
+}
+
+// isCounting tells the last words of labels whose values only look like addresses.
+func isCounting(w string) bool {
+	switch w {
+	case "version", "build", "release", "firmware", "phone", "tel", "fax", "badge", "ref", "reference", "ticket", "gw", "id", "no", "nr", "number", "oid", "kvk", "vat", "serial", "kernel", "driver":
+		return true
+	}
+	return false
 }
 
 // offence returns the noun for an offence that a colon or a dash parts from the
@@ -330,7 +341,7 @@ func actsOn(w string) bool {
 // isOwning tells verbs behind which the complainant names his own host.
 func isOwning(w string) bool {
 	switch w {
-	case "have", "run", "operate", "own", "manage", "administer", "use", "am":
+	case "have", "run", "operate", "own", "manage", "administer", "use", "used", "ran", "am":
 		return true
 	}
 	return false

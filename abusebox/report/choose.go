@@ -152,7 +152,7 @@ func (w *weighing) eligible(c *weighed) bool {
 		switch {
 		case c.against.is == reference && c.against.word == "version":
 			return false
-		case c.against.is == reference && c.against.word == referenceLine && c.forN > 0:
+		case c.against.is == reference && (c.against.word == referenceLine || c.against.word == "whois") && c.forN > 0:
 			// whois answers and traces also explain the accused
 		case c.named && c.forIt.label && w.offers() && !c.against.label && c.against.word == "to":
 			// the reporter connected to what it complains about

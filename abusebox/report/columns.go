@@ -205,6 +205,9 @@ func (c *columns) report(d *document, row []string) (Report, bool) {
 	}
 	r := Report{IP: ip, Count: 1, Confidence: High, Role: Sender, Step: Structure, Why: "column " + strconv.Quote(c.head)}
 	r.Port, r.DstPort = portCell(cell(row, c.port)), portCell(cell(row, c.dstPort))
+	if r.Port == 0 {
+		r.Port = portJoined(cell(row, c.ip))
+	}
 	r.Destination = cell(row, c.dstIP)
 	r.Protocol = strings.ToLower(cell(row, c.protocol))
 	r.Subject.Account = cell(row, c.account)
@@ -234,6 +237,18 @@ func portCell(s string) uint16 {
 		return 0
 	}
 	return n
+}
+
+// portJoined reads the port of an "address:port".
+func portJoined(s string) uint16 {
+	if !strings.Contains(s, ":") {
+		return 0
+	}
+	h := findAddresses(s)
+	if len(h) != 1 {
+		return 0
+	}
+	return h[0].port
 }
 
 // maxKinds bounds the words that a table's kinds are remembered by.

@@ -49,7 +49,8 @@ func (l *line) read() []reading {
 		}
 	}
 	for k := len(l.hits) - 2; k >= 0; k-- { // "x and y are attacking us"
-		if next := l.readings[k+1]; next.acts && !l.readings[k].label && onlySeparators(l.text[l.hits[k].full:l.hits[k+1].start]) {
+		between := l.text[l.hits[k].full:l.hits[k+1].start]
+		if next := l.readings[k+1]; next.acts && !l.readings[k].label && (onlySeparators(between) || isSpan(between) && near(l.hits[k].ip, l.hits[k+1].ip)) {
 			l.readings[k] = next
 		}
 	}
@@ -139,6 +140,15 @@ func isFetched(before string) bool {
 	return false
 }
 
+// isSpan tells what stands between the ends of a range.
+func isSpan(s string) bool {
+	switch strings.TrimSpace(s) {
+	case "-", "–", "to", "bis", "through", "until":
+		return true
+	}
+	return false
+}
+
 func onlySeparators(s string) bool {
 	s = strings.Trim(s, " \t,;/&|()[]\"'")
 	switch s {
@@ -161,12 +171,23 @@ func arrows(before, after string, k int, h hit, hits []hit) (reading, bool) {
 		return reading{is: source, weight: weightLog + 1, word: "->", log: true}, true
 	}
 	if k == 0 {
-		return reading{}, false
+		return resolvedTo(before)
 	}
 	b := strings.TrimRight(before, " \t(")
 	for _, arrow := range [...]string{"->", "=>", "→", " >", "-&gt;", "»", "-->"} {
 		if i := strings.LastIndex(b, strings.TrimSpace(arrow)); i >= 0 && len(b)-i < 40 && !strings.Contains(b[i:], "@") && (strings.HasSuffix(b, strings.TrimSpace(arrow)) || arrow != " >" && !strings.ContainsAny(b[i:], ",;")) {
 			return reading{is: target, weight: weightLog + 1, word: "->", log: true}, true
+		}
+	}
+	return reading{}, false
+}
+
+// resolvedTo reads the address behind "http://site/ ->".
+func resolvedTo(before string) (reading, bool) {
+	b := strings.TrimRight(before, " \t([")
+	for _, arrow := range [...]string{"->", "=>", "→"} {
+		if site, ok := strings.CutSuffix(b, arrow); ok && strings.Contains(site, "://") && strings.Count(strings.TrimSpace(site), " ") < 3 {
+			return reading{is: source, weight: weightProse + 10, word: "resolves"}, true
 		}
 	}
 	return reading{}, false

@@ -166,8 +166,8 @@ func splitHead(t string) (delim rune, cols []string) {
 	hasIP := false
 	for i, c := range cols {
 		cols[i] = strings.Trim(strings.TrimSpace(c), `"'`)
-		if len(cols[i]) > 60 {
-			return 0, nil
+		if len(cols[i]) > 60 || strings.Count(cols[i], " ") > maxHeadWords || strings.Contains(cols[i], ". ") {
+			return 0, nil // a sentence
 		}
 		name := strings.ToLower(cols[i])
 		if is := phraseBearing(name); is == source || is == generic || strings.Contains(name, "ip") && len(name) < 24 {
@@ -179,6 +179,9 @@ func splitHead(t string) (delim rune, cols []string) {
 	}
 	return delim, cols
 }
+
+// maxHeadWords is more than the name of any column has.
+const maxHeadWords = 6
 
 // feedKind knows the kinds of Shadowserver's feeds and of CERTs' tables by the file's name.
 func feedKind(name string) (category, typ string) {

@@ -243,6 +243,9 @@ func (w *weighing) joinClock(st stamp, block []int, at int) stamp {
 var timeLabels = []string{"date", "time", "timestamp", "when", "event", "seen", "detected", "occurred", "first", "last", "start", "logged", "received", "attack time", "incident time", "observed",
 	"zeit", "datum", "uhrzeit", "fecha", "hora", "heure", "data", "tijd", "時間", "时间", "日期", "日時", "дата", "время", "发生", "發生", "発生", "检测", "偵測", "検知", "觀測", "観測", "確認", "时刻", "時刻", "moment", "horodatage", "zeitpunkt", "tijdstip", "inizio", "début", "beginn", "inicio", "início", "начало", "horário", "godzina", "czas", "tarih", "utc", "gmt", "on ", "at ", "um ", "am ", "el ", "le ", "op "}
 
+// notEventLabels are parts of the labels of times that are still to come.
+var notEventLabels = []string{"deadline", "expires", "expiry", "due date", "frist", "blocked until", "reply by", "respond by"}
+
 // isTimeLabel tells whether a line labels a time.
 func (w *weighing) isTimeLabel(t string) bool {
 	label, _, ok := strings.Cut(t, ":")
@@ -254,7 +257,7 @@ func (w *weighing) isTimeLabel(t string) bool {
 		label = t[:i]
 	}
 	label = strings.ToLower(strings.TrimLeft(label, " \t-*•|#"))
-	if strings.HasPrefix(label, "date of notice") || strings.HasPrefix(label, "notice date") || strings.HasPrefix(label, "sent") || strings.HasPrefix(label, "updated") || strings.HasPrefix(label, "created") || strings.HasPrefix(label, "report date") || strings.HasPrefix(label, "last update") {
+	if strings.HasPrefix(label, "date of notice") || strings.HasPrefix(label, "notice date") || strings.HasPrefix(label, "sent") || strings.HasPrefix(label, "updated") || strings.HasPrefix(label, "created") || strings.HasPrefix(label, "report date") || strings.HasPrefix(label, "last update") || containsAny(label, notEventLabels) {
 		return false
 	}
 	for _, l := range timeLabels {

@@ -42,9 +42,11 @@ func (d *document) jsonValue(v any, out []Report, depth int) []Report {
 			out = d.jsonValue(item, out, depth+1)
 		}
 	case map[string]any:
-		if r, ok := d.jsonObject(v); ok {
+		r, column := d.jsonObject(v)
+		if column != "" && !isObserver(column) {
 			return append(out, r)
 		}
+		before := len(out)
 		keys := make([]string, 0, len(v))
 		for k := range v {
 			keys = append(keys, k)
@@ -55,6 +57,9 @@ func (d *document) jsonValue(v any, out []Report, depth int) []Report {
 				out = d.jsonValue(v[k], out, depth+1)
 			}
 		}
+		if column != "" && len(out) == before {
+			out = append(out, r)
+		}
 	}
 	return out
 }
@@ -62,14 +67,15 @@ func (d *document) jsonValue(v any, out []Report, depth int) []Report {
 // isObserver tells members that describe who saw or suffered the event.
 func isObserver(k string) bool {
 	switch k {
-	case "agent", "sensor", "observer", "reporter", "reporterinfo", "sender", "manager", "honeypot", "collector", "device", "server":
+	case "agent", "sensor", "observer", "reporter", "reporterinfo", "sender", "manager", "honeypot", "collector", "device", "server", "scanner":
 		return true
 	}
 	return phraseBearing(k) == target
 }
 
-// jsonObject reads one object as a row whose columns are its members.
-func (d *document) jsonObject(m map[string]any) (Report, bool) {
+// jsonObject reads one object as a row whose columns are its members, and tells
+// which of them names the accused; it is empty where none does.
+func (d *document) jsonObject(m map[string]any) (Report, string) {
 	names := make([]string, 0, len(m))
 	for k := range m {
 		names = append(names, k)
@@ -81,15 +87,18 @@ func (d *document) jsonObject(m map[string]any) (Report, bool) {
 	}
 	cols, ok := mapColumns(names, row)
 	if !ok {
-		return Report{}, false
+		return Report{}, ""
 	}
 	if is := phraseBearing(strings.ToLower(names[cols.ip])); is != source && is != generic && is != from {
-		return Report{}, false
+		return Report{}, ""
 	}
 	cols.head = names[cols.ip]
 	r, ok := cols.report(d, row)
-	if b, err := json.Marshal(m); err == nil && ok {
+	if !ok {
+		return Report{}, ""
+	}
+	if b, err := json.Marshal(m); err == nil {
 		r.Evidence = []string{limitText(string(b), 2000)}
 	}
-	return r, ok
+	return r, strings.ToLower(cols.head)
 }

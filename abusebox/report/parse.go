@@ -67,6 +67,8 @@ func forms() []form {
 		{"honeypot", Known, readHoneyPot},
 		{"shadowserver", Structure, readShadowserver},
 		{"csv", Structure, readCSVFiles},
+		{"iodef", Structure, readIODEF},
+		{"stix", Structure, readSTIX},
 		{"xml", Structure, readXML},
 		{"json", Structure, readJSON},
 		{"yaml", Structure, readFieldFiles},

@@ -79,8 +79,10 @@ func (d *document) isAutoReply(subject string) bool {
 		return true
 	case d.statesPlainly():
 		return false // some reporters say auto-replied and mean auto-generated
-	case away, containsAnyFold(subject, receipts):
+	case away:
 		return true
+	case containsAnyFold(subject, receipts):
+		return len(d.mails)+len(d.mailHeaders())+len(d.pasted) == 0
 	}
 	return auto && (strings.HasPrefix(subject, "re:") || strings.HasPrefix(subject, "aw:") ||
 		len(d.mails) == 0 && !strings.Contains(subject, "abuse") && !strings.Contains(subject, "attack"))

@@ -126,7 +126,7 @@ func (w *weighing) body() {
 			ctx.plain(l.text)
 			continue
 		}
-		if isReferenceLine(l.text, l.hits) {
+		if ctx.inWhois(l.text) || isReferenceLine(l.text, l.hits) {
 			for _, h := range l.hits {
 				w.against(h, i, reading{is: reference, weight: 80, word: referenceLine})
 			}
@@ -163,7 +163,7 @@ func (w *weighing) body() {
 			w.add(h, i, r)
 			prev = r
 		}
-		ctx.after(l.text)
+		ctx.after(l, prev)
 		if t := strings.TrimSpace(l.text); strings.HasSuffix(t, ":") && announces(t) {
 			ctx.intro = introOf(t) // "these were blocked on 192.0.2.3:"
 		}
@@ -216,9 +216,11 @@ func (w *weighing) add(h hit, i int, r reading) {
 type lineContext struct {
 	columns []bearing
 	intro   reading
-	quiet   int // lines without an address since the head
-	age     int // lines since the sentence
-	indent  int // of the last item of a list; 0 where none stands before
+	quiet   int  // lines without an address since the head
+	age     int  // lines since the sentence
+	indent  int  // of the last item of a list; 0 where none stands before
+	open    bool // the line before belongs to a labelled list that may go on
+	whois   bool // the line before belongs to a whois record
 }
 
 // isBelow tells a line without addresses that only says more about the item of
@@ -229,7 +231,7 @@ func (x *lineContext) isBelow(text string) bool {
 
 func indentOf(t string) int { return len(t) - len(strings.TrimLeft(t, " \t")) }
 
-func (x *lineContext) blank() { x.quiet++; x.age++ }
+func (x *lineContext) blank() { x.quiet++; x.age++; x.open, x.whois = false, false }
 
 // plain takes a line without addresses.
 func (x *lineContext) plain(text string) {
@@ -237,14 +239,29 @@ func (x *lineContext) plain(text string) {
 	if t == "" || strings.Trim(t, "-=+*_|~# .") == "" {
 		return
 	}
+	x.inWhois(t)
 	x.quiet++
-	x.age, x.indent = 0, 0
+	x.age, x.indent, x.open = 0, 0, false
 	if cols := columnBearings(t); len(cols) > 0 {
 		x.columns, x.quiet = cols, 0
 	} else if x.quiet > 3 {
 		x.columns = nil
 	}
 	x.intro = introOf(t)
+}
+
+// inWhois tells whether a line belongs to a whois record: that begins with the
+// range and goes on in lines "key: value".
+func (x *lineContext) inWhois(text string) bool {
+	t := strings.ToLower(strings.TrimLeft(text[:min(len(text), 40)], " \t>"))
+	key, _, found := strings.Cut(t, ":")
+	switch {
+	case !found || strings.ContainsAny(key, " \t") || len(key) > 20:
+		x.whois = false
+	case key == "inetnum" || key == "netrange" || key == "inet6num" || key == "route" || key == "route6":
+		x.whois = true
+	}
+	return x.whois
 }
 
 // introOf reads the line before a list. A short label is read like one; of a
@@ -313,7 +330,20 @@ func announces(t string) bool {
 	return false
 }
 
-func (x *lineContext) after(text string) { x.quiet, x.age, x.indent = 0, 0, indentOf(text) }
+// after takes a line with addresses. Where a label leads to an address and
+// nothing stands behind, the list may go on in the next line.
+func (x *lineContext) after(l *line, last reading) {
+	x.quiet, x.age, x.indent = 0, 0, indentOf(l.text)
+	h := l.hits[len(l.hits)-1]
+	switch {
+	case strings.Trim(l.text[h.full:], " \t,;|") != "":
+		x.open = false
+	case last.label && last.weight >= weightPlain && (last.is == source || last.is == target):
+		x.intro, x.open = last, true
+	case !isBare(l.text[:l.hits[0].start]) || len(l.hits) > 1:
+		x.open = false
+	}
+}
 
 // apply corrects what the line itself says by what stood before it.
 func (x *lineContext) apply(l *line, k int, r reading) reading {
@@ -329,6 +359,9 @@ func (x *lineContext) apply(l *line, k int, r reading) reading {
 		case generic:
 			return reading{is: generic, weight: weightPlain - 2, word: "column"}
 		}
+	}
+	if x.open && r.weight == weightBare {
+		return reading{is: x.intro.is, weight: x.intro.weight - 1, word: x.intro.word, label: true}
 	}
 	if r.weight == weightBare && k == 0 && x.age <= 2 && x.intro.is != neutral {
 		in := x.intro

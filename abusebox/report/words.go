@@ -26,7 +26,7 @@ var bearings = wordTable(map[bearing]string{
 		sourceip attackerip involved problem problematic vulnerable bot zombie drone exploiting exploited hosting hosted
 		resolves resolving resolved located location pointing crawler botnet reported affected intruding probing prober sourceaddress
 		origin-ip originip x-originating-ip originating-ip client-ip sourcehost bad aggressor aggressive invader actor culprits thief
-		caller rogue conducting sshd orig_h id.orig_h unauthorized violation offense ofending source(s) ip(s) spamvertised spam-source authenticated connecting connected nntp-posting-host posting-host
+		remip srcaddr caller rogue conducting sshd orig_h id.orig_h unauthorized violation offense ofending source(s) ip(s) spamvertised spam-source authenticated connecting connected nntp-posting-host posting-host
 
 		quelle quell quell-ip quelladresse quell-adresse quellsystem angreifersystem angreifers angreifendes angreifender absenderadresse auffälliges betroffenes kompromittierte kompromittiertes infizierte infizierter infiziertes störer angreifer angreifende angreifenden absender verursacher verursachende herkunft ursprung täter auffällige auffälligen betroffene betroffenen gesperrt gesperrte schädliche einliefernde einliefernder
 		attaquant attaquante origine provenance émetteur expéditeur incriminée fautive infectée malveillante
@@ -63,7 +63,7 @@ var bearings = wordTable(map[bearing]string{
 	target: `destination destinations dst dest daddr target targets targeted targeting victim victims victim's our ours my mine local lip honeypot honeypots honeynet sensor
 		to against towards toward attacked recipient reporter complainant monitored into dip dstip targetip destip destinationip destaddr victimip d-ip s-ip
 		sinkhole receiving laddr local_ip localip server_ip serverip listener resp_h id.resp_h connect get post previous usual legitimate legit genuine local localaddress dnat defended protected probed-host reporter's reported-by reporting
-		cc c2 c&c cnc mx
+		cc c2 c&c cnc mx locip dstaddr brand official impersonated
 		ziel ziel-ip zieladresse zielserver zielsystem zielrechner ziele geschädigter opfer unser unsere unserer unseren unserem mein meine meinen meinem gegen empfänger lokale
 		cible cibles victime notre nos mon vers contre destinataire
 		destino destinos objetivo víctima victima nuestro nuestra nuestros mi hacia contra

@@ -250,10 +250,24 @@ func hyphens(s string) string {
 	return strings.ReplaceAll(strings.ToLower(strings.TrimSpace(s)), "_", "-")
 }
 
+// wordsApart puts hyphens between the words of "LoginAttack".
+func wordsApart(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if i > 0 && s[i] >= 'A' && s[i] <= 'Z' && s[i-1] >= 'a' && s[i-1] <= 'z' {
+			b.WriteByte('-')
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
 // xarfV3Type maps the classes of v3 to the categories of v4.
 func xarfV3Type(class, typ string) (string, string) {
-	if cat, t := xarf02Type("", hyphens(typ), ""); cat != "" {
-		return cat, t
+	for _, typ := range [...]string{typ, wordsApart(typ)} {
+		if cat, t := xarf02Type("", hyphens(typ), ""); cat != "" {
+			return cat, t
+		}
 	}
 	switch strings.ToLower(class) {
 	case "content":

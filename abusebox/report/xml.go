@@ -2,6 +2,8 @@ package report
 
 import (
 	"strings"
+
+	"spoor/internal/message"
 )
 
 // readXML reads XML that carries addresses in attributes or elements: Google
@@ -17,13 +19,15 @@ func readXML(d *document) []Report {
 		return out
 	}
 	for _, p := range d.files {
-		if strings.HasSuffix(p.MediaType, "/xml") || strings.HasSuffix(strings.ToLower(p.Filename), ".xml") {
-			if d.mayHold(p) {
-				out = append(out, d.xmlElements(p.Text())...)
-			}
+		if isXMLFile(p) && d.mayHold(p) {
+			out = append(out, d.xmlElements(p.Text())...)
 		}
 	}
 	return dedupe(out)
+}
+
+func isXMLFile(p *message.Part) bool {
+	return strings.HasSuffix(p.MediaType, "/xml") || strings.HasSuffix(p.MediaType, "+xml") || strings.HasSuffix(strings.ToLower(p.Filename), ".xml")
 }
 
 // urlInfos reads Google's form. Entries without an address have it in the URL,
