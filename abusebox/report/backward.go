@@ -437,7 +437,7 @@ func isTheft(before string) bool {
 // shortTo tells words that only count right before the address.
 func shortTo(w string) bool {
 	switch w {
-	case "connect", "get", "post", "to", "на", "к", "mi", "my", "us", "we", "nos", "mx", "dns", "into", "para", "ons", "network", "example", "do", "z", "od", "su", "range", "reporting":
+	case "connect", "get", "post", "to", "на", "к", "mi", "my", "us", "we", "nos", "mx", "dns", "into", "para", "ons", "network", "example", "min", "mot", "mod", "ellen", "do", "z", "od", "su", "range", "reporting":
 		return true
 	}
 	return false

@@ -202,6 +202,9 @@ func (w *weighing) choose() []*weighed {
 		all = keep(all, func(c *weighed) bool { return public(c.ip) || w.d.opt.isOurs(c.ip) })
 	}
 	all = w.withoutTransport(all)
+	if c2 := w.controllers(all); len(c2) > 0 {
+		return c2
+	}
 	single := keep(all, func(c *weighed) bool { return c.prefix < 0 || c.prefix == c.ip.BitLen() })
 	if best := w.preferOurs(w.clearest(single), single); len(best) > 0 {
 		return best
@@ -209,10 +212,15 @@ func (w *weighing) choose() []*weighed {
 	if best := w.clearest(keep(all, func(c *weighed) bool { return c.named || c.inSubject })); len(best) > 0 {
 		return best
 	}
-	if c2 := keep(w.list, func(c *weighed) bool { return public(c.ip) && c.against.is == target && isController(c.against.word) }); len(c2) > 0 && len(all) == 0 {
-		return c2
-	}
 	return w.lone()
+}
+
+// controllers takes the servers of a botnet where nobody else is accused.
+func (w *weighing) controllers(all []*weighed) []*weighed {
+	if anyOf(all, func(c *weighed) bool { return public(c.ip) || w.d.opt.isOurs(c.ip) }) {
+		return nil
+	}
+	return keep(w.list, func(c *weighed) bool { return public(c.ip) && c.against.is == target && isController(c.against.word) })
 }
 
 // lone takes the only public address that a complaint names at all, unless the

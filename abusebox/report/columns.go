@@ -108,7 +108,7 @@ func (c *columns) assign(i int, name, value string) {
 	is := phraseBearing(name)
 	switch {
 	case name == "":
-	case strings.Contains(name, "port") && is == target, name == "dport", name == "cc_port":
+	case strings.Contains(name, "port") && is == target, name == "dport", name == "cc_port", name == "s-port", name == "service" && portCell(value) != 0:
 		set(&c.dstPort)
 	case strings.Contains(name, "port") && is == source, name == "sport":
 		set(&c.port)
@@ -145,7 +145,7 @@ func isTimeColumn(name string) bool {
 	}
 	for _, w := range [...]string{"timestamp", "time", "date", "first_seen", "firstseen", "first seen", "last_seen", "last seen", "lastseen", "datum", "zeit", "uhrzeit", "fecha", "hora", "heure", "tijd", "時間", "时间", "日期", "日時", "дата", "время", "seen", "observed", "utc", "start", "end", "detected"} {
 		if strings.Contains(name, w) {
-			return !strings.Contains(name, "uptime") && !strings.Contains(name, "systime") && !strings.Contains(name, "timezone") && !strings.Contains(name, "reftime") && !strings.Contains(name, "vendor") && !strings.Contains(name, "update") && !strings.Contains(name, "current_time")
+			return !strings.Contains(name, "uptime") && !strings.Contains(name, "taken") && !strings.Contains(name, "systime") && !strings.Contains(name, "timezone") && !strings.Contains(name, "reftime") && !strings.Contains(name, "vendor") && !strings.Contains(name, "update") && !strings.Contains(name, "current_time")
 		}
 	}
 	return false

@@ -91,6 +91,11 @@ func readAround(text string, hits []hit, k int) reading {
 	if k > 0 && r.is == from && r.word == "by" && !strings.Contains(before, "ed by") && !strings.Contains(before, "sent by") {
 		return reading{is: target, weight: 70, word: "by"} // from a by b
 	}
+	if r.is == neutral || r.is == generic && !r.label {
+		if w, ok := standsAfter(after); ok {
+			return reading{is: from, weight: weightProse + 6, word: w}
+		}
+	}
 	if r.is == neutral || r.is == generic && !r.label || r.is == from {
 		if v, ok := verbAfter(after); ok {
 			switch {
@@ -105,6 +110,9 @@ func readAround(text string, hits []hit, k int) reading {
 	}
 	if h.inURL && k > 0 && isRequested(before) {
 		return reading{is: target, weight: 66, word: "requested"}
+	}
+	if h.inURL && isOriginal(before) {
+		return reading{is: reference, weight: 70, word: "original"}
 	}
 	if h.inURL && isFetched(before) {
 		return reading{is: reference, weight: 60, word: "fetched"}
@@ -127,6 +135,16 @@ func isRequested(before string) bool {
 		return true
 	}
 	return false
+}
+
+// isOriginal tells the URL of the work or site that was copied.
+func isOriginal(before string) bool {
+	t := strings.ToLower(before[max(0, len(before)-70):])
+	if i := strings.LastIndexAny(t, ".;!?"); i >= 0 && i < len(t)-1 && t[i+1] == ' ' {
+		t = t[i:]
+	}
+	i := strings.LastIndex(t, "original")
+	return i >= 0 && !strings.Contains(t[i:], "copie") && !strings.Contains(t[i:], "copy") && !strings.Contains(t[i:], "infring")
 }
 
 // isFetched tells a URL that an intruder's command loads, which is a third party's.
@@ -242,6 +260,9 @@ func logShape(text string, h hit, k int) (reading, bool) {
 			return reading{is: source, weight: weightLog, word: "access log", log: true}, true
 		}
 	}
+	if isForwardedFor(text, h) {
+		return reading{is: source, weight: weightLog, word: "client behind a proxy", log: true}, true
+	}
 	if r, ok := mailLog(text[:h.start], after); ok {
 		return r, true
 	}
@@ -264,6 +285,19 @@ func logShape(text string, h hit, k int) (reading, bool) {
 		return reading{is: source, weight: weightLog, word: "access log", log: true}, true
 	}
 	return reading{}, false
+}
+
+// isForwardedFor tells the last quoted field of an access log, which holds
+// X-Forwarded-For where the client that the server saw is a proxy of its own.
+func isForwardedFor(text string, h hit) bool {
+	if h.start == 0 || text[h.start-1] != '"' || !strings.Contains(text[:h.start], "] \"") {
+		return false
+	}
+	if rest := strings.TrimSpace(text[h.full:]); !strings.HasPrefix(rest, `"`) && !strings.HasPrefix(rest, ",") {
+		return false
+	}
+	proxy, ok := parseAddress(strings.Trim(firstWord(strings.TrimLeft(text, " \t")), ","))
+	return ok && !public(proxy)
 }
 
 // mailLog knows the places of mail servers' log lines: Exim's peer behind H= and

@@ -19,7 +19,7 @@ func (w *weighing) detail(r *Report, c *weighed) {
 		if len(r.Evidence) < w.d.lim.MaxEvidence {
 			r.Evidence = appendNew(r.Evidence, l.raw)
 		}
-		w.lineDetail(r, l, c.ip)
+		w.lineDetail(r, w.unfold(i), c.ip)
 		if st := stampsOfLog(l.text); len(st) > 0 && st[0].clock {
 			if first.raw == "" {
 				first = st[0]
@@ -313,6 +313,7 @@ func (w *weighing) lineDetail(r *Report, l *line, ip addr) {
 		}
 	}
 	arrowPorts(r, l)
+	filterPorts(r, l)
 	for _, key := range [...]string{"SPT=", "spt=", "sport=", "srcport=", "src_port=", "sourceport=", "s_port="} {
 		if n, ok := numberBehind(l.text, key); ok && r.Port == 0 {
 			r.Port = n
@@ -372,6 +373,48 @@ func arrowPorts(r *Report, l *line) {
 			r.Destination = next.ip.String()
 		}
 	}
+}
+
+// filterPorts reads "x,y,4000,22," of pf's filter log in CSV.
+func filterPorts(r *Report, l *line) {
+	for k, h := range l.hits[:max(0, len(l.hits)-1)] {
+		next := l.hits[k+1]
+		if h.ip != r.IP || l.text[h.full:next.start] != "," {
+			continue
+		}
+		f := strings.SplitN(strings.TrimPrefix(l.text[next.full:], ","), ",", 3)
+		if len(f) < 2 || r.Port != 0 || r.DstPort != 0 {
+			continue
+		}
+		if src, dst := portCell(f[0]), portCell(f[1]); src != 0 && dst != 0 {
+			r.Port, r.DstPort = src, dst
+		}
+	}
+}
+
+// unfold returns a line together with those on which its "DST=… DPT=…" goes on,
+// where a mail program has broken it.
+func (w *weighing) unfold(i int) *line {
+	l := &w.lines[i]
+	if !strings.Contains(l.text, "SRC=") || strings.Contains(l.text, "PROTO=") {
+		return l
+	}
+	text := l.text
+	for j := i + 1; j < min(len(w.lines), i+4); j++ {
+		next := w.lines[j].text
+		if strings.TrimSpace(next) == "" || strings.Contains(next, "SRC=") {
+			break
+		}
+		text += " " + strings.TrimSpace(next)
+		if strings.Contains(next, "DPT=") {
+			break
+		}
+	}
+	if text == l.text {
+		return l
+	}
+	joined := newLine(text)
+	return &joined
 }
 
 func numberBehind(s, key string) (uint16, bool) {

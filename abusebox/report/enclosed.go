@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"io"
 	"strings"
 
 	"spoor/internal/message"
@@ -195,6 +196,21 @@ func (d *document) mailFiles(ctx context.Context) (findings, bool) {
 	return d.logFiles(ctx)
 }
 
+// isPlainFile tells an attachment without a type of its own that holds text.
+func isPlainFile(p *message.Part) bool {
+	if p.MediaType != "application/octet-stream" && !strings.HasSuffix(strings.ToLower(p.Filename), ".log") {
+		return false
+	}
+	head := make([]byte, 512)
+	n, _ := io.ReadFull(p.Reader(), head)
+	for _, c := range head[:n] {
+		if c < ' ' && c != '\n' && c != '\r' && c != '\t' && c != '\f' {
+			return false
+		}
+	}
+	return n > 0
+}
+
 // logFiles weighs attached text where the body itself names nobody.
 func (d *document) logFiles(ctx context.Context) (findings, bool) {
 	if len(d.weighing().chosen()) > 0 {
@@ -202,7 +218,7 @@ func (d *document) logFiles(ctx context.Context) (findings, bool) {
 	}
 	text := ""
 	for _, p := range d.files {
-		if isText(p) && len(text) < d.lim.MaxText && !strings.HasSuffix(strings.ToLower(p.Filename), ".csv") {
+		if (isText(p) || isPlainFile(p)) && len(text) < d.lim.MaxText && !strings.HasSuffix(strings.ToLower(p.Filename), ".csv") {
 			t := headText(p, 2*d.lim.MaxText)
 			if p.MediaType == "text/html" {
 				t = htmlText(t, d.lim.MaxText)

@@ -88,12 +88,19 @@ func (d *document) read(ctx context.Context) findings {
 	if f, ok := d.operatorFormats(); ok {
 		return f
 	}
+	if d.depth == 0 && d.aggregateReport() {
+		return findings{rejected: "aggregate report", candidates: d.allCandidates("aggregate report")}
+	}
 	if f, ok := d.tryForms(forms()); ok {
 		return f
 	}
 	if why := d.notAComplaint(); why != "" {
 		d.opt.explain("rejected: " + why)
 		return findings{rejected: why, candidates: d.allCandidates(why)}
+	}
+	if d.isAnswer() {
+		d.opt.explain("an answer, which only quotes addresses: for a person to read")
+		return findings{candidates: d.allCandidates("quoted in an answer")}
 	}
 	if f, ok := d.tryForms(lateForms()); ok {
 		return f

@@ -65,6 +65,10 @@ func (d *document) isDeliveryReport(subject string) bool {
 // autoReplies are subjects of vacation notes, in the languages of complaints.
 var autoReplies = []string{"out of office", "out of the office", "automatic reply", "auto-reply", "autoreply", "auto reply", "automatische antwort", "abwesenheit", "réponse automatique", "respuesta automática", "automatisch antwoord", "resposta automática", "автоматический ответ", "自动回复", "自動回覆", "自動応答", "vacation", "autosvar", "risposta automatica"}
 
+// awayPrefixes are how programs begin the subjects of vacation notes, before the
+// subject that they answer to.
+var awayPrefixes = []string{"automatic reply:", "out of office:", "out of office re:", "out-of-office", "autoreply:", "auto-reply:", "auto:", "abwesenheitsnotiz", "automatische antwort:", "réponse automatique", "absence du bureau", "respuesta automática:", "resposta automática:", "automatisch antwoord:", "risposta automatica:", "автоответ", "автоматический ответ:", "自动回复", "自動回覆", "自動応答", "不在通知", "autosvar:", "automatyczna odpowiedź", "automatická odpověď", "automatikus válasz", "otomatik yanıt", "부재중"}
+
 // receipts are subjects by which ticket systems acknowledge a mail.
 var receipts = []string{"we have received your", "thank you for contacting", "your ticket has been", "ticket received", "your request has been received", "eingangsbestätigung", "we received your message", "accusé de réception"}
 
@@ -75,7 +79,7 @@ func (d *document) isAutoReply(subject string) bool {
 	auto := strings.HasPrefix(strings.ToLower(h.Get("Auto-Submitted")), "auto-replied") || h.Has("X-Autoreply") || h.Has("X-Autorespond") || strings.EqualFold(h.Get("Precedence"), "auto_reply")
 	away := containsAnyFold(subject, autoReplies)
 	switch {
-	case auto && away:
+	case auto && away, startsWithOne(subject, awayPrefixes):
 		return true
 	case d.statesPlainly():
 		return false // some reporters say auto-replied and mean auto-generated
@@ -105,10 +109,19 @@ func (d *document) statesPlainly() bool {
 var businessWords = []string{"invoice", "planned maintenance", "scheduled maintenance", "maintenance window", "peering request", " lease", "quotation", "price list", "special offer", "renewal", "order confirmation", "payment reminder", "payment receipt", "first page of google", "seo ", "rankings", "announcement of", "job application", "application as",
 	"rechnung", "zahlungserinnerung", "wartungsarbeiten", "wartungsfenster", "angebot", "facture", "maintenance programmée", "devis", "factura", "mantenimiento programado", "presupuesto", "factuur", "onderhoud", "offerte", "fattura", "manutenzione", "fatura", "manutenção", "faktura", "счёт на оплату", "счет на оплату", "плановые работы", "发票", "發票", "報價", "报价", "請求書", "見積"}
 
+// monitorPrefixes begin the subjects of what watches our own hosts.
+var monitorPrefixes = []string{"** problem", "** recovery", "** flapping", "[problem]", "[recovery]", "problem service alert", "problem host alert", "[firing:", "[resolved]"}
+
 // isBusiness tells by its subject that a mail sells, bills or announces, and
 // complains of nothing: what it calls yours is no accusation.
 func (d *document) isBusiness() bool {
+	if d.innerAuthor != "" {
+		return false // forwarded to us, so not meant for us
+	}
 	subject := strings.ToLower(d.subject)
+	if subject == "test" || startsWithOne(subject, monitorPrefixes) || d.asksForSomething() {
+		return true
+	}
 	if !containsAny(subject, businessWords) {
 		return false
 	}

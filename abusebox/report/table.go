@@ -74,6 +74,10 @@ func (d *document) tableAt(lines []line, i int) (rows []Report, end int) {
 	}
 	t = strings.Trim(strings.TrimLeft(t, "# "), "|")
 	delim, head := splitHead(t)
+	w3c := false
+	if delim == 0 {
+		delim, head, w3c = wordColumns(lines[i].text, t)
+	}
 	if delim == 0 && !strings.Contains(t, ": ") {
 		if delim, head = splitHead(spacedColumns(t)); len(head) < 3 {
 			return nil, i
@@ -97,7 +101,7 @@ func (d *document) tableAt(lines []line, i int) (rows []Report, end int) {
 			text = spacedColumns(text)
 		}
 		row := splitRow(strings.Trim(text, "|"), delim)
-		if len(lines[j].hits) == 0 || len(row) < 2 || len(row) < len(head)/2 || delim == columnGap && len(row) != len(head) {
+		if len(lines[j].hits) == 0 || len(row) < 2 || len(row) < len(head)/2 || (delim == columnGap || delim == ' ') && len(row) != len(head) {
 			misses++
 			continue
 		}
@@ -106,6 +110,7 @@ func (d *document) tableAt(lines []line, i int) (rows []Report, end int) {
 				return nil, i
 			}
 			cols.head = head[cols.ip]
+			cols.utc = cols.utc || w3c && !isLocalTime(lines[max(0, i-4):i])
 		}
 		r, ok := cols.report(d, row)
 		if !ok {
@@ -169,4 +174,31 @@ func splitRow(t string, delim rune) []string {
 		}
 	}
 	return append(out, strings.Trim(strings.TrimSpace(t[start:]), `"`))
+}
+
+// wordColumns splits a head whose columns single spaces part: that of the W3C's
+// log format (IIS), and one whose cells are all quoted (Check Point).
+func wordColumns(line, t string) (delim rune, head []string, w3c bool) {
+	low := strings.ToLower(strings.TrimLeft(line, " \t"))
+	switch {
+	case strings.HasPrefix(low, "#fields:"):
+		head, w3c = strings.Fields(t), true
+	case strings.HasPrefix(t, `"`) && strings.HasSuffix(t, `"`) && strings.Contains(t, `" "`):
+		head = strings.Split(strings.Trim(t, `"`), `" "`)
+	}
+	if len(head) < 4 {
+		return 0, nil, false
+	}
+	return ' ', head, w3c
+}
+
+// isLocalTime tells whether the directives above a W3C head say that its times
+// are not GMT, as the Windows firewall's do.
+func isLocalTime(above []line) bool {
+	for i := range above {
+		if low := strings.ToLower(above[i].text); strings.Contains(low, "time format") && strings.Contains(low, "local") {
+			return true
+		}
+	}
+	return false
 }

@@ -304,6 +304,9 @@ func introOf(t string) reading {
 // tried to get access to the following computers".
 func listsVictims(t string) string {
 	low := strings.ToLower(t)
+	if i, j := strings.IndexByte(low, '('), strings.LastIndexByte(low, ')'); i > 0 && j > i {
+		low = low[:i] + low[j+1:] // "machines of yours (they connect to our sinkhole)"
+	}
 	for _, to := range [...]string{" to the ", " to these ", " to our ", " to following ", " against the ", " against our ", " against these "} {
 		i := strings.Index(low, to)
 		if i < 0 {

@@ -89,13 +89,15 @@ var bearings = wordTable(map[bearing]string{
 		op met het een deze volgende is
 		su con il i e seguente seguenti
 		в по с адресом`,
-})
+}, moreBearings)
 
-func wordTable(src map[bearing]string) map[string]bearing {
+func wordTable(tables ...map[bearing]string) map[string]bearing {
 	out := map[string]bearing{}
 	for _, b := range [...]bearing{passage, generic, reference, from, target, source} {
-		for _, w := range strings.Fields(src[b]) {
-			out[w] = b
+		for _, src := range tables {
+			for _, w := range strings.Fields(src[b]) {
+				out[w] = b
+			}
 		}
 	}
 	return out

@@ -1,0 +1,151 @@
+package report
+
+import (
+	"strings"
+
+	"spoor/internal/message"
+)
+
+// aggregateReport tells the daily reports of receivers about a domain's own
+// mail: DMARC (RFC 7489 §7.2) and TLS (RFC 8460). They list every address that
+// sent in the domain's name, the good ones too, and accuse none.
+func (d *document) aggregateReport() bool {
+	subject := strings.ToLower(d.subject)
+	if strings.Contains(subject, "report domain:") && strings.Contains(subject, "submitter:") {
+		return true
+	}
+	found := strings.EqualFold(d.root.Params["report-type"], "tlsrpt")
+	d.root.Walk(func(p *message.Part) bool {
+		found = found || strings.HasPrefix(p.MediaType, "application/tlsrpt+") || isAggregateFile(p.Filename)
+		return !found
+	})
+	return found
+}
+
+// isAggregateFile knows "receiver!domain!begin!end.xml.gz" (RFC 7489 §7.2.1.1).
+func isAggregateFile(name string) bool {
+	name = strings.ToLower(name)
+	if strings.Count(name, "!") < 3 {
+		return false
+	}
+	for _, end := range [...]string{".xml", ".xml.gz", ".xml.zip", ".zip", ".gz", ".json", ".json.gz"} {
+		if strings.HasSuffix(name, end) {
+			return true
+		}
+	}
+	return false
+}
+
+// replyPrefixes begin the subjects of answers.
+var replyPrefixes = []string{"re:", "re :", "aw:", "antw:", "antwort:", "rép:", "rép :", "sv:", "vs:", "odp:", "res:", "rif:", "r:", "ref:", "回复:", "回复：", "回覆:", "回覆：", "答复:", "答复：", "返信:", "ynt:", "vá:", "απ:", "re["}
+
+// settledWords say that what was complained about has ended.
+var settledWords = []string{"has stopped", "have stopped", "it stopped", "been resolved", "is resolved", "was resolved", "now resolved", "we resolved", "we have resolved", "been fixed", "is fixed", "we fixed", "have fixed", "been cleaned", "we cleaned", "have cleaned", "cleaned up the", "cleaned the", "reinstalled", "re-installed", "been removed", "we removed", "have removed", "took it offline", "taken offline", "taken down", "disconnected", "been secured", "we secured", "have secured", "been patched", "has been closed", "problem solved", "been solved", "is solved", "changed the password", "been changed", "been disabled", "we disabled", "have disabled", "have suspended", "been suspended", "been terminated", "have terminated", "will look into", "we are investigating", "we will investigate", "looking into", "false positive", "thanks for the quick", "thank you for the quick", "thanks for letting us know", "thank you for letting us know", "thank you for informing", "thanks for informing",
+	"behoben", "bereinigt", "neu aufgesetzt", "neu installiert", "erledigt", "gelöst", "vom netz genommen", "abgeschaltet", "gesäubert", "entfernt", "passwort geändert", "kennwort geändert", "wir kümmern uns", "danke für den hinweis", "danke für die information",
+	"résolu", "corrigé", "nettoyé", "réinstallé", "supprimé", "débranché", "merci pour l'information", "merci de nous avoir",
+	"solucionado", "resuelto", "corregido", "eliminado", "desconectado", "limpiado", "reinstalado", "gracias por avisar", "gracias por informar", "resolvido", "corrigido", "removido", "desligado", "formatado", "obrigado por",
+	"risolto", "rimosso", "disattivato", "ripulito", "grazie per la segnalazione", "opgelost", "verholpen", "opgeschoond", "verwijderd", "uitgeschakeld", "bedankt voor de melding",
+	"rozwiązan", "usunięt", "naprawion", "odłączon", "vyřešen", "odstraněn", "odpojen", "megoldottuk", "eltávolít", "çözüldü", "temizlendi", "kaldırıldı", "løst", "fjernet", "åtgärdat", "åtgärdad", "avstängd", "korjattu", "poistettu",
+	"устранен", "устранён", "устранил", "решен", "решён", "удален", "удалён", "отключен", "отключён", "переустанов", "очищен", "вирус удал", "усунут", "виправлен",
+	"已处理", "已處理", "已解决", "已解決", "已清除", "已修复", "已修復", "已关闭", "已關閉", "已重灌", "已断网", "已斷網", "已移除", "対応いたしました", "対応しました", "対処いたしました", "対処しました", "解決しました", "解決いたしました", "停止しました", "停止いたしました", "削除しました", "削除いたしました", "조치하였습니다", "조치했습니다", "조치 완료", "처리하였습니다", "처리했습니다", "처리 완료", "삭제하였습니다"}
+
+// goesOnWords say that it has not.
+var goesOnWords = []string{"again", "still ", "continu", "another", "not been", "hasn't", "has not", "isn't", "more of", "new attack", "not stopped", "nothing has", "persist", "ongoing", "immer noch", "weiterhin", "erneut", "schon wieder", "noch immer", "nicht behoben", "toujours", "encore", "de nouveau", "sigue", "otra vez", "de nuevo", "todavía", "continua", "ainda", "novamente", "ancora", "di nuovo", "nog steeds", "opnieuw", "nadal", "ponownie", "stále", "znovu", "опять", "снова", "по-прежнему", "продолжа", "до сих пор", "仍", "又", "再次", "未处理", "未處理", "まだ", "再度", "引き続き", "여전히", "다시"}
+
+// isAnswer tells an answer to a notice or to a complaint: it says that the
+// matter is settled, or replies to a mail of the desk to which it was sent, and
+// names no address itself. The addresses it quotes are known already.
+func (d *document) isAnswer() bool {
+	subject := strings.ToLower(strings.TrimSpace(d.subject))
+	if !startsWithOne(subject, replyPrefixes) || len(d.mails) > 0 || len(d.files) > 0 {
+		return false
+	}
+	own, quoted, ours := d.ownWords()
+	if quoted == 0 || own == "" || containsAny(own, goesOnWords) {
+		return false
+	}
+	return ours || containsAny(own, settledWords)
+}
+
+// ownWords returns what the author of a reply wrote above what it quotes, in
+// lower case; quoted is how many lines follow, ours tells that they are those
+// of whom the reply goes to. own is empty where it names an address itself.
+func (d *document) ownWords() (own string, quoted int, ours bool) {
+	var b strings.Builder
+	lines := d.bodyLines()
+	to := strings.ToLower(d.root.Header.Text("To"))
+	for i := range lines {
+		l := &lines[i]
+		t := strings.TrimSpace(l.text)
+		if t == "" {
+			continue
+		}
+		begins := l.quoted > 0 || isAttribution(t) || startsWithAny(t, fromLabels) && i+1 < len(lines) && startsWithAny(lines[i+1].text, headLabels) || isReplyMark(t)
+		if begins {
+			quoted = len(lines) - i
+			author := mailbox(t)
+			if l.quoted > 0 {
+				author = ""
+			}
+			for j := i + 1; author == "" && l.quoted == 0 && j < min(len(lines), i+3); j++ { // an attribution broken over lines
+				if lines[j].quoted == 0 {
+					author = mailbox(lines[j].text)
+				}
+			}
+			ours = author != "" && strings.Contains(to, author)
+			break
+		}
+		if len(l.hits) > 0 || b.Len() > 2000 {
+			return "", 0, false
+		}
+		b.WriteString(strings.ToLower(t) + " ")
+	}
+	return b.String(), quoted, ours
+}
+
+// isAttribution knows "On 1 Oct 2026, Abuse Desk wrote:".
+func isAttribution(t string) bool {
+	if len(t) > 200 {
+		return false
+	}
+	low := strings.ToLower(strings.TrimRight(t, " "))
+	for _, w := range [...]string{"wrote:", "writes:", "schrieb:", "a écrit :", "a écrit :", "a écrit:", "escribió:", "escreveu:", "ha scritto:", "schreef:", "napisał:", "napisał(a):", "написал:", "пишет:", "skrev:", "kirjoitti:", "írta:", "napsal:", "yazdı:", "写道：", "写道:", "寫道：", "寫道:", "のメール:", "작성:"} {
+		if strings.HasSuffix(low, w) {
+			return true
+		}
+	}
+	return (strings.HasPrefix(low, "on ") || strings.HasPrefix(low, "am ") || strings.HasPrefix(low, "le ")) && strings.Contains(low, "@") && strings.Contains(low, "<") && strings.Contains(low, "20")
+}
+
+// isReplyMark knows the rulers that mail programs put above what they quote.
+func isReplyMark(t string) bool {
+	low := strings.ToLower(strings.Trim(t, "- _"))
+	return strings.HasPrefix(t, "--") && (strings.HasPrefix(low, "original message") || strings.HasPrefix(low, "ursprüngliche nachricht") || strings.HasPrefix(low, "original-nachricht") || strings.HasPrefix(low, "message d'origine") || strings.HasPrefix(low, "mensaje original") || strings.HasPrefix(low, "mensagem original") || strings.HasPrefix(low, "messaggio originale") || strings.HasPrefix(low, "oorspronkelijk bericht") || strings.HasPrefix(low, "исходное сообщение") || strings.HasPrefix(low, "原始邮件") || strings.HasPrefix(low, "原始郵件") || strings.HasPrefix(low, "原始訊息"))
+}
+
+func startsWithOne(s string, prefixes []string) bool {
+	for _, p := range prefixes {
+		if strings.HasPrefix(s, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// requestWords are what customers and strangers write to a desk about that is
+// no complaint: name entries, delisting, geolocation, quotes, sales.
+var requestWords = []string{"ptr record", "ptr-record", "ptr entry", "ptr-eintrag", "reverse dns entry", "reverse dns record", "set the reverse dns", "rdns record", "rdns entry", "reverse-dns-eintrag", "enregistrement ptr", "reverse dns pour", "registro ptr", "record ptr", "запись ptr", "ptr-запись", "ptr запись", "反解", "逆引き",
+	"open port 25", "unblock port", "port 25 outbound", "port 25 freischalten", "freischalten", "firewall freigabe",
+	"delist", "whitelist", "geofeed", "geolocation", "geoip", "wrong country", "validate your poc", "verify your whois", "annual validation",
+	"free quote", "seo error", "seo audit", "rank your", "first page of google", "buy unused ipv4", "buy ipv4", "lease ipv4", "sell ipv4", "ipv4 blocks", "ipv4 broker", "webinar", "peer with", "peering", "max prefix", "bitte um angebot", "colocation"}
+
+// asksForSomething tells a mail that asks or offers, and speaks of no offence.
+func (d *document) asksForSomething() bool {
+	low := strings.ToLower(d.subject + "\n" + d.body[:min(len(d.body), 8<<10)])
+	return containsAny(low, requestWords) && !containsAny(low, offenceWords)
+}
+
+// offenceWords are the narrow half of complaintWords: those that mail about
+// something else hardly uses.
+var offenceWords = []string{"attack", "spam", "complain", "infring", "malicious", "phish", "malware", "scan", "brute", "unauthor", "intrusion", "hack", "ddos", "flood", "fraud", "botnet", "infected", "compromised", "takedown", "copyright", "exploit", "vulnerab", "unsolicited", "failed password", "abuse of", "abuse from", "abuse report", "abusive",
+	"missbrauch", "angriff", "beschwerde", "vorfall", "plainte", "attaque", "ataque", "denuncia", "abuso", "misbruik", "aanval", "жалоб", "атак", "взлом", "спам", "攻击", "攻擊", "投诉", "投訴", "檢舉", "举报", "滥用", "濫用", "垃圾", "攻撃", "不正", "迷惑", "공격", "침해"}
