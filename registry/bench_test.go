@@ -62,7 +62,7 @@ func BenchmarkLookup(b *testing.B) {
 	for i := range addrs {
 		addrs[i] = routes[rng.IntN(len(routes))].Prefix.Addr().Next()
 	}
-	table, err := Build(Input{Routes: RoutesOf(routes), SizeHint: len(routes), Contacts: manyContacts()})
+	table, err := Build(Input{Routes: RoutesOf(routes), Contacts: manyContacts()})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func BenchmarkBuild(b *testing.B) {
 	for b.Loop() {
 		rounds++
 		var err error
-		if table, err = Build(Input{Routes: seq, SizeHint: len(routes), Contacts: contacts}); err != nil {
+		if table, err = Build(Input{Routes: seq, Contacts: contacts}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,9 +1,6 @@
 package registry
 
 import (
-	"fmt"
-	"iter"
-	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -13,8 +10,7 @@ import (
 
 // An Input is what a Table is built from.
 type Input struct {
-	Routes    iter.Seq2[Route, error] // in order of ComparePrefixes; may be nil
-	SizeHint  int                     // about how many routes there are, if known
+	Routes    Rows
 	Contacts  []Contact
 	Networks  []netip.Prefix // configured networks of ours
 	Upstreams []netip.Addr   // next hops that lead out; those of default routes are added
@@ -26,40 +22,30 @@ type Input struct {
 	Now       func() time.Time // nil: time.Now
 }
 
-// RoutesOf yields a slice in the order that Build wants. It sorts the slice in place.
-func RoutesOf(routes []Route) iter.Seq2[Route, error] {
-	slices.SortFunc(routes, CompareRoutes)
-	return func(yield func(Route, error) bool) {
-		for _, r := range routes {
-			if !yield(r, nil) {
-				return
-			}
-		}
-	}
-}
-
 // builder holds what is needed only while a Table is built.
 type builder struct {
-	t          *Table
-	ways       map[path]uint32
-	upstreams  map[netip.Addr]bool
-	defaults   map[hop]bool // next hops of default routes
-	routers    map[netip.Addr]bool
-	prefer     map[string]int
-	byHop      map[netip.Addr][]*Contact
-	byIface    map[sourceKey][]*Contact // router and interface
-	byPrefix   map[netip.Prefix][]*Contact
-	extra      []netip.Prefix // prefixes that must have a group though no route has them
-	stack      []int32
-	claimed    []claim // by way
-	claims     map[[2]*Contact]uint32
-	mergedWays map[uint64]int32 // by contact above and claim
-	best       []uint32
-	lastPath   path
-	lastWay    uint32
-	merged     map[mergeKey]int32
-	interned   map[sameContact]int32
-	contact    []int32 // by group: into Table.resolved, 0 none, undecided several
+	t           *Table
+	ways        map[path]uint32
+	upstreams   map[netip.Addr]bool
+	defaults    map[hop]bool // next hops of default routes
+	routers     map[netip.Addr]bool
+	prefer      map[string]int
+	byHop       map[netip.Addr][]*Contact
+	byIface     map[sourceKey][]*Contact // router and interface
+	byPrefix    map[netip.Prefix][]*Contact
+	extra       []group // of networks and claimed prefixes: they have a group even where no route has them
+	stack       []int32
+	wayOf       []uint32   // by number in Input.Routes: one more than in Table.paths, 0 where not met yet
+	claimed     []claimant // by way
+	claims      map[[2]*Contact]uint32
+	mergedWays  [][]int32 // by contact above, then by claim
+	mergedCells int
+	best        []uint32
+	merged      map[mergeKey]int32
+	interned    map[sameContact]int32
+	facts       []contactFacts // by contact in Table.resolved
+	contact     []int32        // by group: into Table.resolved, 0 none, undecided several
+	answer      []int32        // by group: what a look-up of an address gives
 }
 
 // hop is a next hop as one router sees it: link-local addresses mean something on one
@@ -76,24 +62,32 @@ func hopOf(p path) hop {
 	return hop{p.router, "", p.nextHop}
 }
 
-// claim is who claims the interface and the next hop of a way now, and a number for the
-// pair: 0 for nobody.
-type claim struct {
-	iface, hop *Contact
-	id         uint32
+// claimant is a way as resolve sees it: who claims its interface and its next hop now, and
+// a number for the pair, 0 for nobody.
+type claimant struct {
+	iface, hop     *Contact
+	id             uint32
+	rank           int32
+	assign         assignCode // as the records of the interface or next hop say
+	leads, outward bool
 }
 
-func (b *builder) claimOf(w *way) claim {
+func (b *builder) claimantOf(w *way) claimant {
 	var l level
 	l.addWay(w, b.t.now())
-	if l.iface == nil && l.hop == nil {
-		return claim{}
+	c := claimant{iface: l.iface, hop: l.hop, rank: int32(w.rank), outward: w.outward, leads: (Route{Type: w.routeType}).Leads()}
+	for _, by := range [...]*Contact{l.hop, l.iface} {
+		if by != nil && by.Assignment != AssignUnknown {
+			c.assign = codeOf(by.Assignment)
+		}
 	}
-	pair := [2]*Contact{l.iface, l.hop}
-	if b.claims[pair] == 0 {
-		b.claims[pair] = uint32(len(b.claims)) + 1
+	if pair := [2]*Contact{l.iface, l.hop}; pair != [2]*Contact{} {
+		if b.claims[pair] == 0 {
+			b.claims[pair] = uint32(len(b.claims)) + 1
+		}
+		c.id = b.claims[pair]
 	}
-	return claim{l.iface, l.hop, b.claims[pair]}
+	return c
 }
 
 // mergeKey is what a group's contact is merged from.
@@ -119,7 +113,7 @@ func newBuilder(in Input) *builder {
 		lpm: new(bart.Table[int32]), claims: map[int32][]*Contact{}, orgs: map[string][]*Contact{},
 		resolved: []*Contact{nil}, contacts: slices.Clone(in.Contacts), sources: map[sourceKey]Source{},
 		networks: new(bart.Lite), leases: in.Leases, now: in.Now, stale: in.Stale,
-		groups: make([]group, 0, in.SizeHint), recs: make([]rec, 0, in.SizeHint),
+		groups: make([]group, 0, in.Routes.Size), recs: make([]rec, 0, in.Routes.Size),
 	}
 	if t.now == nil {
 		t.now = time.Now
@@ -127,7 +121,7 @@ func newBuilder(in Input) *builder {
 	b := &builder{t: t, ways: map[path]uint32{}, upstreams: map[netip.Addr]bool{}, defaults: map[hop]bool{}, routers: map[netip.Addr]bool{},
 		prefer: in.Prefer, byHop: map[netip.Addr][]*Contact{}, byIface: map[sourceKey][]*Contact{},
 		byPrefix: map[netip.Prefix][]*Contact{}, merged: map[mergeKey]int32{}, interned: map[sameContact]int32{},
-		claims: map[[2]*Contact]uint32{}, mergedWays: map[uint64]int32{}}
+		claims: map[[2]*Contact]uint32{}, facts: make([]contactFacts, 1)}
 	for _, a := range in.Upstreams {
 		b.upstreams[a] = true
 	}
@@ -139,10 +133,10 @@ func newBuilder(in Input) *builder {
 	}
 	for _, n := range in.Networks {
 		t.networks.Insert(n.Masked())
-		b.extra = append(b.extra, n.Masked())
+		b.extra = append(b.extra, groupOf(n.Masked()))
 	}
 	b.addContacts()
-	slices.SortFunc(b.extra, ComparePrefixes)
+	slices.SortFunc(b.extra, func(x, y group) int { return compareGroups(&x, &y) })
 	b.extra = slices.Compact(b.extra)
 	return b
 }
@@ -154,7 +148,7 @@ func (b *builder) addContacts() {
 		switch c.Key.Kind {
 		case KeyPrefix:
 			b.byPrefix[c.Key.Prefix] = append(b.byPrefix[c.Key.Prefix], c)
-			b.extra = append(b.extra, c.Key.Prefix)
+			b.extra = append(b.extra, groupOf(c.Key.Prefix))
 		case KeyNextHop:
 			b.byHop[c.Key.NextHop] = append(b.byHop[c.Key.NextHop], c)
 		case KeyInterface:
@@ -164,88 +158,6 @@ func (b *builder) addContacts() {
 			b.t.orgs[c.Key.Org] = append(b.t.orgs[c.Key.Org], c)
 		}
 	}
-}
-
-func (b *builder) addRoutes(routes iter.Seq2[Route, error]) error {
-	if routes == nil {
-		routes = func(func(Route, error) bool) {}
-	}
-	var last netip.Prefix
-	for r, err := range routes {
-		switch {
-		case err != nil:
-			return fmt.Errorf("reading routes: %w", err)
-		case !r.Prefix.IsValid() || r.Prefix != r.Prefix.Masked():
-			return fmt.Errorf("reading routes: %s is no network address", r.Prefix)
-		case len(b.t.recs) == math.MaxInt32:
-			return fmt.Errorf("reading routes: more than %d routes", math.MaxInt32)
-		}
-		if r.Prefix != last {
-			if last.IsValid() && ComparePrefixes(r.Prefix, last) < 0 {
-				return fmt.Errorf("reading routes: %s comes after %s", r.Prefix, last)
-			}
-			b.addExtraUpTo(r.Prefix)
-			b.open(r.Prefix)
-			last = r.Prefix
-		}
-		b.t.recs = append(b.t.recs, rec{b.wayOf(r), toSeconds(r.NotBefore), toSeconds(r.FirstSeen),
-			toSeconds(r.LastSeen), toSeconds(r.NotAfter)})
-	}
-	for _, p := range b.extra {
-		b.open(p)
-	}
-	b.extra = nil
-	return nil
-}
-
-// addExtraUpTo opens the groups of prefixes without a route that come before p.
-func (b *builder) addExtraUpTo(p netip.Prefix) {
-	for len(b.extra) > 0 {
-		c := ComparePrefixes(b.extra[0], p)
-		if c > 0 {
-			return
-		}
-		if c < 0 {
-			b.open(b.extra[0])
-		}
-		b.extra = b.extra[1:]
-	}
-}
-
-func (b *builder) open(p netip.Prefix) {
-	g := groupOf(p)
-	for len(b.stack) > 0 && !b.t.groups[b.stack[len(b.stack)-1]].encloses(&g) {
-		b.stack = b.stack[:len(b.stack)-1]
-	}
-	g.parent = -1
-	if n := len(b.stack); n > 0 {
-		g.parent = b.stack[n-1]
-	}
-	g.first = int32(len(b.t.recs))
-	i := int32(len(b.t.groups))
-	b.t.groups = append(b.t.groups, g)
-	b.stack = append(b.stack, i)
-	if claims := b.byPrefix[p]; claims != nil {
-		b.t.claims[i] = claims
-	}
-}
-
-func (b *builder) wayOf(r Route) uint32 {
-	p := r.path()
-	if r.Prefix.Bits() == 0 && r.Leads() && r.NextHop.IsValid() && !b.routers[r.NextHop] {
-		b.defaults[hopOf(p)] = true
-	}
-	if len(b.t.paths) > 0 && p == b.lastPath { // neighbours often go the same way
-		return b.lastWay
-	}
-	i, ok := b.ways[p]
-	if !ok {
-		i = uint32(len(b.t.paths))
-		b.ways[p] = i
-		b.t.paths = append(b.t.paths, way{path: p})
-	}
-	b.lastPath, b.lastWay = p, i
-	return i
 }
 
 func (b *builder) finishWays() {
@@ -261,6 +173,6 @@ func (b *builder) finishWays() {
 			w.interfaces = nil
 		}
 		w.nextHops = b.byHop[w.nextHop]
-		b.claimed = append(b.claimed, b.claimOf(w))
+		b.claimed = append(b.claimed, b.claimantOf(w))
 	}
 }

@@ -143,6 +143,13 @@ func (c *Contact) Mails() []string {
 	return nil
 }
 
+// hasMail reports whether Mails has any.
+func (c *Contact) hasMail() bool { return anyMail(c.Abuse) || anyMail(c.Admin) || anyMail(c.Tech) }
+
+func anyMail(role []Mailbox) bool {
+	return slices.ContainsFunc(role, func(m Mailbox) bool { return m.Mail != "" })
+}
+
 func mailsOf(role []Mailbox) []string {
 	var mails []string
 	for _, m := range role {
@@ -184,7 +191,7 @@ func (c *Contact) inherit(from *Contact) []string {
 		}
 	}
 	same := c.Org != "" && orgKey(c.Org) == orgKey(from.Org)
-	if len(from.Mails()) > 0 && (same || len(c.Mails()) == 0) {
+	if from.hasMail() && (same || !c.hasMail()) {
 		before := len(c.Abuse) + len(c.Admin) + len(c.Tech)
 		c.Abuse, c.Admin, c.Tech = orElse(c.Abuse, from.Abuse), orElse(c.Admin, from.Admin), orElse(c.Tech, from.Tech)
 		if len(c.Abuse)+len(c.Admin)+len(c.Tech) != before {
@@ -217,7 +224,7 @@ func (c *Contact) inherit(from *Contact) []string {
 }
 
 func orElse(own, other []Mailbox) []Mailbox {
-	if len(mailsOf(own)) > 0 {
+	if anyMail(own) {
 		return own
 	}
 	return other

@@ -28,6 +28,7 @@ type merger struct {
 	prefix  netip.Prefix // at which length
 	orgDone map[string]bool
 	steps   []Step
+	silent  bool // no steps are wanted
 }
 
 func (t *Table) newMerger(at time.Time) *merger { return &merger{t: t, at: at} }
@@ -59,11 +60,14 @@ func (m *merger) add(l level) {
 func (m *merger) inherit(c *Contact, at netip.Prefix) {
 	if !m.found {
 		m.contact, m.found, m.rule, m.prefix = *c, true, c.Key.Kind, at
+		if m.silent {
+			return
+		}
 		m.steps = append(m.steps, Step{Kind: StepContact, Prefix: at, Source: c.Source,
 			Text: "contact by " + c.Key.String() + who(c)})
 		return
 	}
-	if took := m.contact.inherit(c); len(took) > 0 {
+	if took := m.contact.inherit(c); len(took) > 0 && !m.silent {
 		m.steps = append(m.steps, Step{Kind: StepInherit, Prefix: at, Source: c.Source,
 			Text: strings.Join(took, ", ") + " from " + c.Key.String()})
 	}

@@ -3,6 +3,7 @@ package registry
 import (
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 	"unsafe"
 )
@@ -11,37 +12,66 @@ import (
 const undecided = -1
 
 // resolve decides for each group, parents first, who answers at this moment, and fills
-// the longest-prefix table.
+// the longest-prefix table: a second goroutine takes each block that is decided.
 func (b *builder) resolve() {
+	b.contact, b.answer = make([]int32, len(b.t.groups)), make([]int32, len(b.t.groups))
+	const block = 1 << 13
+	decided := make(chan [2]int, len(b.t.groups)/block+1)
+	var inserting sync.WaitGroup
+	inserting.Go(func() {
+		for r := range decided {
+			b.insert(r[0], r[1])
+		}
+	})
+	now := b.t.now()
+	for from := 0; from < len(b.t.groups); from += block {
+		to := min(from+block, len(b.t.groups))
+		b.resolveGroups(from, to, now)
+		decided <- [2]int{from, to}
+	}
+	close(decided)
+	inserting.Wait()
+}
+
+// insert reads what resolveGroups wrote of a range before, and nothing else that it writes.
+func (b *builder) insert(from, to int) {
+	for i := from; i < to; i++ {
+		b.t.lpm.Insert(b.t.groups[i].prefix(), b.answer[i])
+	}
+}
+
+func (b *builder) resolveGroups(from, to int, now time.Time) {
 	t := b.t
-	now := t.now()
-	b.contact = make([]int32, len(t.groups))
-	for i := range t.groups {
+	for i := from; i < to; i++ {
 		g := &t.groups[i]
 		above := int32(0)
 		if g.parent >= 0 {
 			p := &t.groups[g.parent]
-			above, g.assign, g.ours = b.contact[g.parent], p.assign, p.ours
+			above, g.assign, g.ours = b.contact[g.parent], p.assign, g.ours || p.ours
 		}
-		b.contact[i] = b.contactOf(int32(i), above, now)
-		b.markGroup(int32(i), now)
-		id := int32(0)
-		if c := b.contact[i]; c > 0 && g.assign.assignment() != AssignDynamic &&
-			g.assign.assignment() != AssignShared && len(t.resolved[c].Mails()) > 0 {
-			id = c
+		var claims []*Contact
+		if g.claimed {
+			claims = t.claims[int32(i)]
 		}
-		t.lpm.Insert(g.prefix(), id)
+		best := b.bestWays(int32(i))
+		c := b.contactOf(claims, best, above, now)
+		b.contact[i] = c
+		b.markGroup(g, claims, best, now)
+		if a := g.assign.assignment(); c > 0 && a != AssignDynamic && a != AssignShared && b.facts[c].hasMail {
+			b.answer[i] = c
+		}
 	}
 }
 
-func (b *builder) markGroup(i int32, now time.Time) {
-	t := b.t
-	g := &t.groups[i]
-	b.markWays(i)
-	if len(t.claims) == 0 && t.networks.Size() == 0 {
-		return
+// markGroup takes over what the records of interfaces and next hops say of all that is
+// routed there; a record of the prefix itself overrides it.
+func (b *builder) markGroup(g *group, claims []*Contact, best []uint32, now time.Time) {
+	for _, w := range best {
+		if a := b.claimed[w].assign; a != 0 {
+			g.assign = a
+		}
 	}
-	for _, c := range t.claims[i] {
+	for _, c := range claims {
 		if !c.holdsAt(now, now) {
 			continue
 		}
@@ -50,67 +80,62 @@ func (b *builder) markGroup(i int32, now time.Time) {
 		}
 		g.ours = g.ours || g.bits > 0
 	}
-	if t.networks.Get(g.prefix()) {
-		g.ours = true
-	}
-}
-
-// markWays takes over what the record of an interface or next hop says of all that is routed there; a record of the
-// prefix itself overrides it.
-func (b *builder) markWays(i int32) {
-	for _, w := range b.bestWays(i) {
-		for _, c := range []*Contact{b.claimed[w].hop, b.claimed[w].iface} {
-			if c != nil && c.Assignment != AssignUnknown {
-				b.t.groups[i].assign = codeOf(c.Assignment)
-			}
-		}
-	}
 }
 
 // contactOf merges the claims on one group, as of now, with what holds above it.
-func (b *builder) contactOf(i, above int32, now time.Time) int32 {
-	t := b.t
-	var own *Contact
-	if len(t.claims) > 0 {
-		own = validAt(t.claims[i], now)
+func (b *builder) contactOf(claims []*Contact, best []uint32, above int32, now time.Time) int32 {
+	own := validAt(claims, now)
+	if len(best) == 0 {
+		return b.merge(mergeKey{above, own, nil, nil}, now)
 	}
-	best := b.bestWays(i)
-	result := above
-	for n, w := range best {
-		id := b.mergeWay(above, own, w, now)
-		switch {
-		case n == 0:
-			result = id
-		case id != result && !b.oneHolder(id, result):
+	result := b.mergeWay(above, own, best[0], now)
+	for _, w := range best[1:] {
+		if id := b.mergeWay(above, own, w, now); id != result && !b.oneHolder(id, result) {
 			return undecided
 		}
-	}
-	if len(best) == 0 {
-		result = b.merge(mergeKey{above, own, nil, nil}, now)
 	}
 	return result
 }
 
 // oneHolder reports whether two contacts are of one holder.
 func (b *builder) oneHolder(x, y int32) bool {
-	return x > 0 && y > 0 && b.t.resolved[x].ID() == b.t.resolved[y].ID()
+	return x > 0 && y > 0 && b.facts[x].id == b.facts[y].id
 }
 
+// maxMergedCells bounds what mergeWay remembers: past 16 MB it begins anew.
+const maxMergedCells = 4 << 20
+
 // mergeWay is merge for a route. Where no record names the prefix itself, as for most of
-// a million routes, a short key finds the result.
+// a million routes, a row for the contact above has the result by the number of the claim:
+// what lies below one prefix is merged in sequence, and finds the same row.
 func (b *builder) mergeWay(above int32, own *Contact, w uint32, now time.Time) int32 {
-	claim := b.claimed[w]
+	claim := &b.claimed[w]
 	k := mergeKey{above, own, claim.iface, claim.hop}
 	if own != nil || claim.id == 0 {
 		return b.merge(k, now)
 	}
-	short := uint64(uint32(above))<<32 | uint64(claim.id)
-	id, ok := b.mergedWays[short]
-	if !ok {
-		id = b.merge(k, now)
-		b.mergedWays[short] = id
+	cell := &b.mergedRow(above)[claim.id]
+	if *cell == 0 {
+		*cell = b.merge(k, now) - undecided + 1
 	}
-	return id
+	return *cell + undecided - 1
+}
+
+// mergedRow returns what was merged with one contact above, by claim; 0 is not yet.
+func (b *builder) mergedRow(above int32) []int32 {
+	row := int(above - undecided)
+	if row >= len(b.mergedWays) {
+		b.mergedWays = append(b.mergedWays, make([][]int32, row+1-len(b.mergedWays))...)
+	}
+	if b.mergedWays[row] == nil {
+		size := len(b.claims) + 1
+		if b.mergedCells += size; b.mergedCells > maxMergedCells {
+			clear(b.mergedWays)
+			b.mergedCells = size
+		}
+		b.mergedWays[row] = make([]int32, size)
+	}
+	return b.mergedWays[row]
 }
 
 // bestWays returns the ways of the group's current, preferred, inward routes. The slice
@@ -120,10 +145,10 @@ func (b *builder) bestWays(i int32) []uint32 {
 	if b.t.groups[i].bits == 0 {
 		return best
 	}
-	rank := 0
+	rank := int32(0)
 	for _, r := range b.t.recsOf(i) {
-		w := &b.t.paths[r.way]
-		if r.notAfter != 0 || !(Route{Type: w.routeType}).Leads() {
+		w := &b.claimed[r.way]
+		if r.notAfter != 0 || !w.leads {
 			continue
 		}
 		if len(best) > 0 && w.rank > rank {
@@ -134,7 +159,7 @@ func (b *builder) bestWays(i int32) []uint32 {
 		}
 	}
 	b.best = best
-	return slices.DeleteFunc(best, func(w uint32) bool { return b.t.paths[w].outward })
+	return slices.DeleteFunc(best, func(w uint32) bool { return b.claimed[w].outward })
 }
 
 // validAt returns the record that held at a moment; of several the last.
@@ -155,13 +180,13 @@ func (b *builder) merge(k mergeKey, now time.Time) int32 {
 	if id, ok := b.merged[k]; ok {
 		return id
 	}
-	m := b.t.newMerger(now)
+	m := merger{t: b.t, at: now, silent: true}
 	m.add(level{own: k.own, iface: k.iface, hop: k.hop})
 	if k.above > 0 {
 		m.inherit(b.t.resolved[k.above], netip.Prefix{})
 	}
 	id := int32(undecided)
-	if k.above != undecided || len(m.contact.Mails()) > 0 {
+	if k.above != undecided || m.contact.hasMail() {
 		id = b.intern(&m.contact)
 	}
 	b.merged[k] = id
@@ -183,6 +208,12 @@ type sameContact struct {
 	assignment                       Assignment
 }
 
+// contactFacts is what resolve asks of a merged contact for every route that leads to it.
+type contactFacts struct {
+	id      string
+	hasMail bool
+}
+
 // intern keeps each distinct contact once: a million routes lead to few.
 func (b *builder) intern(c *Contact) int32 {
 	k := sameContact{c.Key, unsafe.SliceData(c.Admin), unsafe.SliceData(c.Tech), unsafe.SliceData(c.Abuse),
@@ -192,7 +223,9 @@ func (b *builder) intern(c *Contact) int32 {
 		return id
 	}
 	id := int32(len(b.t.resolved))
-	b.t.resolved = append(b.t.resolved, c)
+	kept := *c
+	b.t.resolved = append(b.t.resolved, &kept)
+	b.facts = append(b.facts, contactFacts{id: kept.ID(), hasMail: kept.hasMail()})
 	b.interned[k] = id
 	return id
 }

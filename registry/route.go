@@ -71,6 +71,10 @@ func (r Route) path() path {
 	return path{r.NextHop, r.Router, r.VRF, r.Interface, r.Protocol, r.Type}
 }
 
+func (p path) route() Route {
+	return Route{NextHop: p.nextHop, Router: p.router, VRF: p.vrf, Interface: p.iface, Protocol: p.protocol, Type: p.routeType}
+}
+
 // SameWay reports whether two routes differ in nothing but their times.
 func (r Route) SameWay(o Route) bool { return r.Prefix == o.Prefix && r.path() == o.path() }
 

@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"fmt"
-	"iter"
 	"net/netip"
 	"slices"
 	"sync"
@@ -47,7 +46,7 @@ type Store interface {
 	Record(ctx context.Context, s Snapshot) (Recorded, error)
 	// RecordContacts takes the records of one origin as they stand now.
 	RecordContacts(ctx context.Context, origin string, contacts []Contact, now time.Time) error
-	// Load calls use once, with Routes, SizeHint, Contacts, Sources, Routers and Leases
+	// Load calls use once, with Routes, Contacts, Sources, Routers and Leases
 	// set. Routes must not be used after use returned.
 	Load(ctx context.Context, use func(Input) error) error
 }
@@ -118,35 +117,6 @@ func (m *memory) Load(_ context.Context, use func(Input) error) error {
 	for _, c := range m.contacts {
 		in.Contacts = append(in.Contacts, c...)
 	}
-	in.Routes, in.SizeHint = RoutesOf(routes), len(routes)
+	in.Routes = RoutesOf(routes)
 	return use(in)
-}
-
-// MergeRoutes yields two sorted sequences as one.
-func MergeRoutes(a, b iter.Seq2[Route, error]) iter.Seq2[Route, error] {
-	if a == nil {
-		return b
-	}
-	return func(yield func(Route, error) bool) {
-		next, stop := iter.Pull2(b)
-		defer stop()
-		r, err, more := next()
-		for x, xerr := range a {
-			for more && (err != nil || xerr == nil && ComparePrefixes(r.Prefix, x.Prefix) < 0) {
-				if !yield(r, err) {
-					return
-				}
-				r, err, more = next()
-			}
-			if !yield(x, xerr) {
-				return
-			}
-		}
-		for more {
-			if !yield(r, err) {
-				return
-			}
-			r, err, more = next()
-		}
-	}
 }

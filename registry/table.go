@@ -2,6 +2,7 @@ package registry
 
 import (
 	"cmp"
+	"encoding/binary"
 	"net/netip"
 	"slices"
 	"time"
@@ -29,13 +30,14 @@ type Table struct {
 
 // group is all that is known of one prefix.
 type group struct {
-	hi, lo uint64
-	parent int32 // the group that encloses it most closely; -1 for none
-	first  int32 // its recs are recs[first:next.first]
-	bits   uint8
-	is4    bool
-	assign assignCode // of this prefix or the nearest enclosing one, at this moment
-	ours   bool       // configured, or claimed by a contact, here or above
+	hi, lo  uint64
+	parent  int32 // the group that encloses it most closely; -1 for none
+	first   int32 // its recs are recs[first:next.first]
+	bits    uint8
+	is4     bool
+	assign  assignCode // of this prefix or the nearest enclosing one, at this moment
+	ours    bool       // configured, or claimed by a contact, here or above
+	claimed bool       // by a contact, now or once: Table.claims has it
 }
 
 type assignCode uint8
@@ -85,14 +87,13 @@ type Source struct {
 }
 
 func (g *group) prefix() netip.Prefix {
-	if g.is4 {
-		v := uint32(g.hi >> 32)
-		return netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}), int(g.bits))
-	}
 	var b [16]byte
-	for i := range 8 {
-		b[i], b[8+i] = byte(g.hi>>(56-8*i)), byte(g.lo>>(56-8*i))
+	if g.is4 {
+		binary.BigEndian.PutUint32(b[:4], uint32(g.hi>>32))
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte(b[:4])), int(g.bits))
 	}
+	binary.BigEndian.PutUint64(b[:8], g.hi)
+	binary.BigEndian.PutUint64(b[8:], g.lo)
 	return netip.PrefixFrom(netip.AddrFrom16(b), int(g.bits))
 }
 
@@ -100,13 +101,11 @@ func groupOf(p netip.Prefix) group {
 	g := group{bits: uint8(p.Bits()), is4: p.Addr().Is4()}
 	if g.is4 {
 		b := p.Addr().As4()
-		g.hi = uint64(b[0])<<56 | uint64(b[1])<<48 | uint64(b[2])<<40 | uint64(b[3])<<32
+		g.hi = uint64(binary.BigEndian.Uint32(b[:])) << 32
 		return g
 	}
 	b := p.Addr().As16()
-	for i := range 8 {
-		g.hi, g.lo = g.hi<<8|uint64(b[i]), g.lo<<8|uint64(b[8+i])
-	}
+	g.hi, g.lo = binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
 	return g
 }
 
@@ -121,6 +120,28 @@ func (g *group) encloses(o *group) bool {
 		return (g.hi^o.hi)>>(64-g.bits) == 0
 	}
 	return g.hi == o.hi && (g.lo^o.lo)>>(128-g.bits) == 0
+}
+
+// compareGroups orders groups as ComparePrefixes does their prefixes.
+func compareGroups(a, b *group) int {
+	if a.is4 != b.is4 {
+		if a.is4 {
+			return -1
+		}
+		return 1
+	}
+	if a.hi != b.hi {
+		return cmp.Compare(a.hi, b.hi)
+	}
+	return cmp.Or(cmp.Compare(a.lo, b.lo), cmp.Compare(a.bits, b.bits))
+}
+
+// masked reports whether no bit is set beyond the prefix's length.
+func (g *group) masked() bool {
+	if g.bits >= 64 {
+		return g.lo<<(g.bits-64) == 0
+	}
+	return g.hi<<g.bits == 0 && g.lo == 0
 }
 
 func (t *Table) recsOf(i int32) []rec {
@@ -153,15 +174,7 @@ func (t *Table) enclosing(p netip.Prefix) []int32 {
 // contact alone, which most look-ups want, and so is as small as it can be.
 func (t *Table) find(p netip.Prefix) int32 {
 	want := groupOf(p)
-	i, ok := slices.BinarySearchFunc(t.groups, want, func(a, b group) int {
-		if a.is4 != b.is4 {
-			if a.is4 {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Or(cmp.Compare(a.hi, b.hi), cmp.Compare(a.lo, b.lo), cmp.Compare(a.bits, b.bits))
-	})
+	i, ok := slices.BinarySearchFunc(t.groups, want, func(a, b group) int { return compareGroups(&a, &b) })
 	if !ok {
 		return -1
 	}

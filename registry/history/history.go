@@ -3,6 +3,7 @@
 package history
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -107,24 +108,38 @@ func prefixOf(key []byte) (netip.Prefix, []byte, error) {
 	return p, key[size+2:], nil
 }
 
+// readPaths returns the paths in the order of their numbers, which begin at 1: none is
+// ever taken away.
+func readPaths(tx *bbolt.Tx) (paths []storedPath, err error) {
+	err = tx.Bucket(bucketPaths).ForEach(func(k, v []byte) error {
+		var p storedPath
+		if err := json.Unmarshal(v, &p); err != nil {
+			return fmt.Errorf("path %x: %w", k, err)
+		}
+		paths = append(paths, p)
+		if !bytes.Equal(k, pathKey(len(paths))) {
+			return fmt.Errorf("path %x is stored where number %d is due", k, len(paths))
+		}
+		return nil
+	})
+	return paths, err
+}
+
+func pathKey(id int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(id)) }
+
 // pathBook numbers paths; it is loaded once in a transaction.
 type pathBook struct {
 	bucket *bbolt.Bucket
 	ids    map[storedPath]uint32
-	paths  map[uint32]storedPath
 }
 
 func openPaths(tx *bbolt.Tx) (*pathBook, error) {
-	b := &pathBook{bucket: tx.Bucket(bucketPaths), ids: map[storedPath]uint32{}, paths: map[uint32]storedPath{}}
-	return b, b.bucket.ForEach(func(k, v []byte) error {
-		var p storedPath
-		if err := json.Unmarshal(v, &p); err != nil || len(k) != 4 {
-			return fmt.Errorf("path %x: %w", k, err)
-		}
-		id := binary.BigEndian.Uint32(k)
-		b.ids[p], b.paths[id] = id, p
-		return nil
-	})
+	b := &pathBook{bucket: tx.Bucket(bucketPaths), ids: map[storedPath]uint32{}}
+	paths, err := readPaths(tx)
+	for i, p := range paths {
+		b.ids[p] = uint32(i) + 1
+	}
+	return b, err
 }
 
 func (b *pathBook) id(p storedPath) (uint32, error) {
@@ -139,13 +154,16 @@ func (b *pathBook) id(p storedPath) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	id := uint32(next)
-	b.ids[p], b.paths[id] = id, p
-	return id, b.bucket.Put(binary.BigEndian.AppendUint32(nil, id), value)
+	b.ids[p] = uint32(next)
+	return uint32(next), b.bucket.Put(pathKey(int(next)), value)
 }
 
 func pathOf(r registry.Route) storedPath {
 	return storedPath{r.NextHop, r.Router, r.VRF, r.Interface, r.Protocol, r.Type}
+}
+
+func (p storedPath) way() registry.Route {
+	return registry.Route{NextHop: p.NextHop, Router: p.Router, VRF: p.VRF, Interface: p.Interface, Protocol: p.Protocol, Type: p.Type}
 }
 
 func seconds(t time.Time) uint32 {
@@ -155,24 +173,17 @@ func seconds(t time.Time) uint32 {
 	return uint32(t.Unix())
 }
 
-func fromSeconds(s uint32) time.Time {
-	if s == 0 {
-		return time.Time{}
-	}
-	return time.Unix(int64(s), 0).UTC()
-}
-
 // Check lists every broken record and page.
 func (s *Store) Check(ctx context.Context) []error {
 	broken := s.db.Check(ctx)
 	err := s.db.View(func(tx *bbolt.Tx) error {
-		paths, err := openPaths(tx)
+		paths, err := readPaths(tx)
 		if err != nil {
 			return err
 		}
 		return tx.Bucket(bucketRoutes).ForEachBucket(func(name []byte) error {
 			return tx.Bucket(bucketRoutes).Bucket(name).ForEach(func(k, v []byte) error {
-				if _, err := decodeRoute(paths, k, v); err != nil {
+				if _, err := decodeRow(k, v, len(paths)); err != nil {
 					broken = append(broken, err)
 				}
 				return nil

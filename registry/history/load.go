@@ -2,7 +2,6 @@ package history
 
 import (
 	"bytes"
-	"container/heap"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -28,15 +27,9 @@ func (s *Store) Load(ctx context.Context, use func(registry.Input) error) error 
 		for _, c := range contacts {
 			in.Contacts = append(in.Contacts, c.Contact)
 		}
-		paths, err := openPaths(tx)
-		if err != nil {
+		if in.Routes, err = openRows(ctx, tx); err != nil {
 			return err
 		}
-		cursors := openCursors(tx)
-		for _, c := range cursors {
-			in.SizeHint += c.size
-		}
-		in.Routes = routesOf(ctx, paths, cursors)
 		return use(in)
 	})
 }
@@ -53,56 +46,85 @@ func loadSources(tx *bbolt.Tx, in *registry.Input) error {
 	})
 }
 
+func openRows(ctx context.Context, tx *bbolt.Tx) (rows registry.Rows, err error) {
+	paths, err := readPaths(tx)
+	if err != nil {
+		return rows, err
+	}
+	for _, p := range paths {
+		rows.Ways = append(rows.Ways, p.way())
+	}
+	var all cursors
+	all, rows.Size = openCursors(tx)
+	rows.All = rowsOf(ctx, len(paths), all)
+	return rows, nil
+}
+
 // cursor stands on one route of a source's bucket.
 type cursor struct {
 	c    *bbolt.Cursor
 	k, v []byte
-	size int
 }
 
-type cursors []*cursor
+// cursors is a heap: each stands on a route no later than those of its children 2i+1 and 2i+2.
+type cursors []cursor
 
-func (h cursors) Len() int           { return len(h) }
-func (h cursors) Less(i, j int) bool { return bytes.Compare(h[i].k, h[j].k) < 0 }
-func (h cursors) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *cursors) Push(x any)        { *h = append(*h, x.(*cursor)) }
-func (h *cursors) Pop() any {
-	last := (*h)[len(*h)-1]
-	*h = (*h)[:len(*h)-1]
-	return last
-}
-
-func openCursors(tx *bbolt.Tx) cursors {
-	var all cursors
+func openCursors(tx *bbolt.Tx) (all cursors, size int) {
 	routes := tx.Bucket(bucketRoutes)
 	_ = routes.ForEachBucket(func(name []byte) error {
 		b := routes.Bucket(name)
-		c := &cursor{c: b.Cursor(), size: b.Inspect().KeyN}
+		c := cursor{c: b.Cursor()}
 		if c.k, c.v = c.c.First(); c.k != nil {
 			all = append(all, c)
+			size += b.Stats().KeyN
 		}
 		return nil
 	})
-	heap.Init(&all)
-	return all
+	for i := len(all)/2 - 1; i >= 0; i-- {
+		all.sink(i)
+	}
+	return all, size
 }
 
-func routesOf(ctx context.Context, paths *pathBook, all cursors) iter.Seq2[registry.Route, error] {
-	return func(yield func(registry.Route, error) bool) {
+// next moves the first cursor on, and another to the front if its route comes earlier.
+func (h *cursors) next() {
+	all := *h
+	first := &all[0]
+	if first.k, first.v = first.c.Next(); first.k == nil {
+		all[0] = all[len(all)-1]
+		all = all[:len(all)-1]
+		*h = all
+	}
+	all.sink(0)
+}
+
+func (h cursors) sink(i int) {
+	for {
+		least := i
+		for child := 2*i + 1; child < min(2*i+3, len(h)); child++ {
+			if bytes.Compare(h[child].k, h[least].k) < 0 {
+				least = child
+			}
+		}
+		if least == i {
+			return
+		}
+		h[i], h[least] = h[least], h[i]
+		i = least
+	}
+}
+
+func rowsOf(ctx context.Context, paths int, all cursors) iter.Seq2[registry.Row, error] {
+	return func(yield func(registry.Row, error) bool) {
 		for n := 0; len(all) > 0; n++ {
 			if n%4096 == 0 && ctx.Err() != nil {
-				yield(registry.Route{}, ctx.Err())
+				yield(registry.Row{}, ctx.Err())
 				return
 			}
-			first := all[0]
-			if !yield(decodeRoute(paths, first.k, first.v)) {
+			if !yield(decodeRow(all[0].k, all[0].v, paths)) {
 				return
 			}
-			if first.k, first.v = first.c.Next(); first.k == nil {
-				heap.Pop(&all)
-			} else if len(all) > 1 {
-				heap.Fix(&all, 0)
-			}
+			all.next()
 		}
 	}
 }

@@ -24,22 +24,21 @@ func encodeTimes(notBefore, last, notAfter time.Time) []byte {
 	return binary.BigEndian.AppendUint32(v, seconds(notAfter))
 }
 
-func decodeRoute(paths *pathBook, k, v []byte) (registry.Route, error) {
+// decodeRow reads one record, whose path is one of so many.
+func decodeRow(k, v []byte, paths int) (registry.Row, error) {
 	prefix, rest, err := prefixOf(k)
 	if err != nil {
-		return registry.Route{}, fmt.Errorf("route: %w", err)
+		return registry.Row{}, fmt.Errorf("route: %w", err)
 	}
 	if len(rest) != 8 || len(v) != routeValue {
-		return registry.Route{}, fmt.Errorf("route %s: record of %d and %d bytes", prefix, len(rest), len(v))
+		return registry.Row{}, fmt.Errorf("route %s: record of %d and %d bytes", prefix, len(rest), len(v))
 	}
-	p, ok := paths.paths[binary.BigEndian.Uint32(rest)]
-	if !ok {
-		return registry.Route{}, fmt.Errorf("route %s: path %d is not stored", prefix, binary.BigEndian.Uint32(rest))
+	path := binary.BigEndian.Uint32(rest)
+	if path == 0 || path > uint32(paths) {
+		return registry.Row{}, fmt.Errorf("route %s: path %d is not stored", prefix, path)
 	}
-	return registry.Route{Prefix: prefix, NextHop: p.NextHop, Router: p.Router, VRF: p.VRF, Interface: p.Interface,
-		Protocol: p.Protocol, Type: p.Type,
-		FirstSeen: fromSeconds(binary.BigEndian.Uint32(rest[4:])), NotBefore: fromSeconds(binary.BigEndian.Uint32(v)),
-		LastSeen: fromSeconds(binary.BigEndian.Uint32(v[4:])), NotAfter: fromSeconds(binary.BigEndian.Uint32(v[8:]))}, nil
+	return registry.Row{Prefix: prefix, Way: path - 1, FirstSeen: binary.BigEndian.Uint32(rest[4:]), NotBefore: binary.BigEndian.Uint32(v),
+		LastSeen: binary.BigEndian.Uint32(v[4:]), NotAfter: binary.BigEndian.Uint32(v[8:])}, nil
 }
 
 // Record implements registry.Store. A snapshot that is not newer than the last one of
