@@ -28,10 +28,8 @@ type Setup struct {
 // A Counter sums Flows up by local host in the open interval. One goroutine at a time may use it.
 type Counter struct {
 	setup     Setup
-	tcp, udp  [1 << 16]uint8 // which profiles have a port, one bit each
-	icmp      uint8
-	anyTCP    uint8 // profiles of any port: only towards the server
-	anyUDP    uint8
+	tcp, udp  services
+	icmp      uint8 // profiles, one bit each
 	synOnly   uint8
 	tables    []*table
 	pairs     []pairs
@@ -72,23 +70,35 @@ func NewCounter(s Setup, start time.Time) *Counter {
 	return c
 }
 
+// services are the profiles that count a protocol, one bit each.
+type services struct {
+	port [1 << 16]uint8
+	any  uint8 // of any port: only towards the server
+}
+
+// match tells which profiles a flow is of, by the side on which their server stands.
+func (s *services) match(f *netflow.Flow) (toServer, toClient uint8) {
+	toServer = s.port[f.DstPort] | s.any
+	return toServer, s.port[f.SrcPort] &^ toServer
+}
+
 func (c *Counter) watch(p Profile, bit uint8) {
-	ports, anyPort := &c.tcp, &c.anyTCP
+	s := &c.tcp
 	switch p.Proto {
 	case "icmp":
 		c.icmp |= bit
 		return
 	case "udp":
-		ports, anyPort = &c.udp, &c.anyUDP
+		s = &c.udp
 	}
 	if p.Only == "syn" {
 		c.synOnly |= bit
 	}
 	if len(p.Ports) == 0 {
-		*anyPort |= bit
+		s.any |= bit
 	}
 	for _, port := range p.Ports {
-		ports[port] |= bit
+		s.port[port] |= bit
 	}
 }
 
@@ -129,7 +139,7 @@ type task struct {
 	key     key
 	hash    uint64 // the upper half finds the host in its table, the lower one counts it as a peer
 	peer    uint64 // the same of the other end
-	host    host   // whose it most likely is
+	seat    seat   // where the host most likely is
 	profile uint8
 	dir     Direction
 	prefix  bool // of the delegated prefix that the address of the task before is in
@@ -138,18 +148,22 @@ type task struct {
 // sort makes the tasks of a flow.
 func (c *Counter) sort(f *netflow.Flow) {
 	toServer, toClient := c.match(f)
-	if toServer|toClient == 0 {
+	if toServer|toClient == 0 || f.Event != netflow.EventNone && told(f.Event) {
 		return
-	}
-	if f.Event == netflow.EventCreated || f.Event == netflow.EventUpdate || f.Event == netflow.EventAlert {
-		return // a firewall tells of the same flow again at its end
 	}
 	if c.setup.Observe != nil && !c.setup.Observe(f.Exporter, f.In) {
 		c.unobserved++
 		return
 	}
-	src, dst := keyOf(f.Src), keyOf(f.Dst)
-	srcNear, dstNear := c.near.has(src), c.near.has(dst)
+	var src, dst key
+	var srcNear, dstNear bool
+	if f.Src.Is4() && f.Dst.Is4() {
+		src, dst = keyOf4(f.Src), keyOf4(f.Dst)
+		srcNear, dstNear = c.near.has4(src), c.near.has4(dst)
+	} else {
+		src, dst = keyOf(f.Src), keyOf(f.Dst)
+		srcNear, dstNear = c.near.has(src), c.near.has(dst)
+	}
 	if !srcNear && !dstNear {
 		return
 	}
@@ -161,101 +175,104 @@ func (c *Counter) sort(f *netflow.Flow) {
 			atSrc, atDst = Answers, Replies
 		}
 		if srcNear {
-			c.task(f, src, srcHash, dstHash, profile, atSrc)
+			t := c.task(f, srcHash, dstHash, profile, atSrc)
+			if t.key = src; !src.is4() {
+				c.delegated(t)
+			}
 		}
 		if dstNear {
-			c.task(f, dst, dstHash, srcHash, profile, atDst)
+			t := c.task(f, dstHash, srcHash, profile, atDst)
+			if t.key = dst; !dst.is4() {
+				c.delegated(t)
+			}
 		}
 	}
 }
 
-// task notes a task, and that of the delegated prefix.
-func (c *Counter) task(f *netflow.Flow, k key, hash, peer uint64, profile uint8, d Direction) {
+// told tells whether a firewall will tell of the same flow again, at its end.
+func told(e netflow.Event) bool {
+	return e == netflow.EventCreated || e == netflow.EventUpdate || e == netflow.EventAlert
+}
+
+// task notes a task, of which the key is left to be set.
+func (c *Counter) task(f *netflow.Flow, hash, peer uint64, profile uint8, d Direction) *task {
 	t := &c.tasks[c.n]
 	c.n++
-	t.flow, t.key, t.hash, t.peer, t.profile, t.dir, t.prefix = f, k, hash, peer, profile, d, false
-	if k.is4() {
-		return
-	}
-	k = k.masked(c.setup.Delegated)
-	t = &c.tasks[c.n]
-	c.n++
-	t.flow, t.key, t.hash, t.peer, t.profile, t.dir, t.prefix = f, k, c.setup.Seed.of(k), peer, profile, d, true
+	t.flow, t.hash, t.peer, t.profile, t.dir, t.prefix = f, hash, peer, profile, d, false
+	return t
+}
+
+// delegated notes the same of the delegated prefix.
+func (c *Counter) delegated(of *task) {
+	k := of.key.masked(c.setup.Delegated)
+	t := c.task(of.flow, c.setup.Seed.of(k), of.peer, of.profile, of.dir)
+	t.key, t.prefix = k, true
 }
 
 // run counts what is noted.
 func (c *Counter) run() {
 	tasks := c.tasks[:c.n]
 	c.n = 0
+	c.fetch(tasks)
+	ours, forged := false, false // the address of the task, and its flow
 	for i := range tasks {
 		t := &tasks[i]
-		t.host = c.tables[t.profile].guess(uint32(t.hash >> 32))
+		if t.prefix && !ours {
+			continue
+		}
+		var h host
+		if s := t.seat; s.chunk != nil && s.chunk.hot[s.at].is(t.key) {
+			h, ours = s.host(), true
+		} else if h, ours = c.find(t); !ours {
+			continue
+		}
+		if !t.prefix {
+			forged = c.setup.Routes != nil && h.hot != nil && c.forged(h, t)
+			if t.dir == Out && !forged && c.setup.MaxPairs > 0 {
+				c.pairs[t.profile].add(t.hash^bits.RotateLeft64(t.peer, 29), t.flow.Packets, t.flow.Bytes)
+			}
+		}
+		if h.hot != nil {
+			h.add(c.tables[t.profile], t, &c.rules[t.profile], forged)
+		}
 	}
+}
+
+// fetch finds where the hosts of tasks most likely are, and has what will be written to fetched from memory for all tasks at once.
+func (c *Counter) fetch(tasks []task) {
 	touched := byte(0)
 	for i := range tasks {
-		// What will be written is fetched from memory, for all tasks at once.
-		if t := &tasks[i]; t.host.hot != nil {
-			touched += t.host.bits + t.host.set(t.dir)[0]
+		t := &tasks[i]
+		if t.seat = c.tables[t.profile].guess(uint32(t.hash >> 32)); t.seat.chunk != nil {
+			h := t.seat.host()
+			touched += h.bits + h.set(t.dir)[0]
 		}
 	}
 	c.touched = touched // or the compiler would leave it out
-	ours, forged := false, false
-	for i := range tasks {
-		if t := &tasks[i]; !t.prefix {
-			ours, forged = c.count(t)
-		} else if ours {
-			c.countPrefix(t, forged)
-		}
-	}
 }
 
-// count adds a task's flow to its host; ours is false where the address is not, and forged tells that the flow
-// claims an address that is elsewhere.
-func (c *Counter) count(t *task) (ours, forged bool) {
-	h := t.host
-	if h.hot == nil || !h.is(t.key) {
-		if h, ours = c.find(t); !ours {
-			return false, false
-		}
-	}
-	if h.hot != nil {
-		forged = c.setup.Routes != nil && c.forged(h, t)
-		h.add(c.tables[t.profile], t, &c.rules[t.profile], forged)
-	}
-	if t.dir == Out && !forged && c.setup.MaxPairs > 0 {
-		c.pairs[t.profile].add(t.hash^bits.RotateLeft64(t.peer, 29), t.flow.Packets, t.flow.Bytes)
-	}
-	return true, forged
-}
-
-// countPrefix adds a task's flow to the delegated prefix of an address of ours.
-func (c *Counter) countPrefix(t *task, forged bool) {
-	table := c.tables[t.profile]
-	h := t.host
-	if h.hot == nil || !h.is(t.key) {
-		if h = table.find(t.key, uint32(t.hash>>32)); h.hot == nil {
-			h = c.place(table, t.key, t.hash, t.flow)
-		}
-	}
-	if h.hot != nil {
-		h.add(table, t, &c.rules[t.profile], forged)
-	}
-}
-
-// find finds the host of a task that was not guessed; it is given a place if it is ours and there is one.
+// find finds the host of a task that is not where it was guessed to be; it is given a place if it is ours and there is one.
 func (c *Counter) find(t *task) (h host, ours bool) {
 	table := c.tables[t.profile]
 	if h = table.find(t.key, uint32(t.hash>>32)); h.hot != nil {
 		return h, true
 	}
-	if c.strangers.has(t.hash) {
-		return host{}, false
-	}
-	if !c.setup.Local(t.addr()) {
-		c.strangers.note(t.hash)
+	if !t.prefix && !c.ours(t) {
 		return host{}, false
 	}
 	return c.place(table, t.key, t.hash, t.flow), true
+}
+
+// ours tells whether the address of a task is ours.
+func (c *Counter) ours(t *task) bool {
+	if c.strangers.has(t.hash) {
+		return false
+	}
+	if !c.setup.Local(t.addr()) {
+		c.strangers.note(t.hash)
+		return false
+	}
+	return true
 }
 
 // addr is the address of the end at which the task counts.
@@ -282,8 +299,7 @@ func (s *strangers) note(hash uint64) { s.tags[hash%uint64(len(s.tags))] = uint3
 func (c *Counter) match(f *netflow.Flow) (toServer, toClient uint8) {
 	switch f.Proto {
 	case netflow.ProtoTCP:
-		toServer = c.tcp[f.DstPort] | c.anyTCP
-		toClient = c.tcp[f.SrcPort] &^ toServer
+		toServer, toClient = c.tcp.match(f)
 		if (toServer|toClient)&c.synOnly != 0 && f.Flags&(netflow.FlagSYN|netflow.FlagACK) != netflow.FlagSYN {
 			toServer &^= c.synOnly // more than an attempt: only answers to attempts count besides
 			if f.Flags&(netflow.FlagSYN|netflow.FlagRST) == 0 {
@@ -291,8 +307,7 @@ func (c *Counter) match(f *netflow.Flow) (toServer, toClient uint8) {
 			}
 		}
 	case netflow.ProtoUDP:
-		toServer = c.udp[f.DstPort] | c.anyUDP
-		toClient = c.udp[f.SrcPort] &^ toServer
+		toServer, toClient = c.udp.match(f)
 	case netflow.ProtoICMP, netflow.ProtoICMPv6:
 		switch f.DstPort >> 8 {
 		case 8, 128: // echo request
@@ -331,7 +346,7 @@ func (c *Counter) forged(h host, t *task) bool {
 func (h host) add(in *table, t *task, r *rule, forged bool) {
 	f := t.flow
 	end := uint32(f.End.Seconds())
-	if h.first == 0 || end < h.first {
+	if end-1 < h.first-1 { // so that 0, which is none yet, is later than any
 		h.first = end
 	}
 	h.last = max(h.last, end)

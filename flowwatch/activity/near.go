@@ -50,9 +50,14 @@ func (n *Near) mark(p netip.Prefix) {
 // has tells whether an address may be ours.
 func (n *Near) has(k key) bool {
 	if k.is4() {
-		at := uint16(k.lo >> 16)
-		return n.v4[at/64]>>(at%64)&1 != 0
+		return n.has4(k)
 	}
 	at := uint16(k.hi>>32) ^ uint16(k.hi>>48)
 	return n.v6[at/64]>>(at%64)&1 != 0
+}
+
+// has4 is has for an IPv4 address.
+func (n *Near) has4(k key) bool {
+	at := uint16(k.lo >> 16)
+	return n.v4[at/64]>>(at%64)&1 != 0
 }

@@ -13,11 +13,16 @@ type key struct {
 
 func keyOf(a netip.Addr) key {
 	if a.Is4() {
-		b := a.As4()
-		return key{0, 0xffff<<32 | uint64(binary.BigEndian.Uint32(b[:])), 128}
+		return keyOf4(a)
 	}
 	b := a.As16()
 	return key{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]), 128}
+}
+
+// keyOf4 is keyOf for an IPv4 address.
+func keyOf4(a netip.Addr) key {
+	b := a.As4()
+	return key{0, 0xffff<<32 | uint64(binary.BigEndian.Uint32(b[:])), 128}
 }
 
 func (k key) is4() bool { return k.hi == 0 && k.lo>>32 == 0xffff }
@@ -161,18 +166,27 @@ func (t *table) host(ref uint32) host {
 	return host{&c.hot[i], &c.cold[i]}
 }
 
-// guess returns the host that most likely has a hash, without looking at the host, or none.
-func (t *table) guess(hash uint32) host {
-	mask := uint32(len(t.slots) - 1)
-	for i := hash >> t.shift; ; i = (i + 1) & mask {
-		s := t.slots[i]
-		if s.ref == 0 {
-			return host{}
-		}
-		if s.hash == hash {
-			return t.host(s.ref - 1)
-		}
+// A seat is where in a table a host is; none is where its chunk is nil.
+type seat struct {
+	chunk *chunk
+	at    uint8 // below chunkSize
+}
+
+func (s seat) host() host { return host{&s.chunk.hot[s.at], &s.chunk.cold[s.at]} }
+
+// guess returns where the host with a hash most likely is: in one of the two slots where nearly all are, whatever host
+// that is. It looks at no host and, since it cannot foretell which of the two it is, decides without a branch.
+func (t *table) guess(hash uint32) seat {
+	i := hash >> t.shift
+	first, ref := t.slots[i], t.slots[(i+1)&uint32(len(t.slots)-1)].ref
+	if first.hash == hash {
+		ref = first.ref
 	}
+	if ref == 0 {
+		return seat{}
+	}
+	ref--
+	return seat{t.chunks[ref/chunkSize], uint8(ref % chunkSize)}
 }
 
 // find returns the host with a key and its hash, or none.

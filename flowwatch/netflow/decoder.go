@@ -59,16 +59,18 @@ type Decoder struct {
 	exporterAddr  netip.Addr  // of this datagram's flows,
 	domain        uint32      // and the domain
 	rec           record
-	values        [][]byte // of the record being read, where lengths vary
-	received      int64    // Unix milliseconds
-	optionRecords int      // of the message being read
-	skew          int64    // what to add to this datagram's times
+	windows       [before + maxRecord + len(window{})]byte // the records being read by a layout
+	values        [][]byte                                 // of the record being read, where lengths vary
+	received      int64                                    // Unix milliseconds
+	optionRecords int                                      // of the message being read
+	skew          int64                                    // what to add to this datagram's times
+	limit         int64                                    // Config.MaxSkew in milliseconds
 }
 
 // NewDecoder makes a Decoder within the bounds of c.
 func NewDecoder(c Config) *Decoder {
 	c.fill()
-	return &Decoder{config: c, exporters: make(map[netip.Addr]*exporter)}
+	return &Decoder{config: c, exporters: make(map[netip.Addr]*exporter), limit: c.MaxSkew.Milliseconds()}
 }
 
 // batch is how many Flows are handed on at once: those of most datagrams, and few enough to stay in the fastest cache.
@@ -153,7 +155,7 @@ func (d *Decoder) allowed(addr netip.Addr) bool {
 // datagram are shifted by the difference, so that durations and order stay.
 func (d *Decoder) clock(e *exporter, exported int64) {
 	off := d.received - exported
-	if limit := d.config.MaxSkew.Milliseconds(); off > limit || off < -limit {
+	if off > d.limit || off < -d.limit {
 		d.skew = off
 		e.clockSkew = time.Duration(off) * time.Millisecond
 		e.skewed++
@@ -164,10 +166,16 @@ func (d *Decoder) clock(e *exporter, exported int64) {
 
 // next is where the next Flow is to be read into, over what lay there; it is kept by keep or left.
 func (d *Decoder) next() *Flow {
+	d.room()
+	return &d.flows[d.n]
+}
+
+// room is for how many Flows there is room, at least one.
+func (d *Decoder) room() int {
 	if d.n == batch {
 		d.flush()
 	}
-	return &d.flows[d.n]
+	return batch - d.n
 }
 
 // flush hands on what was read.
@@ -180,18 +188,19 @@ func (d *Decoder) flush() {
 
 // times makes the flow's start and end (0 for unknown) plausible: what is not is replaced by the time of receipt and counted.
 func (d *Decoder) times(e *exporter, f *Flow) {
-	start, end := int64(f.Start)+d.skew, int64(f.End)+d.skew
-	limit := d.config.MaxSkew.Milliseconds()
-	if f.Start > 0 && f.End > 0 && uint64(end-start) <= day && uint64(d.received-end+limit) <= uint64(2*limit) {
-		f.Start, f.End = Stamp(start), Stamp(end)
-		return
+	if !d.plausible(f) {
+		d.mendTimes(e, f)
 	}
-	d.mendTimes(e, f, limit)
+}
+
+// plausible tells whether the flow's times are good as they are: known, in order, and about now.
+func (d *Decoder) plausible(f *Flow) bool {
+	return d.skew == 0 && f.Start > 0 && uint64(f.End-f.Start) <= day && uint64(int64(f.End)-d.received+d.limit) <= 2*uint64(d.limit)
 }
 
 const day = 24 * 3600 * 1000 // milliseconds: no flow lasts longer
 
-func (d *Decoder) mendTimes(e *exporter, f *Flow, limit int64) {
+func (d *Decoder) mendTimes(e *exporter, f *Flow) {
 	start, end := int64(f.Start), int64(f.End)
 	if end == 0 {
 		end = start
@@ -209,7 +218,7 @@ func (d *Decoder) mendTimes(e *exporter, f *Flow, limit int64) {
 	if length < 0 || length > day {
 		length = 0
 		e.badTimes++
-	} else if off := d.received - end; off > limit || off < -limit {
+	} else if off := d.received - end; off > d.limit || off < -d.limit {
 		e.badTimes++
 	} else {
 		f.Start, f.End = Stamp(start), Stamp(end)
@@ -220,13 +229,30 @@ func (d *Decoder) mendTimes(e *exporter, f *Flow, limit int64) {
 
 // keep corrects the counts of the Flow that next gave for sampling; it is handed on.
 func (d *Decoder) keep(e *exporter, s Sampling) {
-	f := &d.flows[d.n]
-	if s.Rate > 1 {
-		f.Packets, f.Bytes = mul(f.Packets, s.Rate), mul(f.Bytes, s.Rate)
-	}
-	f.Sampling = max(s.Rate, 1)
+	d.flows[d.n].sampled(max(s.Rate, 1))
 	e.flows++
 	d.n++
+}
+
+// keepAll is times and keep for the next Flows, of one domain.
+func (d *Decoder) keepAll(e *exporter, flows []Flow, s Sampling) {
+	rate := max(s.Rate, 1)
+	for i := range flows {
+		f := &flows[i]
+		if !d.plausible(f) {
+			d.mendTimes(e, f)
+		}
+		f.sampled(rate)
+	}
+	e.flows += uint64(len(flows))
+	d.n += len(flows)
+}
+
+// sampled corrects the Flow's counts: one packet in so many was looked at.
+func (f *Flow) sampled(rate uint32) {
+	if f.Sampling = rate; rate > 1 {
+		f.Packets, f.Bytes = mul(f.Packets, rate), mul(f.Bytes, rate)
+	}
 }
 
 func mul(n uint64, by uint32) uint64 {

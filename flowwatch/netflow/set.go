@@ -122,10 +122,7 @@ func (d *Decoder) fixed(e *exporter, dom *domain, h header, t *template, b []byt
 	all := len(b) / t.minimum
 	s := e.inForce(dom)
 	for left := all; left > 0; {
-		if d.n == batch {
-			d.flush()
-		}
-		n := min(left, batch-d.n)
+		n := min(left, d.room())
 		if t.reverse {
 			n = 1 // each may become two Flows
 		}
@@ -135,22 +132,18 @@ func (d *Decoder) fixed(e *exporter, dom *domain, h header, t *template, b []byt
 	return all
 }
 
-// records reads records for which there is room: first column by column what stands in its usual width, then record by
-// record what does not.
+// records reads records for which there is room: first what the template's layout tells of, then, of templates that tell
+// more, the rest.
 func (d *Decoder) records(e *exporter, dom *domain, h header, t *template, s Sampling, b []byte) {
 	flows := d.flows[d.n : d.n+len(b)/t.minimum]
-	for i := range flows {
-		flows[i].begin(d.exporterAddr, d.domain, t.sees)
-	}
-	for i := range t.columns {
-		t.columns[i].read(flows, b, t.minimum, h)
+	copy(d.windows[before:], b)
+	d.readLaid(flows, t, &h)
+	if t.whole && dom.interfaces == nil {
+		d.keepAll(e, flows, s)
+		return
 	}
 	for i := range flows {
 		f := d.here(&flows[i])
-		if len(t.rest) == 0 {
-			d.finish(e, dom, f, s)
-			continue
-		}
 		d.rec = record{}
 		for _, st := range t.rest {
 			d.rec.take(st.kind, b[i*t.minimum+int(st.offset):][:st.length], f)
@@ -392,19 +385,6 @@ func number(b []byte) uint64 {
 	return n
 }
 
-// finish ends the reading of a record of which all is in its Flow.
-func (d *Decoder) finish(e *exporter, dom *domain, f *Flow, s Sampling) {
-	if !f.Src.IsValid() || !f.Dst.IsValid() {
-		e.unreadable++
-		return
-	}
-	d.times(e, f)
-	if dom.interfaces != nil {
-		s = e.ofInterface(dom, f, s)
-	}
-	d.keep(e, s)
-}
-
 // complete ends the reading of a record of which some is in d.rec, and keeps its reverse side, too, where it has one.
 func (d *Decoder) complete(e *exporter, dom *domain, h header, t *template, s Sampling, f *Flow) {
 	r := &d.rec
@@ -415,7 +395,7 @@ func (d *Decoder) complete(e *exporter, dom *domain, h header, t *template, s Sa
 	if r.hasICMP && f.DstPort == 0 && (f.Proto == ProtoICMP || f.Proto == ProtoICMPv6) {
 		f.DstPort = r.icmp
 	}
-	if !t.clocked {
+	if t.clock == unclocked {
 		start, end := r.span(h)
 		f.Start, f.End = Stamp(start), Stamp(end)
 	}

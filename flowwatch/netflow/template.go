@@ -19,17 +19,17 @@ type templateKey struct {
 // A template is the compiled form of what an exporter said about its records.
 type template struct {
 	sent    time.Time
-	raw     []byte   // the record that defined it
-	minimum int      // bytes of the shortest record; never 0
-	fixed   bool     // every record is minimum bytes long
-	columns []column // fixed: the fields in their usual widths, read for many records at once,
-	rest    []step   // and then the others that mean something, lower ranks first
-	fields  []field  // otherwise: all fields in their order,
-	order   []int    // and which of them mean something, lower ranks first
+	raw     []byte  // the record that defined it
+	minimum int     // bytes of the shortest record; never 0
+	fixed   bool    // every record is minimum bytes long
+	layout          // fixed: where the records hold what nearly all do,
+	rest    []step  // and the other fields that mean something, lower ranks first
+	whole   bool    // there are no others, and the addresses are there
+	fields  []field // otherwise: all fields in their order,
+	order   []int   // and which of them mean something, lower ranks first
 	options *optionsTemplate
 	sees    Sees
 	reverse bool
-	clocked bool // its times are columns
 	sampler bool
 }
 

@@ -31,10 +31,12 @@ func (d *Decoder) decodeV5(e *exporter, b []byte) error {
 	}
 	d.clock(e, exported)
 	s := e.inForce(dom)
-	for body := b[v5Header:]; whole > 0; whole-- {
-		d.v5(e, (*[v5Record]byte)(body), exported, uptime)
-		d.keep(e, s)
-		body = body[v5Record:]
+	for body := b[v5Header:]; whole > 0; {
+		n := min(whole, d.room())
+		flows := d.flows[d.n : d.n+n]
+		d.readV5(flows, body, exported, uptime)
+		d.keepAll(e, flows, s)
+		body, whole = body[n*v5Record:], whole-n
 	}
 	if count*v5Record > len(b)-v5Header {
 		return ErrTruncated
@@ -42,17 +44,21 @@ func (d *Decoder) decodeV5(e *exporter, b []byte) error {
 	return nil
 }
 
-func (d *Decoder) v5(e *exporter, r *[v5Record]byte, exported int64, uptime uint32) {
-	be, f := binary.BigEndian, d.next()
-	f.Exporter, f.Domain, f.Sees, f.Event = d.exporterAddr, d.domain, SeesFlags, EventNone
-	f.Src, f.Dst = netip.AddrFrom4([4]byte(r[0:4])), netip.AddrFrom4([4]byte(r[4:8]))
-	f.In, f.Out = uint32(be.Uint16(r[12:])), uint32(be.Uint16(r[14:]))
-	f.Packets, f.Bytes = uint64(be.Uint32(r[16:])), uint64(be.Uint32(r[20:]))
-	f.SrcPort, f.DstPort = be.Uint16(r[32:]), be.Uint16(r[34:])
-	f.Flags, f.Proto = r[37], r[38]
-	f.Start = Stamp(sinceBoot(exported, uptime, be.Uint32(r[24:])))
-	f.End = Stamp(sinceBoot(exported, uptime, be.Uint32(r[28:])))
-	d.times(e, f)
+// readV5 fills Flows from as many records.
+func (d *Decoder) readV5(flows []Flow, b []byte, exported int64, uptime uint32) {
+	be := binary.BigEndian
+	for i := range flows {
+		r, f := (*[v5Record]byte)(b), &flows[i]
+		f.Exporter, f.Domain, f.Sees, f.Event = d.exporterAddr, d.domain, SeesFlags, EventNone
+		f.Src, f.Dst = netip.AddrFrom4([4]byte(r[0:4])), netip.AddrFrom4([4]byte(r[4:8]))
+		f.In, f.Out = uint32(be.Uint16(r[12:])), uint32(be.Uint16(r[14:]))
+		f.Packets, f.Bytes = uint64(be.Uint32(r[16:])), uint64(be.Uint32(r[20:]))
+		f.SrcPort, f.DstPort = be.Uint16(r[32:]), be.Uint16(r[34:])
+		f.Flags, f.Proto = r[37], r[38]
+		f.Start = Stamp(sinceBoot(exported, uptime, be.Uint32(r[24:])))
+		f.End = Stamp(sinceBoot(exported, uptime, be.Uint32(r[28:])))
+		b = b[v5Record:]
+	}
 }
 
 // sinceBoot turns an exporter's uptime stamp into Unix milliseconds. The
