@@ -170,14 +170,3 @@ func (r *mailReader) mbox(ctx context.Context, name string, b *bufio.Reader) err
 		}
 	}
 }
-
-// received turns a bare Received value, pasted without its name, into a header.
-func received(raw []byte) []byte {
-	s := bytes.TrimLeft(raw, " \t\r\n")
-	for _, p := range []string{"from ", "by ", "(qmail ", "(from ", "FROM "} {
-		if bytes.HasPrefix(s, []byte(p)) {
-			return append([]byte("Received: "), s...)
-		}
-	}
-	return raw
-}

@@ -80,7 +80,7 @@ func (t *traceCmd) trace(ctx context.Context, j *traceJob, render bool) {
 	if m.err != nil {
 		j.result = trace.Failed(m.err)
 	} else {
-		msg := message.Read(received(m.raw), message.DefaultLimits())
+		msg := message.Read(pasted(m.raw), message.DefaultLimits())
 		j.result = t.tracer.TraceMessage(msg)
 		j.header = t.report.headerOf(msg)
 		if t.resolver != nil {

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bytes"
+	"unicode/utf16"
+)
+
+// pasted makes a header of what a person copied out of a program: a bare Received
+// value, a header that is quoted, indented, spaced out, without its folds, or
+// below some words. A mail as it was received is returned as it is.
+func pasted(raw []byte) []byte {
+	raw = received(unmarked(raw))
+	head := headOf(raw)
+	switch {
+	case spacedOut(raw):
+		return refolded(tight(raw))
+	case hasField(head, "received"):
+		return refolded(raw)
+	case hasField(head, "from") || hasField(head, "date") || hasField(head, "message-id") || hasField(head, "subject"):
+		return raw // a mail that has no Received line
+	}
+	if block := unquoted(raw); block != nil {
+		return refolded(block)
+	}
+	return raw
+}
+
+// received turns a bare Received value, pasted without its name, into a header.
+func received(raw []byte) []byte {
+	s := bytes.TrimLeft(raw, " \t\r\n")
+	for _, p := range []string{"from ", "by ", "(qmail ", "(from ", "FROM "} {
+		if bytes.HasPrefix(s, []byte(p)) {
+			return append([]byte("Received: "), s...)
+		}
+	}
+	return raw
+}
+
+// unmarked cuts a byte order mark, and turns UTF-16 that begins with one into UTF-8.
+func unmarked(raw []byte) []byte {
+	var hi, lo int
+	switch {
+	case bytes.HasPrefix(raw, []byte("\xef\xbb\xbf")):
+		return raw[3:]
+	case bytes.HasPrefix(raw, []byte("\xff\xfe")):
+		hi, lo = 1, 0
+	case bytes.HasPrefix(raw, []byte("\xfe\xff")):
+		hi, lo = 0, 1
+	default:
+		return raw
+	}
+	units := make([]uint16, 0, len(raw)/2)
+	for i := 2; i+1 < len(raw); i += 2 {
+		units = append(units, uint16(raw[i+hi])<<8|uint16(raw[i+lo]))
+	}
+	return []byte(string(utf16.Decode(units)))
+}
+
+// headOf returns what stands before the first blank line behind any others.
+func headOf(raw []byte) []byte {
+	start := len(raw) - len(bytes.TrimLeft(raw, "\r\n"))
+	for pos := start; pos < len(raw); {
+		line, next := cutLine(raw, pos)
+		if len(line) == 0 {
+			return raw[start:pos]
+		}
+		pos = next
+	}
+	return raw[start:]
+}
+
+// cutLine returns the line at pos without its end and the white space before it,
+// and where the next one begins.
+func cutLine(b []byte, pos int) (line []byte, next int) {
+	next = len(b)
+	if i := bytes.IndexByte(b[pos:], '\n'); i >= 0 {
+		next = pos + i + 1
+	}
+	return bytes.TrimRight(b[pos:next], " \t\r\n"), next
+}
+
+// fieldName returns the name of the field that a line begins (RFC 5322 §2.2), in
+// lower case, or nil.
+func fieldName(line []byte) []byte {
+	i := 0
+	for i < len(line) && (line[i]|0x20 >= 'a' && line[i]|0x20 <= 'z' || i > 0 && (line[i] == '-' || line[i] == '_' || line[i] >= '0' && line[i] <= '9')) {
+		i++
+	}
+	if i == 0 || !bytes.HasPrefix(bytes.TrimLeft(line[i:], " \t"), []byte(":")) {
+		return nil
+	}
+	return bytes.ToLower(line[:i])
+}
+
+// hasField tells whether a line of head begins that field.
+func hasField(head []byte, name string) bool {
+	for pos := 0; pos < len(head); {
+		line, next := cutLine(head, pos)
+		if len(line) > len(name) && (line[0]|0x20) == name[0] && string(fieldName(line)) == name {
+			return true
+		}
+		pos = next
+	}
+	return false
+}
+
+// spacedOut tells whether a blank line stands behind every line of a header.
+func spacedOut(raw []byte) bool {
+	pos, found := 0, false
+	for n := 0; n < 4; n++ {
+		line, next := cutLine(raw, pos)
+		if len(line) == 0 || next >= len(raw) {
+			return false
+		}
+		found = found || string(fieldName(line)) == "received"
+		if line, pos = cutLine(raw, next); len(line) != 0 {
+			return false
+		}
+	}
+	return found
+}
+
+// tight takes out the blank lines of a header that is spacedOut.
+func tight(raw []byte) []byte {
+	out := make([]byte, 0, len(raw))
+	for pos := 0; pos < len(raw); {
+		line, next := cutLine(raw, pos)
+		blank, after := cutLine(raw, min(next, len(raw)))
+		if len(line) == 0 || len(blank) != 0 {
+			return append(out, raw[pos:]...)
+		}
+		out = append(append(out, line...), '\n')
+		pos = after
+	}
+	return out
+}
+
+// unquoted returns the header that stands somewhere in raw, from its first line
+// on, without the marks or the indentation before its lines; nil if there is none.
+func unquoted(raw []byte) []byte {
+	prefix, at := findReceived(raw)
+	if at < 0 {
+		return nil
+	}
+	out := make([]byte, 0, len(raw)-at)
+	for pos := at; pos < len(raw); {
+		line, next := cutLine(raw, pos)
+		cut, ok := bytes.CutPrefix(line, prefix)
+		if !ok {
+			if cut, ok = bytes.CutPrefix(line, bytes.TrimRight(prefix, " \t")); !ok {
+				break
+			}
+		}
+		out = append(append(out, cut...), '\n')
+		pos = next
+	}
+	return out
+}
+
+// findReceived finds the first Received field that only marks or white space
+// stand before, and returns those and where the fields around it begin.
+func findReceived(raw []byte) (prefix []byte, at int) {
+	at = -1
+	for pos := 0; pos < len(raw); {
+		line, next := cutLine(raw, pos)
+		rest := bytes.TrimLeft(line, " \t>|:")
+		name := fieldName(rest)
+		switch {
+		case string(name) == "received":
+			mark := line[:len(line)-len(rest)]
+			if at < 0 || !bytes.Equal(mark, prefix) {
+				return mark, pos
+			}
+			return prefix, at
+		case name == nil && (at < 0 || len(rest) == 0 || len(line)-len(rest) <= len(prefix)):
+			at = -1 // no header, or its end
+		case at < 0:
+			prefix, at = line[:len(line)-len(rest)], pos
+		}
+		pos = next
+	}
+	return nil, -1
+}
+
+// refolded indents the lines of a Received field that lost their white space
+// (RFC 5322 §2.2.3), as far as the field's date.
+func refolded(raw []byte) []byte {
+	head := headOf(raw)
+	start := len(raw) - len(bytes.TrimLeft(raw, "\r\n"))
+	var out []byte
+	copied, field, open := 0, 0, false
+	for pos := start; pos < start+len(head); {
+		line, next := cutLine(raw, pos)
+		switch {
+		case line[0] == ' ' || line[0] == '\t':
+		case fieldName(line) != nil:
+			field, open = pos, string(fieldName(line)) == "received"
+		case open && !(dated(raw[field:pos]) && !isOffset(line)):
+			out = append(append(out, raw[copied:pos]...), '\t')
+			copied = pos
+		default:
+			open = false
+		}
+		pos = next
+	}
+	if out == nil {
+		return raw
+	}
+	return append(out, raw[copied:]...)
+}
+
+// dated tells whether a field has its date's time of day already.
+func dated(field []byte) bool {
+	i := bytes.LastIndexByte(field, ';')
+	return i >= 0 && bytes.IndexByte(field[i:], ':') > 0
+}
+
+// isOffset tells whether a line begins with a zone's offset.
+func isOffset(line []byte) bool {
+	return len(line) > 4 && (line[0] == '+' || line[0] == '-') && line[1] >= '0' && line[1] <= '9'
+}

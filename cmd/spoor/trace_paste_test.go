@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"github.com/google/go-cmp/cmp"
+
+	"spoor/internal/message"
+	"spoor/internal/trace"
+)
+
+// pasteHeader is a header of three hops as it was received.
+const pasteHeader = "Return-Path: <anna@example.com>\n" +
+	"Received: from mx.example.net (mx.example.net [192.0.2.1])\n\tby mail.example.net (Postfix) with ESMTP id A3\n\tfor <user@example.net>;\n\tMon, 5 Oct 2026 10:11:15 +0200 (CEST)\n" +
+	"Received: from out3.isp.example (out3.isp.example [198.51.100.25])\n\tby mx.example.net (Postfix) with ESMTPS id A1;\n\tMon, 5 Oct 2026 10:11:12 +0200 (CEST)\n" +
+	"Received: from pc (unknown [203.0.113.9])\n\tby out3.isp.example (Postfix) with ESMTPA id A0;\n\tMon, 5 Oct 2026 10:11:11 +0200 (CEST)\n" +
+	"From: anna@example.com\nTo: user@example.net\nSubject: x\nDate: Mon, 5 Oct 2026 10:11:10 +0200\nMessage-ID: <1@isp.example>\n"
+
+// hopsOf writes what was read of each hop of a mail.
+func hopsOf(t *testing.T, raw []byte) string {
+	t.Helper()
+	m := message.Read(pasted(raw), message.DefaultLimits())
+	r := trace.NewTracer(trace.Options{Hosts: []string{"example.net"}}).TraceMessage(m)
+	var b strings.Builder
+	for i := range r.Hops {
+		h := &r.Hops[i]
+		text, err := h.Time.MarshalText()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.WriteString(strings.Join([]string{h.IP.String(), h.HELO, h.By, h.ID, h.For, string(text), string(h.Trust)}, " ") + "\n")
+	}
+	return b.String()
+}
+
+// A header that somebody pasted is read as the one that was received.
+func TestPasted(t *testing.T) {
+	mail := pasteHeader + "\nbody\n"
+	want := hopsOf(t, []byte(mail))
+	if strings.Count(want, "\n") != 3 || !strings.Contains(want, "198.51.100.25 out3.isp.example mx.example.net A1") {
+		t.Fatalf("the mail itself:\n%s", want)
+	}
+	lines := strings.Split(strings.TrimSuffix(mail, "\n"), "\n")
+	each := func(before, after string) string {
+		return before + strings.Join(lines, after+"\n"+before) + after + "\n"
+	}
+	utf16le := func(s string) []byte {
+		out := []byte("\xff\xfe")
+		for _, u := range utf16.Encode([]rune(s)) {
+			out = append(out, byte(u), byte(u>>8))
+		}
+		return out
+	}
+	for name, text := range map[string][]byte{
+		"CRLF":         []byte(strings.ReplaceAll(mail, "\n", "\r\n")),
+		"quoted":       []byte(each("> ", "")),
+		"quoted close": []byte(each(">", "")),
+		"twice":        []byte(each("> > ", "")),
+		"words above":  []byte("Hello abuse desk,\n\nplease look at this:\n\n" + mail),
+		"words, quote": []byte("Hello,\nplease look:\n\n" + each("> ", "") + "\nThanks\n"),
+		"indented":     []byte(each("    ", "")),
+		"indented one": []byte(each(" ", "")),
+		"trailing":     []byte(each("", "  ")),
+		"mark":         []byte("\xef\xbb\xbf" + mail),
+		"UTF-16":       utf16le(mail),
+		"spaced out":   []byte(strings.ReplaceAll(mail, "\n", "\n\n")),
+		"spaced CRLF":  []byte(strings.ReplaceAll(mail, "\n", "\r\n\r\n")),
+		"folds lost":   []byte(strings.ReplaceAll(mail, "\n\t", "\n")),
+		"zone wrapped": []byte(strings.ReplaceAll(strings.ReplaceAll(mail, "\n\t", "\n"), " +0200 (", "\n+0200 (")),
+		"quoted, lost": []byte(strings.ReplaceAll(each("> ", ""), "> \t", "> ")),
+		"no Return":    []byte(strings.TrimPrefix(mail, "Return-Path: <anna@example.com>\n")),
+	} {
+		if diff := cmp.Diff(want, hopsOf(t, text)); diff != "" {
+			t.Errorf("%s (-received +pasted):\n%s", name, diff)
+		}
+	}
+}
+
+// What is no pasted header stays as it is: a mail without Received lines whose
+// body quotes another's, lines that a client sent behind a finished field, text.
+func TestPastedLeavesMailAlone(t *testing.T) {
+	for _, s := range []string{
+		pasteHeader + "\nbody\n",
+		"From: user@example.net\nSubject: draft\n\n> Received: from a (a [192.0.2.1]) by b; Mon, 5 Oct 2026 10:11:11 +0200\n",
+		"Received: from unknown (HELO x) (192.0.2.10)\n  by mx.example.net with SMTP; 5 Oct 2026 08:11:12 -0000\nby evil.example with SMTP; 5 Oct 2026 08:11:12 -0000\nFrom: a@example.com\n\n",
+		"", "\n\n\n", "hello", "hello\n\nworld\n", "\xff\xfe",
+	} {
+		if got := pasted([]byte(s)); !bytes.Equal(got, []byte(s)) && s != "\xff\xfe" {
+			t.Errorf("%q became %q", s, got)
+		}
+	}
+}
+
+func FuzzPasted(f *testing.F) {
+	for _, s := range []string{pasteHeader, "> Received: from a by b", " Received: from a\n by b\nx\n", "\xfe\xff\x00a", "a\n\nb\n\nReceived: x\n\nd\n\n"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if out := pasted(bytes.Clone(raw)); len(out) > 3*len(raw)+16 {
+			t.Errorf("%d bytes became %d", len(raw), len(out))
+		}
+	})
+}
