@@ -243,6 +243,17 @@ func looksLikeVersion(s string, i int, b [4]byte) bool {
 			return true
 		}
 	}
+	return b[0] < 20 && b[1] < 50 && b[2] < 50 && b[3] < 50 && isReleaseWord(before)
+}
+
+// isReleaseWord tells words behind which small numbers are a release of some
+// software: "ExampleOS before 4.1.2.3".
+func isReleaseWord(before string) bool {
+	for _, w := range [...]string{" before", "prior to", "firmware", "update to", "upgrade to", "updated to", "upgraded to", "through", "patch", "vor"} {
+		if strings.HasSuffix(before, w) {
+			return true
+		}
+	}
 	return false
 }
 

@@ -18,7 +18,11 @@ func ownAfter(after string, told bool) string {
 	t := strings.TrimLeft(after[:min(len(after), 48)], " \t")
 	for _, open := range [...]string{"(", "（", "["} {
 		if rest, ok := strings.CutPrefix(t, open); ok {
-			return ownWord(strings.TrimLeft(rest, " \t"))
+			rest = strings.TrimLeft(rest, " \t")
+			if w := strings.ToLower(strings.TrimRight(firstWord(rest), ")")); isNoteOfOther(w) {
+				return w
+			}
+			return ownWord(rest)
 		}
 	}
 	if told {
@@ -30,6 +34,16 @@ func ownAfter(after string, told bool) string {
 		}
 	}
 	return ""
+}
+
+// isNoteOfOther tells a word in brackets behind an address that makes it not
+// the accused: "192.0.2.1 (upstream)".
+func isNoteOfOther(w string) bool {
+	switch w {
+	case "us", "me", "upstream", "victim", "target", "gateway", "destination", "dst", "honeypot", "sensor", "opfer", "ziel", "victime", "cible", "víctima", "destino", "slachtoffer", "vittima", "жертва", "цель":
+		return true
+	}
+	return false
 }
 
 func ownWord(t string) string {

@@ -267,7 +267,7 @@ func (b *backward) from(w string) (reading, bool) {
 	if w == "by" && isReceiving(prev) {
 		return reading{is: target, weight: 70, word: prev + " by"}, b.skipped < 3
 	}
-	if isChecking(prev) {
+	if isChecking(prev) || w == "from" && isTest(b.before[:b.end]) {
 		return reading{is: target, weight: 70, word: prev + " " + w}, b.skipped < 3
 	}
 	if isPerson(w) && (bearingOf(prev) == target || slices.Contains(ownWords, prev) || b.label && (prev == "affected" || prev == "impacted")) {
@@ -369,6 +369,28 @@ func isChecking(w string) bool {
 	switch w {
 	case "checked", "tested", "verified", "comprobado", "verificado", "testado", "vérifié", "testé", "constaté", "geprüft", "getestet", "gecontroleerd", "verificato", "sprawdzone", "проверено", "проверяли":
 		return true
+	}
+	return false
+}
+
+// isTest tells a clause of the reporter's own test: "test done from x".
+func isTest(before string) bool {
+	words := strings.Fields(strings.ToLower(before[max(0, len(before)-48):]))
+	if n := len(words); n > 0 {
+		switch words[n-1] {
+		case "done", "performed", "conducted", "run", "executed", "made":
+			words = words[:n-1]
+		}
+	}
+	for n := len(words); n > 0; n = len(words) {
+		switch words[n-1] {
+		case "was", "were", "been", "is":
+			words = words[:n-1]
+			continue
+		case "test", "tests", "check", "checks", "verification", "lookup":
+			return true
+		}
+		return false
 	}
 	return false
 }

@@ -209,6 +209,14 @@ func (c *columns) report(d *document, row []string) (Report, bool) {
 		r.Port = portJoined(cell(row, c.ip))
 	}
 	r.Destination = cell(row, c.dstIP)
+	if r.DstPort == 0 {
+		if p := portJoined(r.Destination); p != 0 {
+			r.DstPort = p
+			if far, ok := parseAddress(r.Destination); ok {
+				r.Destination = far.String()
+			}
+		}
+	}
 	r.Protocol = strings.ToLower(cell(row, c.protocol))
 	r.Subject.Account = cell(row, c.account)
 	r.ReportID = cell(row, c.id)

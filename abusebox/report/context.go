@@ -88,7 +88,7 @@ func readAround(text string, hits []hit, k int) reading {
 		v.weight = max(v.weight, 84)
 		return v
 	}
-	if k > 0 && r.is == from && r.word == "by" && !strings.Contains(before, "ed by") && !strings.Contains(before, "sent by") {
+	if k > 0 && r.is == from && r.word == "by" && !strings.Contains(before, "ed by") && !strings.Contains(before, "sent by") && strings.Contains(strings.ToLower(text[max(0, hits[k-1].start-40):hits[k-1].start]), "from") {
 		return reading{is: target, weight: 70, word: "by"} // from a by b
 	}
 	if r.is == neutral || r.is == generic && !r.label {
@@ -178,7 +178,7 @@ func onlySeparators(s string) bool {
 
 // arrows reads "a -> b", "a > b", "a => b", "a to b" between addresses.
 func arrows(before, after string, k int, h hit, hits []hit) (reading, bool) {
-	if k+1 < len(hits) && strings.HasPrefix(strings.TrimLeft(after, " \t"), "<-") {
+	if k+1 < len(hits) && strings.HasPrefix(pastBracket(after), "<-") {
 		return reading{is: target, weight: weightLog + 1, word: "<-", log: true}, true
 	}
 	if k > 0 && strings.HasSuffix(strings.TrimRight(before, " \t-"), "<") && strings.HasSuffix(strings.TrimRight(before, " \t"), "-") {
@@ -209,6 +209,15 @@ func resolvedTo(before string) (reading, bool) {
 		}
 	}
 	return reading{}, false
+}
+
+// pastBracket skips a note in brackets: "(upstream) <- x".
+func pastBracket(after string) string {
+	t := strings.TrimLeft(after, " \t")
+	if i := strings.IndexByte(t, ')'); strings.HasPrefix(t, "(") && i > 0 && i < 60 {
+		t = strings.TrimLeft(t[i+1:], " \t")
+	}
+	return t
 }
 
 func findNextAddress(hits []hit, k int) []hit {

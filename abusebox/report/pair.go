@@ -147,3 +147,29 @@ func signatureAt(lines []line) int {
 	}
 	return 0
 }
+
+// closings end letters, above the author's name and numbers.
+var closings = []string{"regards", "kind regards", "best regards", "with kind regards", "warm regards", "sincerely", "yours sincerely", "yours faithfully", "best", "cheers", "mit freundlichen grüßen", "mit freundlichen gruessen", "mit freundlichem gruß", "freundliche grüße", "viele grüße", "beste grüße", "cordialement", "bien cordialement", "salutations", "un saludo", "saludos", "saludos cordiales", "atentamente", "atenciosamente", "cumprimentos", "cordiali saluti", "distinti saluti", "met vriendelijke groet", "met vriendelijke groeten", "vriendelijke groeten", "pozdrawiam", "z poważaniem", "s pozdravem", "с уважением", "з повагою", "med vänlig hälsning", "med venlig hilsen", "vennlig hilsen", "ystävällisin terveisin", "üdvözlettel", "tisztelettel", "saygılarımla", "saygılar", "iyi çalışmalar", "cu stimă"}
+
+// closingAt returns the line of the closing formula that ends a letter, where
+// addresses stand before it and no log follows; 0 where there is none.
+func closingAt(lines []line) int {
+	end := len(lines)
+	for end > 0 && strings.TrimSpace(lines[end-1].text) == "" {
+		end--
+	}
+	for i := end - 1; i > 0 && i >= end-1-maxSignature; i-- {
+		if len(lines[i].hits) > 0 && stamped(lines[i].text) {
+			return 0
+		}
+		if t := strings.TrimRight(strings.TrimSpace(lines[i].text), ",.! "); len(t) > 48 || !isOneOf(strings.ToLower(t), closings) {
+			continue
+		}
+		for _, l := range lines[:i] {
+			if len(l.hits) > 0 && !l.spam {
+				return i
+			}
+		}
+	}
+	return 0
+}

@@ -2,6 +2,8 @@ package report
 
 import (
 	"strings"
+
+	"spoor/internal/message"
 )
 
 // InstanceField is the header field that carries an instance's mark in its own notices.
@@ -79,7 +81,7 @@ func (d *document) isAutoReply(subject string) bool {
 	auto := strings.HasPrefix(strings.ToLower(h.Get("Auto-Submitted")), "auto-replied") || h.Has("X-Autoreply") || h.Has("X-Autorespond") || strings.EqualFold(h.Get("Precedence"), "auto_reply")
 	away := containsAnyFold(subject, autoReplies)
 	switch {
-	case auto && away, startsWithOne(subject, awayPrefixes):
+	case auto && away, startsWithOne(subject, awayPrefixes), d.isReadReceipt():
 		return true
 	case d.statesPlainly():
 		return false // some reporters say auto-replied and mean auto-generated
@@ -109,6 +111,21 @@ func (d *document) statesPlainly() bool {
 var businessWords = []string{"invoice", "planned maintenance", "scheduled maintenance", "maintenance window", "peering request", " lease", "quotation", "price list", "special offer", "renewal", "order confirmation", "payment reminder", "payment receipt", "first page of google", "seo ", "rankings", "announcement of", "job application", "application as",
 	"rechnung", "zahlungserinnerung", "wartungsarbeiten", "wartungsfenster", "angebot", "facture", "maintenance programmée", "devis", "factura", "mantenimiento programado", "presupuesto", "factuur", "onderhoud", "offerte", "fattura", "manutenzione", "fatura", "manutenção", "faktura", "счёт на оплату", "счет на оплату", "плановые работы", "发票", "發票", "報價", "报价", "請求書", "見積"}
 
+// invites tells an invitation to a meeting.
+func (d *document) invites() bool {
+	found := false
+	d.root.Walk(func(p *message.Part) bool {
+		found = found || p.MediaType == "text/calendar"
+		return !found
+	})
+	return found
+}
+
+// isReadReceipt knows notes that a mail was read (RFC 8098).
+func (d *document) isReadReceipt() bool {
+	return strings.EqualFold(d.root.Params["report-type"], "disposition-notification")
+}
+
 // monitorPrefixes begin the subjects of what watches our own hosts.
 var monitorPrefixes = []string{"** problem", "** recovery", "** flapping", "[problem]", "[recovery]", "problem service alert", "problem host alert", "[firing:", "[resolved]"}
 
@@ -119,7 +136,7 @@ func (d *document) isBusiness() bool {
 		return false // forwarded to us, so not meant for us
 	}
 	subject := strings.ToLower(d.subject)
-	if subject == "test" || startsWithOne(subject, monitorPrefixes) || d.asksForSomething() {
+	if subject == "test" || d.invites() || startsWithOne(subject, monitorPrefixes) || d.asksForSomething() {
 		return true
 	}
 	if !containsAny(subject, businessWords) {

@@ -112,7 +112,7 @@ func stronger(a, b reading) reading {
 // body weighs every line of the text in the light of those before it.
 func (w *weighing) body() {
 	var ctx lineContext
-	signed := signatureAt(w.lines)
+	signed, closed := signatureAt(w.lines), closingAt(w.lines)
 	for i := range w.lines {
 		l := &w.lines[i]
 		if l.spam || len(l.text) == 0 && len(l.hits) == 0 {
@@ -145,7 +145,7 @@ func (w *weighing) body() {
 			if r.is == source && strings.HasPrefix(r.word, "scanner") && w.d.scansForGood() {
 				r.is = target // of open services the scanner is the one who tells
 			}
-			if signed > 0 && i > signed {
+			if signed > 0 && i > signed || closed > 0 && i > closed && (r.is == generic || r.is == neutral) {
 				r = reading{is: r.is, weight: r.weight / 3, word: r.word}
 			}
 			if k > 0 && r.is != target && r.weight < prev.weight && onlySeparators(l.text[l.hits[k-1].full:h.start]) {
@@ -164,10 +164,21 @@ func (w *weighing) body() {
 			prev = r
 		}
 		ctx.after(l, prev)
-		if t := strings.TrimSpace(l.text); strings.HasSuffix(t, ":") && announces(t) {
+		if t := strings.TrimSpace(l.text); strings.HasSuffix(t, ":") && (announces(t) || l.namesOnlyTargets() && introOf(t).is == source) {
 			ctx.intro = introOf(t) // "these were blocked on 192.0.2.3:"
 		}
 	}
+}
+
+// namesOnlyTargets tells whether all addresses of a line are destinations, and
+// none stands at its end.
+func (l *line) namesOnlyTargets() bool {
+	for k := range l.hits {
+		if l.read()[k].is != target || len(strings.TrimRight(l.text[l.hits[k].full:], " )].:")) < 4 {
+			return false
+		}
+	}
+	return true
 }
 
 // isEnumeration tells whether two addresses are parted like items of a list.
@@ -214,13 +225,14 @@ func (w *weighing) add(h hit, i int, r reading) {
 // A lineContext is what earlier lines say about the next: the columns of a
 // table's head, or the sentence before a list.
 type lineContext struct {
-	columns []bearing
-	intro   reading
-	quiet   int  // lines without an address since the head
-	age     int  // lines since the sentence
-	indent  int  // of the last item of a list; 0 where none stands before
-	open    bool // the line before belongs to a labelled list that may go on
-	whois   bool // the line before belongs to a whois record
+	introIndent int // of the sentence before a list
+	columns     []bearing
+	intro       reading
+	quiet       int  // lines without an address since the head
+	age         int  // lines since the sentence
+	indent      int  // of the last item of a list; 0 where none stands before
+	open        bool // the line before belongs to a labelled list that may go on
+	whois       bool // the line before belongs to a whois record
 }
 
 // isBelow tells a line without addresses that only says more about the item of
@@ -247,7 +259,11 @@ func (x *lineContext) plain(text string) {
 	} else if x.quiet > 3 {
 		x.columns = nil
 	}
-	x.intro = introOf(t)
+	in := introOf(t)
+	if deeper := indentOf(text) > x.introIndent; deeper && x.intro.is == target && in.is == generic && in.weight == weightURL+1 {
+		return // "root:" below "Users logging in through sshd:"
+	}
+	x.intro, x.introIndent = in, indentOf(text)
 }
 
 // inWhois tells whether a line belongs to a whois record: that begins with the
@@ -268,8 +284,14 @@ func (x *lineContext) inWhois(text string) bool {
 // sentence any word counts that names the accused, then a general one, and only
 // where there is neither one that names a victim.
 func introOf(t string) reading {
+	if r, ok := promptOf(t); ok {
+		return r
+	}
 	t = strings.TrimRight(t, "。")
 	colon := strings.HasSuffix(t, ":") || strings.HasSuffix(t, "：")
+	if low := strings.ToLower(t); colon && (strings.Contains(low, "logging in through") || strings.Contains(low, "successful login") || strings.HasPrefix(low, "accepted")) {
+		return reading{is: target, weight: 60, word: "logged in"}
+	}
 	if words := strings.Count(t, " "); colon && words < 5 || !colon && words < 3 {
 		if r := wordsBefore(t + " "); r.is != neutral {
 			return r
@@ -298,6 +320,27 @@ func introOf(t string) reading {
 		}
 	}
 	return best
+}
+
+// promptOf reads a command that was pasted with its output: what it looked for
+// in logs is accused, what it says of its own host is not.
+func promptOf(t string) (reading, bool) {
+	i := strings.IndexAny(t, "$#")
+	if i < 0 || i+2 >= len(t) || t[i+1] != ' ' || i > 0 && !strings.ContainsAny(t[:i], "@~:]") {
+		return reading{}, false
+	}
+	command := t[i+2:]
+	for _, w := range [...]string{"hostname", "ifconfig", "ip a", "ip -", "ip r", "curl ifconfig", "route", "dig ", "host ", "nslookup"} {
+		if strings.HasPrefix(command, w) {
+			return reading{is: target, weight: 60, word: w}, true
+		}
+	}
+	for _, w := range [...]string{"grep", "awk", "lastb", "journalctl", "tail", "cat /var/log", "fail2ban-client", "netstat", "ss -", "zcat", "egrep", "sed"} {
+		if strings.Contains(command, w) {
+			return reading{is: source, weight: weightProse, word: w}, true
+		}
+	}
+	return reading{}, false
 }
 
 // listsVictims tells a sentence that leads to the hosts that were reached: "it

@@ -4,7 +4,8 @@ package report
 // Czech, Danish, Finnish, Greek, Hungarian, Norwegian, Romanian, Swedish,
 // Turkish and Ukrainian. See bearings.
 var moreBearings = map[bearing]string{
-	source: `zdroj zdrojová zdrojové útočník útočníka útočníkem útočníkova útočící odesílatel odesílatele napadený napadeného nakažený zavirovaný pachatel škodlivá
+	source: `distante distant entfernte entfernter entferntes fjern remota remoto удаленный удалённый удалённого удаленного zdalny zdalnego zdalna vzdálená vzdálený uzak távoli investigate investigating
+		zdroj zdrojová zdrojové útočník útočníka útočníkem útočníkova útočící odesílatel odesílatele napadený napadeného nakažený zavirovaný pachatel škodlivá
 		angriber angriberen angriberens kilde afsender afsenderen inficeret inficerede kompromitteret angriper angriperen angriperens avsender avsenderen infisert kilden
 		angripare angriparen angriparens källa källan källadress avsändare avsändaren infekterad infekterade komprometterad hackad
 		hyökkääjä hyökkääjän hyökkäävä lähettäjä lähde lähdeosoite saastunut murrettu
@@ -13,7 +14,8 @@ var moreBearings = map[bearing]string{
 		sursă sursa atacator atacatorul atacatorului expeditor expeditorul infectat compromis agresor
 		kaynağı saldırganın saldıran gönderen göndericinin saldırı_kaynağı zararlı enfekte
 		джерело джерела зловмисник зловмисника порушник порушника атакуючий атакуючого відправник відправника заражений зараженого скомпрометований`,
-	from: `ze vaše vaší vašeho vašem váš vaši vašich zákazník zákazníka
+	from: `his her their
+		ze vaše vaší vašeho vašem váš vaši vašich zákazník zákazníka
 		fra jeres deres kundens från ert eran kundens
 		osoitteesta verkostanne verkkonne asiakkaanne koneelta koneesta palvelimelta ip-osoitteesta
 		από απο σας πελάτης πελάτη
@@ -29,7 +31,8 @@ var moreBearings = map[bearing]string{
 		adresei adresele calculatorul calculator serverul
 		adres adresi ip-adresi bilgisayar makine sunucusu
 		адресою адресі ip-адресою ip-адреси вузол вузла комп'ютер`,
-	target: `náš naše naší našeho našemu naším našim našich našemu můj mého mému cíl cílová cílové cílový oběť oběti proti vůči
+	target: `locale locales lokal lokales lokaler lokalny lokalna lokalnego lokální yerel helyi местный локальный локального
+		náš naše naší našeho našemu naším našim našich našemu můj mého mému cíl cílová cílové cílový oběť oběti proti vůči
 		vores mod mål målet offeret vort min mine
 		vår vårt våra våran mitt mot målserver måladress offret
 		palvelimemme palvelimellemme palvelintamme palvelimeemme palvelimeen verkkoamme verkkoomme järjestelmäämme kohde kohteena kohdeosoite uhri vastaan

@@ -44,11 +44,11 @@ func lookupCharset(name string) (encoding.Encoding, error) {
 	// QUIRK: names that no registry has; Windows mailers and old Asian gateways.
 	case "cp932", "ms932", "x-sjis", "windows-31j":
 		name = "shift_jis"
-	case "cp936", "ms936", "x-gbk":
+	case "cp936", "ms936", "x-gbk", "eucgb2312_cn", "eucgb2312-cn":
 		name = "gbk"
 	case "cp949", "ms949":
 		name = "euc-kr"
-	case "cp950", "x-big5":
+	case "cp950", "x-big5", "big5_tw", "big5-tw": // Python's codecs write themselves into encoded words
 		name = "big5"
 	case "utf-16", "unicode":
 		return unicode.UTF16(unicode.BigEndian, unicode.UseBOM), nil
