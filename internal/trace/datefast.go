@@ -19,13 +19,16 @@ func (d *Date) parseUsual(s string) bool {
 		return false
 	}
 	t := s[i : i+24] // " Oct 2026 10:11:12 +0200"
-	if t[0] != ' ' || t[4] != ' ' || t[9] != ' ' || t[12] != ':' || t[15] != ':' || t[18] != ' ' || t[19] != '+' && t[19] != '-' {
+	year, noYear := pairs(eight(t, 1)&^yearOther, likeYear)
+	clock, noClock := pairs(eight(t, 10), likeClock)
+	zone, noZone := pairs(eight(t, 16)&^zoneOther, likeZone)
+	if noYear|noClock|noZone != 0 || t[0] != ' ' || t[9] != ' ' || t[19] != '+' && t[19] != '-' {
 		return false
 	}
-	month, century, year := monthOf(t[1:4]), pair(t[5], t[6]), pair(t[7], t[8])
-	hour, min, sec := pair(t[10], t[11]), pair(t[13], t[14]), pair(t[16], t[17])
-	zh, zm := pair(t[20], t[21]), pair(t[22], t[23])
-	if century|year|hour|min|sec|zh|zm < 0 || month == 0 || century < 19 || hour > 23 || min > 59 || sec > 59 {
+	month, century := monthOf(t[1:4]), int(year>>32&0xff)
+	hour, min, sec := int(clock&0xff), int(clock>>24&0xff), int(clock>>48&0xff)
+	zh, zm := int(zone>>32&0xff), int(zone>>48&0xff)
+	if month == 0 || century < 19 || hour > 23 || min > 59 || sec > 59 {
 		return false
 	}
 	end, name := i+24, ""
@@ -39,7 +42,7 @@ func (d *Date) parseUsual(s string) bool {
 	if t[19] == '-' {
 		offset = -offset
 	}
-	days := daysFrom1970(century*100+year, month, day)
+	days := daysFrom1970(century*100+int(year>>48&0xff), month, day)
 	today := int((days%7 + 11) % 7)
 	wd := today
 	if at == 0 {
@@ -56,6 +59,25 @@ func (d *Date) parseUsual(s string) bool {
 	d.BadWeekday, d.weekday, d.hasComma, d.Chinese = wd >= 0 && wd != today, wd, at > 0, false
 	d.NameContradicts = name != "" && contradicts(name, offset)
 	return true
+}
+
+// How eight bytes of a date look, the first lowest, with 0 for every digit; what
+// else stands among them is masked out.
+const (
+	likeYear  = ' '<<24 | '0'<<32 | '0'<<40 | '0'<<48 | '0'<<56 // Oct 2026
+	likeClock = '0' | '0'<<8 | ':'<<16 | '0'<<24 | '0'<<32 | ':'<<40 | '0'<<48 | '0'<<56
+	likeZone  = ' '<<16 | '0'<<32 | '0'<<40 | '0'<<48 | '0'<<56 // 12 +0200
+	yearOther = 0xffffff
+	zoneOther = 0xff00ffff
+)
+
+// pairs reads eight bytes that look like the ones given: each byte of v is the
+// number of the two digits from there on. Where one looks otherwise, bad is not 0.
+func pairs(x, like uint64) (v, bad uint64) {
+	const ones, lows, highs = 0x0101010101010101, 0x7f7f7f7f7f7f7f7f, 0x8080808080808080
+	most := (like >> 4 &^ (like >> 3)) & ones * 9 // for a digit; all others must be as they are
+	x ^= like                                     // the digits' values, 0 for all others
+	return x*10 + x>>8, (x | (x + (lows - most))) & highs
 }
 
 // usualDay reads the day of "5 Oct", "05 Oct" and "  5 Oct", and says where it

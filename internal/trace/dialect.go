@@ -39,10 +39,12 @@ type signature struct{ prefix, dialect string }
 
 // bySoftware knows the comment that names the software behind "by" or "with".
 func bySoftware(c string) string {
-	if c == "" {
+	switch {
+	case c == "Postfix": // seven lines in ten
+		return "postfix"
+	case c == "":
 		return ""
-	}
-	if isDigit(c[0]) {
+	case isDigit(c[0]):
 		return numbered(c)
 	}
 	k := c[0] | 0x20

@@ -138,6 +138,11 @@ func (u *usual) cutProtocol() bool {
 	if u.with = u.anyWord(); u.with == "" {
 		return false
 	}
+	switch u.with {
+	case "ESMTPS", "ESMTP", "SMTP", "ESMTPSA": // as they are mostly written
+		u.protocol, u.plain = u.with, true
+		return true
+	}
 	u.protocol = protocol(u.with)
 	u.plain = len(u.with) < 8 && (hasFoldPrefix(u.with, "esmtp") || hasFoldPrefix(u.with, "smtp"))
 	return u.protocol != ""
@@ -182,10 +187,14 @@ func (u *usual) cutTail() bool {
 const longestClause = len("with")
 
 // space passes over white space.
-func (u *usual) space() {
-	for u.i < len(u.s) && isSpace(u.s[u.i]) {
-		u.i++
+func (u *usual) space() { u.i = pastSpace(u.s, u.i) }
+
+// pastSpace returns where white space that begins at i ends.
+func pastSpace(s string, i int) int {
+	for i < len(s) && isSpace(s[i]) {
+		i++
 	}
+	return i
 }
 
 // rest returns what is not cut yet.
@@ -219,16 +228,19 @@ func (u *usual) peerName() string {
 	return u.anyWord()
 }
 
-// anyWord takes a word that no bracket, angle or quote begins and no comma ends.
+// anyWord takes a word that no bracket, angle or quote begins, none opens a
+// bracket in, and no comma ends.
 func (u *usual) anyWord() string {
-	s, end := u.s, u.i
-	if end >= len(s) || classes[s[end]]&(classBracket|classOuter) != 0 {
+	s, start := u.s, u.i
+	if start >= len(s) || classes[s[start]]&(classBracket|classOuter) != 0 {
 		return ""
 	}
-	if end = wordEnd(s, end); end == u.i || s[end-1] == ',' {
+	end := wordEnd(s, start)
+	if end == start || end == len(s) || s[end] == '[' || s[end-1] == ',' {
 		return ""
 	}
-	return u.word(end - u.i)
+	u.i = end
+	return s[start:end]
 }
 
 // address takes the word behind "for".
@@ -242,12 +254,13 @@ func (u *usual) address() string {
 // gather takes the comments that stand here, and what they say about the client
 // into p, where there is one; none may be empty or open.
 func (u *usual) gather(p *peer) bool {
-	for u.space(); u.i < len(u.s) && u.s[u.i] == '('; u.space() {
-		end := commentEnd(u.s, u.i)
+	s, i := u.s, u.i
+	for i = pastSpace(s, i); i < len(s) && s[i] == '('; i = pastSpace(s, i) {
+		end := commentEnd(s, i)
 		if end < 0 || u.n == maxUsualComments {
 			return false
 		}
-		c := trimSpace(u.s[u.i+1 : end])
+		c := trimSpace(s[i+1 : end])
 		if c == "" {
 			return false
 		}
@@ -260,8 +273,9 @@ func (u *usual) gather(p *peer) bool {
 		}
 		u.comments[u.n] = c
 		u.n++
-		u.i = end + 1
+		i = end + 1
 	}
+	u.i = i
 	return true
 }
 
