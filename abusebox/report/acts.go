@@ -115,6 +115,9 @@ func partAfter(after string) (string, bool) {
 	if !strings.HasPrefix(t, "(") {
 		return "", false
 	}
+	if i := strings.IndexByte(t, ')'); len(findAddresses(t[:max(i, 0)])) > 0 || i < 0 && len(findAddresses(t)) > 0 {
+		return "", false // "x (your side y)" speaks of y
+	}
 	w := strings.ToLower(firstWord(strings.TrimRight(firstWord(t[1:]), ")")))
 	w = strings.Trim(w, ")")
 	switch w {

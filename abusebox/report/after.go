@@ -61,6 +61,18 @@ func ownWord(t string) string {
 	return ""
 }
 
+// elsewhereWords tell that a host is somebody else's, who was told already.
+var elsewhereWords = []string{"other provider", "another provider", "different provider", "other hoster", "another network", "its provider", "their provider", "reported separately", "already reported", "already notified", "notified separately", "reported to its", "reported to their", "anderen provider", "anderer provider", "anderem provider", "bereits gemeldet", "autre hébergeur", "autre fournisseur", "déjà signalé", "otro proveedor", "ya notificad", "ya reportad", "outro provedor", "já notificad", "andere provider", "reeds gemeld", "другой провайдер", "другого провайдера"}
+
+// isElsewhere tells whether the rest of the sentence behind an address says so.
+func isElsewhere(after string) bool {
+	t := after[:min(len(after), 100)]
+	if i := strings.Index(t, ". "); i >= 0 {
+		t = t[:i]
+	}
+	return len(findAddresses(t)) == 0 && containsAny(strings.ToLower(t), elsewhereWords)
+}
+
 // ownVerbs lead from an address to the word that says whose it is.
 var ownVerbs = []string{"is the address of ", "is the ip of ", "is ", "are ", "was ", "belongs to ", "ist die adresse ", "ist ", "gehört zu ", "gehört ", "est celle de ", "est celui de ", "est ", "appartient à ", "es la de ", "es el de ", "es ", "pertenece a ", "é o ", "é a ", "é ", "pertence a ", "pertence ao ", "è il ", "è la ", "è ", "is van ", "это ", "принадлежит ", "jest "}
 

@@ -33,6 +33,9 @@ func wordsBefore(before string) reading {
 			break
 		}
 		b.end = at
+		if isMarkup(before[at:], w) {
+			continue
+		}
 		if b.seen++; b.seen == 1 {
 			b.nearest = w
 		}
@@ -44,6 +47,11 @@ func wordsBefore(before string) reading {
 		}
 	}
 	return b.undecided()
+}
+
+// isMarkup tells the stars of "**Source IP(s)**:" and its plural in brackets.
+func isMarkup(behind, w string) bool {
+	return w == "s" && strings.HasPrefix(behind, "s)") || w == "-" && (strings.HasPrefix(behind, "**") || strings.HasPrefix(behind, "__"))
 }
 
 // step takes one word; ok is true where it decides.
@@ -84,11 +92,24 @@ func (b *backward) passed(w string) (reading, bool) {
 		b.on = true
 		if prev := b.previous(); w == "on" && isAssault(prev) {
 			return reading{is: target, weight: 66, word: prev + " on"}, true
+		} else if w == "on" && isService(prev) {
+			if verb, _, _ := lastWord(b.before, b.end-len(prev)-1); isAssault(verb) {
+				return reading{is: target, weight: 66, word: verb + " " + prev + " on"}, true
+			}
 		}
 	case w == "as" && b.nearest == w && b.previous() == "such":
 		return reading{is: reference, weight: 80, word: "such as"}, true
 	}
 	return reading{}, false
+}
+
+// isService tells names of what listens on a host.
+func isService(w string) bool {
+	switch w {
+	case "ssh", "sshd", "rdp", "smtp", "imap", "pop3", "ftp", "http", "https", "sip", "telnet", "vnc", "smb", "ports", "services":
+		return true
+	}
+	return false
 }
 
 // isAssault tells nouns behind which "on" names the victim.
@@ -263,6 +284,9 @@ func (b *backward) ownSide(w string) (reading, bool) {
 }
 
 func (b *backward) from(w string) (reading, bool) {
+	if b.skipped > 0 && isOtherWord(w) {
+		return reading{}, false
+	}
 	prev := b.previous()
 	if w == "by" && isReceiving(prev) {
 		return reading{is: target, weight: 70, word: prev + " by"}, b.skipped < 3
@@ -309,6 +333,16 @@ func (b *backward) target(w string) (reading, bool) {
 		weight = weightLabel - 2*b.skipped
 	}
 	return reading{is: target, weight: weight, word: w, label: b.label}, b.skipped < 5
+}
+
+// isOtherWord tells words that mean something else in another language ("do not
+// visit"), so that they count right before an address alone.
+func isOtherWord(w string) bool {
+	switch w {
+	case "do", "dos", "su", "sua", "z", "od", "с", "со":
+		return true
+	}
+	return false
 }
 
 // isVague tells names that devices and reports also give to others than the source.
@@ -459,7 +493,7 @@ func isTheft(before string) bool {
 // shortTo tells words that only count right before the address.
 func shortTo(w string) bool {
 	switch w {
-	case "connect", "get", "post", "to", "на", "к", "mi", "my", "us", "we", "nos", "mx", "dns", "into", "para", "ons", "network", "example", "min", "mot", "mod", "ellen", "do", "z", "od", "su", "range", "reporting":
+	case "connect", "get", "post", "to", "на", "к", "mi", "my", "us", "we", "nos", "mx", "dns", "into", "para", "al", "ao", "alla", "ons", "network", "example", "min", "mot", "mod", "ellen", "do", "z", "od", "su", "range", "reporting":
 		return true
 	}
 	return false

@@ -206,7 +206,8 @@ func (w *weighing) choose() []*weighed {
 		return c2
 	}
 	single := keep(all, func(c *weighed) bool { return c.prefix < 0 || c.prefix == c.ip.BitLen() })
-	if best := w.preferOurs(w.clearest(single), single); len(best) > 0 {
+	best := w.preferOurs(w.clearest(single), single)
+	if len(best) > 0 && !w.beyondSubject(best) {
 		return best
 	}
 	if best := w.clearest(keep(all, func(c *weighed) bool { return c.named || c.inSubject })); len(best) > 0 {
@@ -221,6 +222,21 @@ func (w *weighing) controllers(all []*weighed) []*weighed {
 		return nil
 	}
 	return keep(w.list, func(c *weighed) bool { return public(c.ip) && c.against.is == target && isController(c.against.word) })
+}
+
+// beyondSubject tells whether the subject accuses a whole network, and the
+// addresses, of which the text says little, lie outside.
+func (w *weighing) beyondSubject(best []*weighed) bool {
+	if anyOf(best, func(c *weighed) bool { return c.named || c.logged || c.inSubject }) {
+		return false
+	}
+	return anyOf(w.list, func(net *weighed) bool {
+		if !net.inSubject || net.prefix < 0 || net.prefix >= net.ip.BitLen() {
+			return false
+		}
+		p, err := net.ip.Prefix(net.prefix)
+		return err == nil && !anyOf(best, func(c *weighed) bool { return p.Contains(c.ip) })
+	})
 }
 
 // lone takes the only public address that a complaint names at all, unless the
@@ -296,9 +312,7 @@ func (w *weighing) clearest(all []*weighed) []*weighed {
 	}
 	logged := keep(all, func(c *weighed) bool { return c.logged })
 	if named := keep(all, func(c *weighed) bool { return c.named && c.forIt.weight >= weightPlain-10 }); len(named) > 0 {
-		if sure := keep(named, func(c *weighed) bool { return c.forIt.is != generic || !isServerWord(c.forIt.word) }); len(sure) > 0 {
-			named = sure
-		}
+		named = withoutServers(named)
 		if len(logged) == 0 || anyOf(named, func(c *weighed) bool { return c.logged }) || !onlyServers(named) {
 			return named
 		}
@@ -335,7 +349,27 @@ func onlyServers(list []*weighed) bool {
 }
 
 func isServerWord(w string) bool {
-	return strings.HasPrefix(w, "server") || strings.HasPrefix(w, "host")
+	return strings.HasPrefix(w, "server") || strings.HasPrefix(w, "host") || isDeviceWord(w)
+}
+
+// isDeviceWord tells names of what a complainant has in front of his servers.
+func isDeviceWord(w string) bool {
+	switch w {
+	case "machine", "node", "router", "gateway", "proxy", "device":
+		return true
+	}
+	return false
+}
+
+// withoutServers drops what is only called a device, then what is only called a
+// server, where something else remains.
+func withoutServers(list []*weighed) []*weighed {
+	for _, is := range [...]func(string) bool{isDeviceWord, isServerWord} {
+		if sure := keep(list, func(c *weighed) bool { return c.forIt.is != generic || !is(c.forIt.word) }); len(sure) > 0 {
+			list = sure
+		}
+	}
+	return list
 }
 
 func anyOf(list []*weighed, ok func(*weighed) bool) bool {
@@ -373,7 +407,7 @@ func (w *weighing) unstated(all []*weighed) []*weighed {
 	case top >= weightProse-14 && !anyOf(all, func(c *weighed) bool { return c.forIt.is == source || c.forIt.is == from }) && !w.d.soundsLikeComplaint():
 		return nil
 	case top >= weightProse-14:
-		return keep(all, func(c *weighed) bool { return c.forIt.weight >= top-9 && c.forIt.weight >= weightBare })
+		return withoutServers(keep(all, func(c *weighed) bool { return c.forIt.weight >= top-9 && c.forIt.weight >= weightBare }))
 	case !w.d.soundsLikeComplaint():
 		return nil
 	case top >= weightBare:

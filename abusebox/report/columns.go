@@ -8,8 +8,8 @@ import (
 // Columns say which column of a table holds what; -1 stands for none.
 type columns struct {
 	ip, port, dstIP, dstPort, stamp, date, clock, end, kind, url, host, protocol, count, account, id, asn int
-	// utc tells that the head of the time column says UTC.
-	utc  bool
+	// zone is what the head of the time column states.
+	zone zone
 	head string
 	n    int
 	// kinds remembers what the words of the kind's column mean.
@@ -143,7 +143,7 @@ func isTimeColumn(name string) bool {
 	if name == "ts" {
 		return true
 	}
-	for _, w := range [...]string{"timestamp", "time", "date", "first_seen", "firstseen", "first seen", "last_seen", "last seen", "lastseen", "datum", "zeit", "uhrzeit", "fecha", "hora", "heure", "tijd", "時間", "时间", "日期", "日時", "дата", "время", "seen", "observed", "utc", "start", "end", "detected"} {
+	for _, w := range [...]string{"timestamp", "time", "date", "first_seen", "firstseen", "first seen", "last_seen", "last seen", "lastseen", "datum", "zeit", "uhrzeit", "fecha", "hora", "heure", "tijd", "時間", "时间", "日期", "日時", "дата", "время", "seen", "observed", "utc", "start", "end", "detected", "시간", "일시", "시각", "時刻", "时刻", "horodatage", "czas", "captured", "recorded", "created"} {
 		if strings.Contains(name, w) {
 			return !strings.Contains(name, "uptime") && !strings.Contains(name, "taken") && !strings.Contains(name, "systime") && !strings.Contains(name, "timezone") && !strings.Contains(name, "reftime") && !strings.Contains(name, "vendor") && !strings.Contains(name, "update") && !strings.Contains(name, "current_time")
 		}
@@ -153,8 +153,8 @@ func isTimeColumn(name string) bool {
 
 // setStamp sorts whole times, days and clocks.
 func (c *columns) setStamp(i int, name, value string) {
-	if strings.Contains(name, "utc") || strings.Contains(name, "gmt") {
-		c.utc = true
+	if z, ok := headZone(name); ok {
+		c.zone = z
 	}
 	if strings.Contains(name, "last") || strings.HasPrefix(name, "end") || strings.Contains(name, "_end") {
 		if c.end < 0 {
@@ -284,16 +284,33 @@ func (c *columns) times(d *document, r *Report, row []string) {
 	if !ok && c.end >= 0 {
 		st, ok = stampOf(cell(row, c.end))
 	} else if end, found := stampOf(cell(row, c.end)); found && ok {
-		defer d.setEnd(r, c.inUTC(end))
+		defer d.setEnd(r, c.inZone(end))
 	}
 	if ok {
-		d.setTime(r, c.inUTC(st))
+		d.setTime(r, c.inZone(st))
 	}
 }
 
-func (c *columns) inUTC(st stamp) stamp {
-	if c.utc && st.zone.name == "" {
-		st.zone = zone{known: true, name: "UTC"}
+// inZone gives a time without a zone the one of its column.
+func (c *columns) inZone(st stamp) stamp {
+	if st.zone.name == "" && c.zone.name != "" {
+		st.zone = c.zone
 	}
 	return st
 }
+
+// headZone reads the zone in the name of a column: "Time (KST)", "start_utc", "Zeit [GMT+2]".
+func headZone(name string) (zone, bool) {
+	if i := strings.LastIndexAny(name, "(["); i >= 0 {
+		if z, ok := zoneNear(strings.ToUpper(name), i+1); ok && z.known && !isPlace(z.name) {
+			return z, true
+		}
+	}
+	if strings.Contains(name, "utc") || strings.Contains(name, "gmt") {
+		return zone{known: true, name: "UTC"}, true
+	}
+	return zone{}, false
+}
+
+// isPlace tells a place of the time zone database, whose offset depends on the day.
+func isPlace(name string) bool { return strings.Contains(name, "/") }

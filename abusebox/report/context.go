@@ -81,6 +81,9 @@ func readAround(text string, hits []hit, k int) reading {
 	if w := ownAfter(after, r.is == from); w != "" && r.is != source {
 		return reading{is: target, weight: 82, word: w, label: r.label, own: true}
 	}
+	if isElsewhere(after) {
+		return reading{is: target, weight: weightLabel + 1, word: "another provider's"}
+	}
 	if w, ok := partAfter(after); ok {
 		return reading{is: source, weight: 82, word: w, label: true}
 	}
@@ -116,6 +119,9 @@ func readAround(text string, hits []hit, k int) reading {
 	}
 	if h.inURL && isFetched(before) {
 		return reading{is: reference, weight: 60, word: "fetched"}
+	}
+	if h.inURL && r.weight < weightPlain-4 && isAccusedURL(before) {
+		return reading{is: generic, weight: weightPlain - 4, word: "URL", label: true}
 	}
 	if h.inURL && r.weight < weightURL {
 		return reading{is: generic, weight: weightURL, word: "URL"}
@@ -165,6 +171,31 @@ func isSpan(s string) bool {
 		return true
 	}
 	return false
+}
+
+// isAccusedURL tells whether the label right before a URL says that the
+// complaint is about it: "URL:", "Phishing URL #2:".
+func isAccusedURL(before string) bool {
+	i := strings.LastIndex(before, "http")
+	if i < 0 {
+		return false
+	}
+	label := strings.TrimRight(before[:i], " \t\"'<*`")
+	label, ok := strings.CutSuffix(label, ":")
+	if !ok || len(label) > 40 {
+		return false
+	}
+	url := false
+	for _, w := range strings.FieldsFunc(strings.ToLower(label), func(r rune) bool { return !(r >= 'a' && r <= 'z' || r >= 0x80) }) {
+		switch w {
+		case "url", "urls", "uri", "s":
+			url = true
+		case "phishing", "malicious", "malware", "infected", "bad", "offending", "reported", "infringing", "abusive", "fraudulent", "spamvertised", "full", "scam", "payload":
+		default:
+			return false
+		}
+	}
+	return url
 }
 
 func onlySeparators(s string) bool {

@@ -67,7 +67,7 @@ func (s *sink) table(r io.Reader) {
 	cols.head = head[cols.ip]
 	s.kind[0], s.kind[1] = feedKind(s.file)
 	if strings.Contains(s.d.domain, "shadowserver") {
-		cols.utc = true
+		cols.zone = zone{known: true, name: "UTC"}
 	}
 	for row := first; ; {
 		s.row(&cols, row, delim)

@@ -240,8 +240,22 @@ func (w *weighing) joinClock(st stamp, block []int, at int) stamp {
 }
 
 // timeLabels begin the label of a time, in the languages of complaints.
-var timeLabels = []string{"date", "time", "timestamp", "when", "event", "seen", "detected", "occurred", "first", "last", "start", "logged", "received", "attack time", "incident time", "observed",
+var timeLabels = []string{"date", "time", "timestamp", "when", "event", "seen", "detected", "occurred", "first", "last", "start", "logged", "recorded", "captured", "sighted", "received", "attack time", "incident time", "observed",
 	"zeit", "datum", "uhrzeit", "fecha", "hora", "heure", "data", "tijd", "時間", "时间", "日期", "日時", "дата", "время", "发生", "發生", "発生", "检测", "偵測", "検知", "觀測", "観測", "確認", "时刻", "時刻", "moment", "horodatage", "zeitpunkt", "tijdstip", "inizio", "début", "beginn", "inicio", "início", "начало", "horário", "godzina", "czas", "tarih", "utc", "gmt", "on ", "at ", "um ", "am ", "el ", "le ", "op "}
+
+// isNoticeTime tells a line whose label names another time than the event's.
+func isNoticeTime(t string) bool {
+	label := strings.ToLower(strings.TrimLeft(t[:min(len(t), 64)], " \t-*•|#"))
+	if i := strings.IndexByte(label, ':'); i >= 0 {
+		label = label[:i]
+	}
+	for _, w := range [...]string{"date of notice", "notice date", "sent", "updated", "created", "report date", "last update"} {
+		if strings.HasPrefix(label, w) {
+			return true
+		}
+	}
+	return containsAny(label, notEventLabels)
+}
 
 // notEventLabels are parts of the labels of times that are still to come.
 var notEventLabels = []string{"deadline", "expires", "expiry", "due date", "frist", "blocked until", "reply by", "respond by"}
@@ -256,10 +270,10 @@ func (w *weighing) isTimeLabel(t string) bool {
 		}
 		label = t[:i]
 	}
-	label = strings.ToLower(strings.TrimLeft(label, " \t-*•|#"))
-	if strings.HasPrefix(label, "date of notice") || strings.HasPrefix(label, "notice date") || strings.HasPrefix(label, "sent") || strings.HasPrefix(label, "updated") || strings.HasPrefix(label, "created") || strings.HasPrefix(label, "report date") || strings.HasPrefix(label, "last update") || containsAny(label, notEventLabels) {
+	if isNoticeTime(label) {
 		return false
 	}
+	label = strings.ToLower(strings.TrimLeft(label, " \t-*•|#"))
 	for _, l := range timeLabels {
 		if strings.Contains(label, l) {
 			return true
@@ -282,7 +296,7 @@ func valueOf(t string) string {
 // anyTime takes the first full time of the text.
 func (w *weighing) anyTime() (stamp, bool) {
 	for i := range w.lines {
-		if w.lines[i].spam || i > 3000 {
+		if w.lines[i].spam || i > 3000 || isNoticeTime(w.lines[i].text) {
 			continue
 		}
 		if st := findStamps(w.lines[i].text, 1); len(st) > 0 && st[0].clock {
@@ -338,7 +352,7 @@ func (w *weighing) lineDetail(r *Report, l *line, ip addr) {
 // portBehind reads " port 51234" right behind an address.
 func portBehind(after string) uint16 {
 	t := strings.TrimLeft(after, " \t,;:)]")
-	for _, w := range [...]string{"on ", "using ", "via ", "and ", "source ", "(", "tcp ", "udp "} {
+	for _, w := range [...]string{"on ", "using ", "via ", "and ", "source ", "src ", "with ", "(", "tcp ", "udp "} {
 		if len(t) > len(w) && strings.EqualFold(t[:len(w)], w) {
 			t = t[len(w):]
 		}

@@ -119,10 +119,13 @@ func (w *htmlWriter) open(a atom.Atom, void bool) {
 		if !void {
 			w.raw = a
 		}
-	case atom.Br, atom.P, atom.Div, atom.Li, atom.H1, atom.H2, atom.H3, atom.H4, atom.Hr, atom.Table, atom.Blockquote, atom.Dt, atom.Dd, atom.Ul, atom.Ol, atom.Section, atom.Article:
+	case atom.Br, atom.P, atom.Div, atom.Li, atom.H1, atom.H2, atom.H3, atom.H4, atom.Table, atom.Blockquote, atom.Dt, atom.Dd, atom.Ul, atom.Ol, atom.Section, atom.Article:
 		if w.last != 0 && (w.last != '\n' || a == atom.Br) {
 			w.newline()
 		}
+	case atom.Hr: // as a blank line
+		w.newline()
+		w.newline()
 	case atom.Tr:
 		if w.last != 0 && w.last != '\n' {
 			w.newline()

@@ -2,7 +2,10 @@ package report
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"sort"
+	"strconv"
 	"strings"
 )
 
@@ -47,6 +50,7 @@ func (d *document) jsonValue(v any, out []Report, depth int) []Report {
 			return append(out, r)
 		}
 		before := len(out)
+		out = d.jsonLists(v, out)
 		keys := make([]string, 0, len(v))
 		for k := range v {
 			keys = append(keys, k)
@@ -59,6 +63,29 @@ func (d *document) jsonValue(v any, out []Report, depth int) []Report {
 		}
 		if column != "" && len(out) == before {
 			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// jsonLists reads members that are lists of addresses: "sources": ["x", "y"].
+// The object's time is that of each.
+func (d *document) jsonLists(m map[string]any, out []Report) []Report {
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		list, _ := m[k].([]any)
+		if is := phraseBearing(strings.ToLower(k)); len(list) == 0 || is != source && is != generic && is != from {
+			continue
+		}
+		for _, item := range list {
+			s, _ := item.(string)
+			if ip, ok := parseAddress(s); ok && len(s) < 64 && len(out) < d.lim.MaxReports {
+				r := d.base(ip, Medium, "list "+strconv.Quote(k))
+				if st, ok := stampOf(object(m).text("time", "timestamp", "start", "start_time", "first_seen", "date", "seen")); ok {
+					d.setTime(&r, st)
+				}
+				r.Evidence = []string{strconv.Quote(k) + ": " + s}
+				out = append(out, r)
+			}
 		}
 	}
 	return out

@@ -50,7 +50,7 @@ func isRow(l *line) bool {
 // pairLabel reads "src/dst: x / y".
 func pairLabel(l *line) []reading {
 	label, _, ok := strings.Cut(strings.ToLower(l.text[:l.hits[0].start]), ":")
-	if !ok || len(label) > 40 || len(l.hits) != 2 {
+	if !ok || len(label) > 40 || len(l.hits) != 2 || strings.Contains(label, " to ") {
 		return nil
 	}
 	var parts []bearing

@@ -26,7 +26,7 @@ func (d *document) splitEnclosures() {
 			i = end - 1
 			continue
 		}
-		if i >= barren && isHeaderLine(lines[i].text) {
+		if i >= barren && isHeaderLine(lines[i].text) && (len(lines[i].hits) == 0 || isKnownField(lines[i].text)) { // "IP: x" begins none
 			end, seen := d.pastedHeader(lines, i)
 			if end > i {
 				i = end - 1

@@ -110,7 +110,9 @@ func (d *document) tableAt(lines []line, i int) (rows []Report, end int) {
 				return nil, i
 			}
 			cols.head = head[cols.ip]
-			cols.utc = cols.utc || w3c && !isLocalTime(lines[max(0, i-4):i])
+			if w3c && cols.zone.name == "" && !isLocalTime(lines[max(0, i-4):i]) {
+				cols.zone = zone{known: true, name: "UTC"}
+			}
 		}
 		r, ok := cols.report(d, row)
 		if !ok {

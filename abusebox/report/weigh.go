@@ -142,7 +142,7 @@ func (w *weighing) body() {
 			if pair != nil {
 				r = pair[k]
 			}
-			if r.is == source && strings.HasPrefix(r.word, "scanner") && w.d.scansForGood() {
+			if r.is == source && isScanLabel(l.text[:h.start], r) && w.d.scansForGood() {
 				r.is = target // of open services the scanner is the one who tells
 			}
 			if signed > 0 && i > signed || closed > 0 && i > closed && (r.is == generic || r.is == neutral) {
@@ -179,6 +179,11 @@ func (l *line) namesOnlyTargets() bool {
 		}
 	}
 	return true
+}
+
+// isScanLabel tells names for whoever scans: "Scanner:", "scan sources:".
+func isScanLabel(before string, r reading) bool {
+	return strings.HasPrefix(r.word, "scanner") || r.label && len(before) < 60 && containsFold(before, "scan")
 }
 
 // isEnumeration tells whether two addresses are parted like items of a list.
@@ -306,7 +311,7 @@ func introOf(t string) reading {
 	best := reading{}
 	for _, w := range strings.FieldsFunc(strings.ToLower(t), func(r rune) bool { return r < 0x80 && isGap(byte(r)) || r == '.' }) {
 		switch is := bearingOf(strings.Trim(w, "*-_")); {
-		case is == source, is == from && w != "by" && w != "from":
+		case is == source, is == from && !isJoining(w):
 			return reading{is: source, weight: weightProse, word: w}
 		case is == generic && best.is != generic:
 			best = reading{is: is, weight: weightProse - 4, word: w}
@@ -341,6 +346,15 @@ func promptOf(t string) (reading, bool) {
 		}
 	}
 	return reading{}, false
+}
+
+// isJoining tells words that lead to an address and say nothing in a sentence.
+func isJoining(w string) bool {
+	switch strings.Trim(w, "*-_") {
+	case "by", "from", "via", "do", "dos", "su", "z", "od", "van", "von", "vom", "aus", "durch", "uit", "door", "dal", "dalla", "с", "от", "из":
+		return true
+	}
+	return false
 }
 
 // listsVictims tells a sentence that leads to the hosts that were reached: "it

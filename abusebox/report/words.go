@@ -21,7 +21,7 @@ const (
 var bearings = wordTable(map[bearing]string{
 	source: `source src saddr offending offender offenders attacker attackers attacking infringing infringer infringers
 		infringer's abuser abusers abusing abusive spammer spamming rhost rip remote remote_addr origin originating origination originator
-		originated malicious infected compromised perpetrator intruder hacker hackers culprit violator violating hostile guilty suspicious suspect suspected
+		originated sources malicious infected compromised perpetrator intruder hacker hackers culprit violator violating hostile guilty suspicious suspect suspected
 		client c-ip sender sending scanner scanning scanners peer ban banned bans block blocked blocking blacklisted listed srcip
 		sourceip attackerip involved problem problematic vulnerable bot zombie drone exploiting exploited hosting hosted
 		resolves resolving resolved located location pointing crawler botnet reported affected intruding probing prober sourceaddress
@@ -62,14 +62,14 @@ var bearings = wordTable(map[bearing]string{
 		узла узлу хостом сервере айпи систем системы`,
 	target: `destination destinations dst dest daddr target targets targeted targeting victim victims victim's our ours my mine local lip honeypot honeypots honeynet sensor
 		to against towards toward attacked recipient reporter complainant monitored into dip dstip targetip destip destinationip destaddr victimip d-ip s-ip
-		sinkhole receiving laddr local_ip localip server_ip serverip listener resp_h id.resp_h connect get post previous usual legitimate legit genuine local localaddress dnat defended protected probed-host reporter's reported-by reporting
+		sinkhole receiving laddr local_ip localip server_ip serverip listener resp_h id.resp_h connect get post previous usual legitimate legit genuine whitelist whitelisted allowlist allow-list allowlisted local localaddress dnat defended protected probed-host reporter's reported-by reporting
 		cc c2 c&c cnc mx locip dstaddr brand official impersonated
 		ziel ziel-ip zieladresse zielserver zielsystem zielrechner ziele geschädigter opfer unser unsere unserer unseren unserem mein meine meinen meinem gegen empfänger lokale
 		cible cibles victime notre nos mon vers contre destinataire
 		destino destinos objetivo víctima victima nuestro nuestra nuestros mi hacia contra
-		alvo vítima nosso nossa nossos meu minha para
+		alvo vítima nosso nossa nossos meu minha para ao
 		doel doelwit bestemming slachtoffer onze mijn naar tegen ons
-		destinazione bersaglio vittima nostro nostra verso
+		destinazione bersaglio vittima nostro nostra verso al alla
 		назначения назначение цель цели жертва жертвы наш нашего нашему наши нашей нашем получатель получателя мой моего на к
 		cel celu ofiara nasz naszego docelowy docelowa docelowego atakowany atakowanego naszej naszą naszego mój moja moje mojego odbiorca hedef
 		c2-server steuerserver kontrollserver sinkhole-server opfersystem opferserver empfangsserver angegriffene angegriffener angegriffenes angegriffenen geschädigte geschädigtes meiner meinem meines unserm echte echter echten tatsächliche legitime legitimer
@@ -80,6 +80,7 @@ var bearings = wordTable(map[bearing]string{
 		attaccato attaccata bersagli mio mia miei autentico autentica ufficiale legittimo nostri nostre
 		назначению атакуемый атакуемого пострадавший потерпевший настоящий настоящая официальный нашим моему моя мою управляющий управляющего управления жертв`,
 	reference: `inetnum netrange cidr route route6 inet6num nserver netmask mask traceroute
+		nat_src natsrc nat-src nat_dst natdst nat-dst transip tran_ip xlate xlatesrc xlatedst tunnelip
 		whois in-addr.arpa broadcast nslookup nameservers nameserver version example`,
 	passage: `on at in is was has with the a an this that these those following below = address(es) under behind == are and or & of for
 		auf bei mit der die das den dem und diese dieser folgende folgenden lautet unter
