@@ -239,8 +239,10 @@ func (h *Hop) setAuth(who string) {
 // authColon reads "AUTH: METHOD account, TLS: version, bits, cipher".
 func (h *Hop) authColon(c string) {
 	who, tls := c[5:], ""
-	if i := indexFold(who, ", tls:"); i >= 0 {
-		who, tls = who[:i], who[i+6:]
+	for _, word := range [...]string{", tls:", ", ssl:"} {
+		if i := indexFold(who, word); i >= 0 {
+			who, tls = who[:i], who[i+len(word):]
+		}
 	}
 	h.setAuth(who)
 	if tls != "" {

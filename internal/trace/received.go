@@ -329,7 +329,7 @@ func literalIsPeer(dialect, with string) bool {
 	case "coremail", "postfix", "sendmail", "exchange", "amavis", "rfc5321", "proofpoint":
 		return false
 	}
-	return !isLocalProtocol(with) && with != "LMTP"
+	return (!isLocalProtocol(with) || dialect == "exim") && with != "LMTP" // Exim is told it by a trusted user, such as webmail
 }
 
 // readDate takes the date that was met behind a semicolon, or else the one that
