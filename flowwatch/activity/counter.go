@@ -31,9 +31,9 @@ type Counter struct {
 	tcp, udp  services
 	icmp      uint8 // profiles, one bit each
 	synOnly   uint8
+	choosy    bool // some flows of the profiles are left out
 	tables    []*table
 	pairs     []pairs
-	rules     []rule
 	strangers strangers
 	near      *Near
 	tasks     [maxTasks]task // of the flows under way
@@ -63,10 +63,10 @@ func NewCounter(s Setup, start time.Time) *Counter {
 	}
 	for i, p := range s.Profiles {
 		c.watch(p, 1<<i)
-		c.tables = append(c.tables, newTable(s.MaxHosts))
+		c.tables = append(c.tables, newTable(s.MaxHosts, ruleOf(p)))
 		c.pairs = append(c.pairs, pairs{limit: s.MaxPairs})
-		c.rules = append(c.rules, ruleOf(p))
 	}
+	c.choosy = c.synOnly != 0 || s.Observe != nil
 	return c
 }
 
@@ -121,7 +121,20 @@ func ruleOf(p Profile) rule {
 // are, then where these hosts stand, then it counts.
 func (c *Counter) Add(flows []netflow.Flow) {
 	for i := range flows {
-		if c.sort(&flows[i]); c.n > maxTasks-tasksOfFlow {
+		f := &flows[i]
+		toServer, toClient := c.tcp.match(f)
+		if f.Proto != netflow.ProtoTCP {
+			toServer, toClient = c.matchOther(f)
+		}
+		if toServer|toClient == 0 {
+			continue
+		}
+		if c.choosy || f.Event != netflow.EventNone {
+			if toServer, toClient = c.choose(f, toServer, toClient); toServer|toClient == 0 {
+				continue
+			}
+		}
+		if c.sort(f, toServer, toClient); c.n > maxTasks-tasksOfFlow {
 			c.run()
 		}
 	}
@@ -136,6 +149,7 @@ const (
 // A task is a flow to be counted at one of its two ends.
 type task struct {
 	flow    *netflow.Flow
+	table   *table // of the profile
 	key     key
 	hash    uint64 // the upper half finds the host in its table, the lower one counts it as a peer
 	peer    uint64 // the same of the other end
@@ -145,122 +159,152 @@ type task struct {
 	prefix  bool // of the delegated prefix that the address of the task before is in
 }
 
-// sort makes the tasks of a flow.
-func (c *Counter) sort(f *netflow.Flow) {
-	toServer, toClient := c.match(f)
-	if toServer|toClient == 0 || f.Event != netflow.EventNone && told(f.Event) {
+// sort makes the tasks of a flow of profiles.
+func (c *Counter) sort(f *netflow.Flow, toServer, toClient uint8) {
+	if !f.Src.Is4() || !f.Dst.Is4() {
+		c.sort6(f, toServer, toClient)
 		return
 	}
-	if c.setup.Observe != nil && !c.setup.Observe(f.Exporter, f.In) {
-		c.unobserved++
-		return
-	}
-	var src, dst key
-	var srcNear, dstNear bool
-	if f.Src.Is4() && f.Dst.Is4() {
-		src, dst = keyOf4(f.Src), keyOf4(f.Dst)
-		srcNear, dstNear = c.near.has4(src), c.near.has4(dst)
-	} else {
-		src, dst = keyOf(f.Src), keyOf(f.Dst)
-		srcNear, dstNear = c.near.has(src), c.near.has(dst)
-	}
+	src, dst := keyOf4(f.Src), keyOf4(f.Dst)
+	srcNear, dstNear := c.near.has4(src), c.near.has4(dst)
 	if !srcNear && !dstNear {
 		return
 	}
 	srcHash, dstHash := c.setup.Seed.of(src), c.setup.Seed.of(dst)
 	for profiles := toServer | toClient; profiles != 0; profiles &= profiles - 1 {
 		profile := uint8(bits.TrailingZeros8(profiles))
-		atSrc, atDst := Out, In
-		if toServer>>profile&1 == 0 {
-			atSrc, atDst = Answers, Replies
-		}
+		atSrc, atDst := directions(toServer>>profile&1 != 0)
 		if srcNear {
-			t := c.task(f, srcHash, dstHash, profile, atSrc)
-			if t.key = src; !src.is4() {
-				c.delegated(t)
-			}
+			c.task(f, src, srcHash, dstHash, profile, atSrc)
 		}
 		if dstNear {
-			t := c.task(f, dstHash, srcHash, profile, atDst)
-			if t.key = dst; !dst.is4() {
-				c.delegated(t)
-			}
+			c.task(f, dst, dstHash, srcHash, profile, atDst)
 		}
 	}
 }
 
-// told tells whether a firewall will tell of the same flow again, at its end.
-func told(e netflow.Event) bool {
-	return e == netflow.EventCreated || e == netflow.EventUpdate || e == netflow.EventAlert
+// sort6 is sort for a flow that is not of IPv4.
+func (c *Counter) sort6(f *netflow.Flow, toServer, toClient uint8) {
+	src, dst := keyOf(f.Src), keyOf(f.Dst)
+	srcNear, dstNear := c.near.has(src), c.near.has(dst)
+	srcHash, dstHash := c.setup.Seed.of(src), c.setup.Seed.of(dst)
+	for profiles := toServer | toClient; profiles != 0; profiles &= profiles - 1 {
+		profile := uint8(bits.TrailingZeros8(profiles))
+		atSrc, atDst := directions(toServer>>profile&1 != 0)
+		if srcNear {
+			c.task(f, src, srcHash, dstHash, profile, atSrc)
+			c.delegated(src, dstHash)
+		}
+		if dstNear {
+			c.task(f, dst, dstHash, srcHash, profile, atDst)
+			c.delegated(dst, srcHash)
+		}
+	}
 }
 
-// task notes a task, of which the key is left to be set.
-func (c *Counter) task(f *netflow.Flow, hash, peer uint64, profile uint8, d Direction) *task {
+// directions are those in which a flow counts at its two ends.
+func directions(toServer bool) (atSrc, atDst Direction) {
+	if toServer {
+		return Out, In
+	}
+	return Answers, Replies
+}
+
+// task notes a task.
+func (c *Counter) task(f *netflow.Flow, k key, hash, peer uint64, profile uint8, d Direction) {
 	t := &c.tasks[c.n]
 	c.n++
-	t.flow, t.hash, t.peer, t.profile, t.dir, t.prefix = f, hash, peer, profile, d, false
-	return t
+	t.flow, t.table, t.key, t.hash, t.peer = f, c.tables[profile], k, hash, peer
+	t.profile, t.dir, t.prefix = profile, d, false
 }
 
-// delegated notes the same of the delegated prefix.
-func (c *Counter) delegated(of *task) {
-	k := of.key.masked(c.setup.Delegated)
-	t := c.task(of.flow, c.setup.Seed.of(k), of.peer, of.profile, of.dir)
-	t.key, t.prefix = k, true
+// delegated notes the task before again, for the delegated prefix that its IPv6 address is in.
+func (c *Counter) delegated(k key, peer uint64) {
+	if k.is4() {
+		return
+	}
+	of := &c.tasks[c.n-1]
+	k = k.masked(c.setup.Delegated)
+	c.task(of.flow, k, c.setup.Seed.of(k), peer, of.profile, of.dir)
+	c.tasks[c.n-1].prefix = true
 }
 
 // run counts what is noted.
 func (c *Counter) run() {
 	tasks := c.tasks[:c.n]
 	c.n = 0
-	c.fetch(tasks)
-	ours, forged := false, false // the address of the task, and its flow
+	touched := byte(0)
 	for i := range tasks {
-		t := &tasks[i]
-		if t.prefix && !ours {
-			continue
-		}
-		var h host
-		if s := t.seat; s.chunk != nil && s.chunk.hot[s.at].is(t.key) {
-			h, ours = s.host(), true
-		} else if h, ours = c.find(t); !ours {
-			continue
-		}
-		if !t.prefix {
-			forged = c.setup.Routes != nil && h.hot != nil && c.forged(h, t)
-			if t.dir == Out && !forged && c.setup.MaxPairs > 0 {
-				c.pairs[t.profile].add(t.hash^bits.RotateLeft64(t.peer, 29), t.flow.Packets, t.flow.Bytes)
-			}
-		}
-		if h.hot != nil {
-			h.add(c.tables[t.profile], t, &c.rules[t.profile], forged)
+		touched += tasks[i].guess()
+	}
+	c.touched = touched // or the compiler would leave it out
+	ours, forged := false, false
+	for i := range tasks {
+		if t := &tasks[i]; !t.prefix {
+			ours, forged = c.count(t)
+		} else if ours {
+			c.countPrefix(t, forged)
 		}
 	}
 }
 
-// fetch finds where the hosts of tasks most likely are, and has what will be written to fetched from memory for all tasks at once.
-func (c *Counter) fetch(tasks []task) {
-	touched := byte(0)
-	for i := range tasks {
-		t := &tasks[i]
-		if t.seat = c.tables[t.profile].guess(uint32(t.hash >> 32)); t.seat.chunk != nil {
-			h := t.seat.host()
-			touched += h.bits + h.set(t.dir)[0]
+// guess finds where the task's host most likely is, and has what will be written to fetched from memory: for all
+// tasks at once, if nothing waits for it.
+func (t *task) guess() byte {
+	if t.seat = t.table.guess(uint32(t.hash >> 32)); t.seat.chunk == nil {
+		return 0
+	}
+	h := t.seat.host()
+	return h.bits + h.set(t.dir)[0]
+}
+
+// guessed is the host of the task if it was guessed rightly.
+func (t *task) guessed() (h host, ok bool) {
+	if t.seat.chunk == nil || !t.seat.host().is(t.key) {
+		return host{}, false
+	}
+	return t.seat.host(), true
+}
+
+// count adds a task's flow to its host; ours is false where the address is not, and forged tells that the flow
+// claims an address that is elsewhere.
+func (c *Counter) count(t *task) (ours, forged bool) {
+	h, ok := t.guessed()
+	if !ok {
+		if h, ok = c.find(t); !ok {
+			return false, false
 		}
 	}
-	c.touched = touched // or the compiler would leave it out
+	if h.hot != nil {
+		forged = c.setup.Routes != nil && c.forged(h, t)
+		h.add(t, forged)
+	}
+	if c.setup.MaxPairs > 0 && t.dir == Out && !forged {
+		c.pairs[t.profile].add(t.hash^bits.RotateLeft64(t.peer, 29), t.flow.Packets, t.flow.Bytes)
+	}
+	return true, forged
+}
+
+// countPrefix adds a task's flow to the delegated prefix of an address of ours.
+func (c *Counter) countPrefix(t *task, forged bool) {
+	h, ok := t.guessed()
+	if !ok {
+		h, _ = c.find(t)
+	}
+	if h.hot != nil {
+		h.add(t, forged)
+	}
 }
 
 // find finds the host of a task that is not where it was guessed to be; it is given a place if it is ours and there is one.
 func (c *Counter) find(t *task) (h host, ours bool) {
-	table := c.tables[t.profile]
-	if h = table.find(t.key, uint32(t.hash>>32)); h.hot != nil {
+	if h = t.table.find(t.key, uint32(t.hash>>32)); h.hot != nil {
 		return h, true
 	}
 	if !t.prefix && !c.ours(t) {
 		return host{}, false
 	}
-	return c.place(table, t.key, t.hash, t.flow), true
+	return c.place(t.table, t.key, t.hash, t.flow), true
 }
 
 // ours tells whether the address of a task is ours.
@@ -295,28 +339,39 @@ func (s *strangers) has(hash uint64) bool {
 
 func (s *strangers) note(hash uint64) { s.tags[hash%uint64(len(s.tags))] = uint32(hash>>32) | 1 }
 
-// match tells which profiles the flow is of, by the side on which their server stands.
-func (c *Counter) match(f *netflow.Flow) (toServer, toClient uint8) {
-	switch f.Proto {
-	case netflow.ProtoTCP:
-		toServer, toClient = c.tcp.match(f)
-		if (toServer|toClient)&c.synOnly != 0 && f.Flags&(netflow.FlagSYN|netflow.FlagACK) != netflow.FlagSYN {
-			toServer &^= c.synOnly // more than an attempt: only answers to attempts count besides
-			if f.Flags&(netflow.FlagSYN|netflow.FlagRST) == 0 {
-				toClient &^= c.synOnly
-			}
+// choose takes from a flow's profiles those that leave it out.
+func (c *Counter) choose(f *netflow.Flow, toServer, toClient uint8) (uint8, uint8) {
+	if f.Flags&(netflow.FlagSYN|netflow.FlagACK) != netflow.FlagSYN {
+		toServer &^= c.synOnly // more than an attempt: only answers to attempts count besides
+		if f.Flags&(netflow.FlagSYN|netflow.FlagRST) == 0 {
+			toClient &^= c.synOnly
 		}
+	}
+	switch f.Event {
+	case netflow.EventCreated, netflow.EventUpdate, netflow.EventAlert:
+		return 0, 0 // a firewall tells of the same flow again at its end
+	}
+	if toServer|toClient != 0 && c.setup.Observe != nil && !c.setup.Observe(f.Exporter, f.In) {
+		c.unobserved++
+		return 0, 0
+	}
+	return toServer, toClient
+}
+
+// matchOther tells which profiles a flow of another protocol than TCP is of.
+func (c *Counter) matchOther(f *netflow.Flow) (toServer, toClient uint8) {
+	switch f.Proto {
 	case netflow.ProtoUDP:
-		toServer, toClient = c.udp.match(f)
+		return c.udp.match(f)
 	case netflow.ProtoICMP, netflow.ProtoICMPv6:
 		switch f.DstPort >> 8 {
 		case 8, 128: // echo request
-			toServer = c.icmp
+			return c.icmp, 0
 		case 0, 129: // echo reply
-			toClient = c.icmp
+			return 0, c.icmp
 		}
 	}
-	return toServer, toClient
+	return 0, 0
 }
 
 // place makes room for a new host, or returns none where there is none.
@@ -343,7 +398,7 @@ func (c *Counter) forged(h host, t *task) bool {
 	return h.routeIf != 0 && e.misfit(h.routeIf != t.flow.In)
 }
 
-func (h host) add(in *table, t *task, r *rule, forged bool) {
+func (h host) add(t *task, forged bool) {
 	f := t.flow
 	end := uint32(f.End.Seconds())
 	if end-1 < h.first-1 { // so that 0, which is none yet, is later than any
@@ -358,11 +413,11 @@ func (h host) add(in *table, t *task, r *rule, forged bool) {
 		return
 	}
 	h.series(t.dir).add(f.Packets, f.Bytes)
-	peer := uint32(t.peer)
+	in, peer := t.table, uint32(t.peer)
 	switch t.dir {
 	case Out:
 		in.meet(&h.setN[0], &h.peers, peer)
-		h.outgoing(f, r)
+		h.outgoing(f, &in.rule)
 	case Replies:
 		if answers(f) {
 			in.meet(&h.setN[1], &h.sets[0], peer)

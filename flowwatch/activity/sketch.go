@@ -314,7 +314,7 @@ func (s *Sketch) sound() bool {
 type Seed [2]uint64
 
 // hash mixes an address; both halves of the result are usable by themselves.
-func (s Seed) hash(hi, lo uint64) uint64 {
+func (s *Seed) hash(hi, lo uint64) uint64 {
 	a, b := bits.Mul64(hi^s[0]^0x9e3779b97f4a7c15, lo^s[1]|1<<63)
 	x := a ^ b ^ lo*0xff51afd7ed558ccd
 	x ^= x >> 32
@@ -323,4 +323,4 @@ func (s Seed) hash(hi, lo uint64) uint64 {
 }
 
 // of is the hash of a key.
-func (s Seed) of(k key) uint64 { return s.hash(k.hi, k.lo^uint64(k.bits)) }
+func (s *Seed) of(k key) uint64 { return s.hash(k.hi, k.lo^uint64(k.bits)) }

@@ -127,6 +127,7 @@ type table struct {
 	spare  []*chunk // of the interval before
 	n      int
 	limit  int
+	rule   rule
 	flood  *flood
 	rooms  [rooms]arena // of sets that have outgrown their hosts,
 	taken  int          // in so many bytes
@@ -142,8 +143,8 @@ type chunk struct {
 	cold [chunkSize]cold
 }
 
-func newTable(limit int) *table {
-	t := &table{limit: limit, flood: &flood{}}
+func newTable(limit int, r rule) *table {
+	t := &table{limit: limit, rule: r, flood: &flood{}}
 	for i, size := range roomSize {
 		t.rooms[i].size = size
 	}
@@ -177,7 +178,7 @@ func (s seat) host() host { return host{&s.chunk.hot[s.at], &s.chunk.cold[s.at]}
 // guess returns where the host with a hash most likely is: in one of the two slots where nearly all are, whatever host
 // that is. It looks at no host and, since it cannot foretell which of the two it is, decides without a branch.
 func (t *table) guess(hash uint32) seat {
-	i := hash >> t.shift
+	i := hash >> (t.shift & 31)
 	first, ref := t.slots[i], t.slots[(i+1)&uint32(len(t.slots)-1)].ref
 	if first.hash == hash {
 		ref = first.ref
