@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +18,10 @@ type batch struct {
 	names    [batchSize]unix.RawSockaddrInet6 // large enough for IPv4, too
 	controls [batchSize][controlSize]byte
 	buffers  []byte
+
+	look func(fd uintptr) bool // receives, and notes here
+	n    int                   // how many there were
+	err  error
 }
 
 const (
@@ -43,7 +48,20 @@ func newBatch() *batch {
 		h.Iov, h.Name, h.Control = &b.vectors[i], (*byte)(unsafe.Pointer(&b.names[i])), &b.controls[i][0]
 		h.SetIovlen(1)
 	}
+	b.look = func(fd uintptr) bool {
+		b.n, b.err = b.receive(int(fd))
+		return b.n > 0 || b.err != nil
+	}
 	return b
+}
+
+// wait waits for datagrams, in the kernel and then in Go's poller, and says how many there are. It looks for them before
+// each wait in the poller, so that none that comes in between goes unnoticed.
+func (b *batch) wait(conn syscall.RawConn) (int, error) {
+	if err := conn.Read(b.look); err != nil {
+		return 0, err
+	}
+	return b.n, b.err
 }
 
 // receive waits for datagrams, as long as the socket's time limit lets it, and says how many there are.

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -79,44 +81,51 @@ func (s *socket) prepare(buffer int) (got int, err error) {
 	return got / 2, errors.Join(err, inner) // the kernel doubles what it was asked for (socket(7))
 }
 
-// wakeEvery is how often a socket on which nothing comes looks whether it is to end.
-const wakeEvery = 200 * time.Millisecond
+// quietAfter is how long datagrams are waited for in the kernel. Where none came, Go's poller watches for the next: a
+// thread that wakes now and then to look would cost a quiet daemon more than all else.
+const quietAfter = 200 * time.Millisecond
 
 // gather is how long more datagrams are waited for where few came: to be woken for each costs more than to read it.
 const gather = time.Millisecond
 
-// receive hands every datagram to the Watcher until ctx ends. It waits in the kernel, on a copy of the socket that
+// receive hands every datagram to the Watcher until ctx ends. While they come it waits in the kernel, on a socket that
 // blocks: Go's poller would be woken for each datagram anew, which costs more than the datagram.
 func (s *socket) receive(ctx context.Context, w *Watcher) error {
-	file, err := s.conn.File()
+	raw, err := s.blocking()
 	if err != nil {
 		return fmt.Errorf("receive flows: %w", err)
 	}
-	defer file.Close()
-	fd := int(file.Fd())
-	if err := unix.SetNonblock(fd, false); err != nil {
-		return fmt.Errorf("receive flows: %w", err)
-	}
-	limit := unix.NsecToTimeval(wakeEvery.Nanoseconds())
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
-		return fmt.Errorf("receive flows: %w", err)
-	}
+	defer context.AfterFunc(ctx, func() { _ = s.conn.SetReadDeadline(time.Unix(1, 0)) })() // ends the waiting
 	b := newBatch()
 	for ctx.Err() == nil {
-		n, err := b.receive(fd)
-		if err != nil {
+		n, err := b.wait(raw)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+		case err != nil:
 			w.stats.readErrors.Add(1)
 			time.Sleep(10 * time.Millisecond) // an ICMP error of the network, say: not in a tight loop
-			continue
-		}
-		if n > 0 {
+		default:
 			w.take(s, b, n)
-		}
-		if n < batchSize/2 {
-			time.Sleep(gather) // nobody waits for a count
+			if n < batchSize/2 {
+				time.Sleep(gather) // nobody waits for a count
+			}
 		}
 	}
 	return ctx.Err()
+}
+
+// blocking makes reads of the socket wait in the kernel, for quietAfter.
+func (s *socket) blocking() (syscall.RawConn, error) {
+	raw, err := s.conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	limit := unix.NsecToTimeval(quietAfter.Nanoseconds())
+	var inner error
+	err = raw.Control(func(fd uintptr) {
+		inner = errors.Join(unix.SetNonblock(int(fd), false), unix.SetsockoptTimeval(int(fd), unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit))
+	})
+	return raw, errors.Join(err, inner)
 }
 
 // take hands a batch to the Decoder.

@@ -397,6 +397,34 @@ func waitFor(t *testing.T, done func() bool) {
 	t.Fatal("nothing came in a minute")
 }
 
+// TestQuietSocket holds that what comes after a silence is taken in, whichever way the socket waits by then, and that a
+// quiet socket ends.
+func TestQuietSocket(t *testing.T) {
+	c := config()
+	c.Listen = []string{"127.0.0.1:0"}
+	c.Interval = endless
+	w := newWatcher(t, c, nil, time.Now)
+	if err := w.Bind(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	x := netflowtest.Exporter{Format: netflowtest.V5, Boot: time.Now().Add(-time.Hour)}
+	for want := range uint64(4) {
+		send(t, w.Addrs()[0], x.Encode(bot("192.0.2.7", 1), time.Now()))
+		waitFor(t, func() bool {
+			list, _ := w.Exporters()
+			return len(list) == 1 && list[0].Flows == want+1
+		})
+		time.Sleep(time.Duration(want) * 150 * time.Millisecond) // the silence itself
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestListedNeverAllocates(t *testing.T) {
 	f := newFeed(t, nil)
 	f.interval(bot("192.0.2.7", 60))
