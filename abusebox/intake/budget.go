@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -15,8 +16,9 @@ var (
 
 // A budget bounds the memory of the mails that are being received.
 type budget struct {
-	max  int64
-	used atomic.Int64
+	max   int64
+	used  atomic.Int64
+	spare sync.Pool // of buffers in which a mail begins, *[firstBuffer]byte
 }
 
 func (b *budget) take(n int64) bool {
@@ -46,33 +48,50 @@ func (b *budget) give(n int64) { b.used.Add(-n) }
 
 const firstBuffer = 16 << 10 // bytes
 
-// read reads a mail of at most limit bytes behind the bytes of before. It returns the bytes' cost, to be given back.
+// first returns the buffer in which a mail begins.
+func (b *budget) first() []byte {
+	if spare, ok := b.spare.Get().(*[firstBuffer]byte); ok {
+		return spare[:0]
+	}
+	return make([]byte, 0, firstBuffer)
+}
+
+// done gives back a mail that read has returned, and its cost. Nobody may hold on to raw.
+func (b *budget) done(raw []byte, cost int64) {
+	b.give(cost)
+	if cap(raw) == firstBuffer {
+		b.spare.Put((*[firstBuffer]byte)(raw[:firstBuffer]))
+	}
+}
+
+// read reads a mail of at most limit bytes behind the bytes of before. What it returns is given back to done.
 func (b *budget) read(r io.Reader, before []byte, limit int64) (raw []byte, cost int64, err error) {
-	cost = firstBuffer + int64(len(before))
+	cost = firstBuffer
 	if !b.take(cost) {
 		return nil, 0, errNoRoom
 	}
-	raw = append(make([]byte, 0, cost), before...)
+	raw = append(b.first(), before...)
 	for {
 		if len(raw) == cap(raw) {
 			grown := 2 * int64(cap(raw))
 			if !b.take(grown) { // both exist while one is copied to the other
-				return nil, cost, errNoRoom
+				return raw, cost, errNoRoom
 			}
+			old := raw
 			raw = append(make([]byte, 0, grown), raw...)
-			b.give(cost)
+			b.done(old, cost)
 			cost = grown
 		}
 		n, err := r.Read(raw[len(raw):cap(raw)])
 		raw = raw[:len(raw)+n]
 		if int64(len(raw)-len(before)) > limit {
-			return nil, cost, errTooLarge
+			return raw, cost, errTooLarge
 		}
 		if err == io.EOF {
 			return raw, cost, nil
 		}
 		if err != nil {
-			return nil, cost, err
+			return raw, cost, err
 		}
 	}
 }

@@ -5,12 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 )
 
-// headVersion is the version of the spool's records. A record is: the version, the envelope as JSON; the message as zstd.
-const headVersion = 1
+// A packing is how a record's message is compressed, and the first byte of its head; the envelope as JSON follows.
+type packing byte
+
+const (
+	packedZstd packing = 1
+	packedS2   packing = 2 // a third of the work, and a third more bytes: for mails that come in a crowd
+)
 
 var errVersion = errors.New("intake: the spool's record is of a later version of spoor")
 
@@ -18,6 +25,7 @@ var errVersion = errors.New("intake: the spool's record is of a later version of
 type codec struct {
 	enc *zstd.Encoder
 	dec *zstd.Decoder
+	max int64 // bytes of a message
 }
 
 func newCodec(maxMail int64) (*codec, error) {
@@ -30,7 +38,7 @@ func newCodec(maxMail int64) (*codec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make zstd decoder: %w", err)
 	}
-	return &codec{enc, dec}, nil
+	return &codec{enc, dec, maxMail}, nil
 }
 
 func (c *codec) close() {
@@ -44,17 +52,40 @@ type record struct {
 	Hash string `json:"sha256"`
 }
 
-func (c *codec) encode(m Mail) (head, body []byte, err error) {
+// encode appends a mail's record to dst. The first bytes of it are the head.
+func (c *codec) encode(dst []byte, m Mail, p packing) (rec []byte, head int, err error) {
 	env := m.Envelope
-	head, err = json.Marshal(record{&env, hex.EncodeToString(env.SHA256[:])})
+	text, err := json.Marshal(record{&env, hex.EncodeToString(env.SHA256[:])})
 	if err != nil {
-		return nil, nil, fmt.Errorf("encode envelope: %w", err)
+		return nil, 0, fmt.Errorf("encode envelope: %w", err)
 	}
-	return append([]byte{headVersion}, head...), c.enc.EncodeAll(m.Raw, make([]byte, 0, len(m.Raw)/2+64)), nil
+	before := len(dst)
+	dst = append(append(dst, byte(p)), text...)
+	head = len(dst) - before
+	if p == packedZstd {
+		return c.enc.EncodeAll(m.Raw, dst), head, nil
+	}
+	most := s2.MaxEncodedLen(len(m.Raw))
+	if most < 0 {
+		return nil, 0, fmt.Errorf("compress message: %w", s2.ErrTooLarge)
+	}
+	dst = slices.Grow(dst, most)
+	packed := s2.Encode(dst[len(dst):cap(dst)], m.Raw)
+	return dst[:len(dst)+len(packed)], head, nil
+}
+
+func (c *codec) unpack(p packing, body []byte) ([]byte, error) {
+	if p == packedZstd {
+		return c.dec.DecodeAll(body, nil)
+	}
+	if n, err := s2.DecodedLen(body); err != nil || int64(n) > c.max {
+		return nil, errors.Join(fmt.Errorf("it would have %d bytes", n), err)
+	}
+	return s2.Decode(nil, body)
 }
 
 func (c *codec) envelope(head []byte) (Envelope, error) {
-	if len(head) == 0 || head[0] != headVersion {
+	if len(head) == 0 || packing(head[0]) != packedZstd && packing(head[0]) != packedS2 {
 		return Envelope{}, errVersion
 	}
 	var env Envelope
@@ -73,7 +104,7 @@ func (c *codec) decode(head, body []byte) (Mail, error) {
 	if err != nil {
 		return Mail{}, err
 	}
-	raw, err := c.dec.DecodeAll(body, nil)
+	raw, err := c.unpack(packing(head[0]), body)
 	if err != nil {
 		return Mail{}, fmt.Errorf("decompress message: %w", err)
 	}

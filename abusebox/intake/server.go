@@ -21,7 +21,7 @@ import (
 	"spoor/internal/listen"
 )
 
-// A Keeper keeps mails: a Spool. What it returns an ID for is on disk.
+// A Keeper keeps mails: a Spool. What it returns an ID for is on disk. It does not hold on to the mail's bytes.
 type Keeper interface {
 	Put(context.Context, Mail) (ID, error)
 }

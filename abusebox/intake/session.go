@@ -101,7 +101,7 @@ func (s *session) Data(io.Reader) error {
 	env := s.envelope()
 	stamp := received(env, protocol(s.lmtp, s.conn.Extended(), env.TLS != "", env.User != ""), s.server.hostname)
 	raw, cost, err := s.server.budget.read(s.conn.Body(), stamp, s.server.cfg.MaxSize.Bytes())
-	defer s.server.budget.give(cost)
+	defer func() { s.server.budget.done(raw, cost) }()
 	if err != nil {
 		return s.readFault(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -14,6 +16,9 @@ import (
 
 	"spoor/abusebox/intake/segment"
 )
+
+// maxSpare bounds the buffer for a record that is used again, in bytes.
+const maxSpare = 64 << 10
 
 // ErrNotFound says that the spool does not hold a mail, or no longer.
 var ErrNotFound = segment.ErrNotFound
@@ -28,6 +33,8 @@ type Spool struct {
 	metrics *spoolMetrics
 	logger  *slog.Logger
 	now     func() time.Time
+	putting atomic.Int64 // mails
+	spare   sync.Pool    // of buffers for records, *[]byte
 }
 
 // SpoolDeps is what a Spool needs of others.
@@ -72,14 +79,38 @@ func (s *Spool) Put(ctx context.Context, m Mail) (ID, error) {
 	}
 	m.Delivered = possible(m.Delivered)
 	m.SHA256 = sha256.Sum256(m.Message())
-	head, body, err := s.codec.encode(m)
-	if err != nil {
-		return 0, fmt.Errorf("put mail: %w", err)
-	}
-	id, err := s.log.Append(ctx, head, body)
+	id, err := s.keep(ctx, m)
 	s.metrics.put(m, err)
 	if err != nil {
 		return 0, fmt.Errorf("put mail: %w", err)
+	}
+	return id, nil
+}
+
+// crowd is how many mails at a time are a crowd, whose compression must not keep others waiting.
+const crowd = 8
+
+// keep encodes a mail and waits until it is on disk.
+func (s *Spool) keep(ctx context.Context, m Mail) (ID, error) {
+	p := packedZstd
+	if s.putting.Add(1) > crowd {
+		p = packedS2
+	}
+	defer s.putting.Add(-1)
+	buffer, ok := s.spare.Get().(*[]byte)
+	if !ok {
+		buffer = new([]byte)
+	}
+	rec, head, err := s.codec.encode((*buffer)[:0], m, p)
+	if err != nil {
+		return 0, err
+	}
+	id, err := s.log.Append(ctx, rec[:head], rec[head:])
+	if err != nil { // the log may still be about to write it
+		return 0, err
+	}
+	if *buffer = rec; cap(rec) <= maxSpare {
+		s.spare.Put(buffer)
 	}
 	return id, nil
 }

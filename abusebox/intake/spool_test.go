@@ -73,6 +73,83 @@ func TestSpoolKeepsMailAndEnvelope(t *testing.T) {
 	}
 }
 
+// A record of each packing is read back, whatever packs those of today: what an earlier version kept stays readable.
+func TestPackings(t *testing.T) {
+	c, err := newCodec(maxKept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	for _, text := range []string{"", "x", "Subject: short\r\n\r\nbody\r\n", strings.Repeat("A line of an ordinary complaint.\r\n", 5000)} {
+		want := Mail{Envelope: Envelope{Source: SourceFile, Arrived: time.Date(2026, 10, 1, 8, 14, 0, 0, time.UTC)}, Raw: []byte(text)}
+		for _, p := range []packing{packedZstd, packedS2} {
+			before := []byte("before")
+			rec, head, err := c.encode(before, want, p)
+			if err != nil || string(rec[:len(before)]) != "before" {
+				t.Fatalf("packing %d: %q, %v", p, rec, err)
+			}
+			rec = rec[len(before):]
+			got, err := c.decode(rec[:head], rec[head:])
+			if err != nil || string(got.Raw) != text || !got.Arrived.Equal(want.Arrived) {
+				t.Errorf("packing %d of %d bytes: %+v, %v", p, len(text), got.Envelope, err)
+			}
+			if len(text) > 1000 && len(rec) > len(text)/4 {
+				t.Errorf("packing %d makes %d bytes of %d", p, len(rec), len(text))
+			}
+			rec[0] = 3
+			if _, err := c.decode(rec[:head], rec[head:]); !errors.Is(err, errVersion) {
+				t.Errorf("a record of a later version: %v", err)
+			}
+		}
+	}
+	if _, err := c.unpack(packedS2, []byte{0xff, 0xff, 0xff, 0xff, 0x0f}); err == nil {
+		t.Error("a record that says it has 4 GB is unpacked")
+	}
+}
+
+// As spoor of 2026 wrote it before there was another packing than zstd.
+func TestRecordOfBefore(t *testing.T) {
+	c, err := newCodec(maxKept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	head := "\x01" + `{"source":"file","arrived":"2026-10-01T08:14:00Z","from":"a@example.org","sha256":"HASH"}`
+	head = strings.ReplaceAll(head, "HASH", fmt.Sprintf("%x", sha256.Sum256([]byte("old mail"))))
+	body := "\x28\xb5\x2f\xfd\x20\x08\x41\x00\x00old mail" // a frame of one raw block, RFC 8878 §3.1.1
+	got, err := c.decode([]byte(head), []byte(body))
+	if err != nil || string(got.Raw) != "old mail" || got.From != "a@example.org" || got.SHA256 != sha256.Sum256(got.Raw) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// Mails that come in a crowd are packed the quick way, others the small way.
+func TestPackingOfACrowd(t *testing.T) {
+	s := openSpool(t, t.TempDir())
+	packed := func(id ID, err error) packing {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, _, err := s.log.Read(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return packing(head[0])
+	}
+	if p := packed(s.Put(t.Context(), Mail{Raw: []byte("alone")})); p != packedZstd {
+		t.Errorf("a mail that comes alone has packing %d", p)
+	}
+	s.putting.Add(crowd)
+	if p := packed(s.Put(t.Context(), Mail{Raw: []byte("one of many")})); p != packedS2 {
+		t.Errorf("a mail that comes in a crowd has packing %d", p)
+	}
+	s.putting.Add(-crowd)
+	if n := s.putting.Load(); n != 0 {
+		t.Errorf("%d mails are being put, when none is", n)
+	}
+}
+
 // Ten thousand mails of every shape come out byte for byte, in order.
 func TestSpoolRoundTrip(t *testing.T) {
 	s := openSpool(t, t.TempDir())
@@ -193,7 +270,7 @@ func TestSpoolOfManyMailsIsLight(t *testing.T) {
 	s := openSpool(t, dir)
 	body := bytes.Repeat([]byte("An ordinary line of an ordinary complaint.\r\n"), 50)
 	const total, workers = 100_000, 256
-	head, packed, err := s.codec.encode(Mail{Raw: body})
+	rec, head, err := s.codec.encode(nil, Mail{Raw: body}, packedZstd)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +279,7 @@ func TestSpoolOfManyMailsIsLight(t *testing.T) {
 		go func() {
 			var err error
 			for i := w; i < total && err == nil; i += workers {
-				_, err = s.log.Append(context.Background(), head, packed)
+				_, err = s.log.Append(context.Background(), rec[:head], rec[head:])
 			}
 			errs <- err
 		}()

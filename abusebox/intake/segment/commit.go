@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
@@ -65,6 +64,7 @@ func (l *Log) lateAnswer(r request) (ID, error) {
 func (l *Log) commitLoop() {
 	defer close(l.done)
 	defer l.retire()
+	defer takeShortTurns()()
 	for {
 		select {
 		case r := <-l.requests:
@@ -177,7 +177,8 @@ func (l *Log) segmentFor(size int64) (*file, error) {
 // put writes a group's records behind those that are kept.
 func (l *Log) put(f *file, group []request) ([]ID, int64, error) {
 	end := f.end
-	w := bufio.NewWriterSize(offsetWriter(l.active, end), writeBuffer)
+	w := l.buffer
+	w.Reset(offsetWriter(l.active, end))
 	ids := make([]ID, len(group))
 	var fixed [recordHeader]byte
 	for i, r := range group {

@@ -3,6 +3,7 @@
 package segment
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -53,6 +54,7 @@ type Log struct {
 	active  *os.File
 	current *file // of active
 	next    uint32
+	buffer  *bufio.Writer
 	sync    func(*os.File) error // fdatasync; tests put faults here
 	free    func() (int64, error)
 }
@@ -79,7 +81,7 @@ func Open(dir string, opt Options) (*Log, error) {
 		return nil, fmt.Errorf("open log %s: %w", dir, err)
 	}
 	l := &Log{
-		dir: dir, opt: opt, lock: lock, sync: fdatasync,
+		dir: dir, opt: opt, lock: lock, sync: fdatasync, buffer: bufio.NewWriterSize(nil, writeBuffer),
 		requests: make(chan request, 256), quit: make(chan struct{}), done: make(chan struct{}), changed: make(chan struct{}),
 	}
 	l.free = l.freeBytes

@@ -34,9 +34,12 @@ func (c *Conn) beginChunk(line []byte) error {
 
 // skipChunk passes over a chunk that go-smtp did not want: it follows its command, refused or not.
 func (c *Conn) skipChunk() error {
-	var scratch [4 << 10]byte
+	if c.chunk.left == 0 {
+		return nil
+	}
+	scratch := make([]byte, 4<<10)
 	for c.chunk.left > 0 {
-		if _, err := c.readChunk(scratch[:]); err != nil {
+		if _, err := c.readChunk(scratch); err != nil {
 			return io.EOF
 		}
 	}

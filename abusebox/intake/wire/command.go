@@ -38,7 +38,7 @@ func (c *Conn) nextLine() ([]byte, error) {
 	return c.readLine()
 }
 
-// readLine reads one command line. A clean end between two is io.EOF.
+// readLine reads one command line, which is good until the next. A clean end between two is io.EOF.
 func (c *Conn) readLine() ([]byte, error) {
 	if c.isDraining() {
 		c.fail(errDraining)
@@ -62,7 +62,8 @@ func (c *Conn) readLine() ([]byte, error) {
 		c.fail(err)
 		return nil, io.EOF
 	}
-	return bytes.Clone(line), nil
+	c.line = append(c.line[:0], line...)
+	return c.line, nil
 }
 
 func (c *Conn) buffered() []byte {
@@ -84,17 +85,34 @@ func (c *Conn) lastCode() string {
 
 // verbOf reads a command line as go-smtp does.
 func verbOf(line []byte) string {
-	s := strings.ToUpper(strings.TrimRight(string(line), "\r\n"))
-	if strings.HasPrefix(s, "STARTTLS") {
+	s := bytes.TrimRight(line, "\r\n")
+	if !plainASCII(s) {
+		s = bytes.ToUpper(s) // some letters become ASCII
+	}
+	var verb [8]byte
+	for i := range copy(verb[:], s) {
+		if ch := verb[i]; 'a' <= ch && ch <= 'z' {
+			verb[i] -= 'a' - 'A'
+		}
+	}
+	switch {
+	case string(verb[:]) == "STARTTLS":
 		return "STARTTLS"
-	}
-	if s == "XCLIENT" || strings.HasPrefix(s, "XCLIENT ") {
+	case string(verb[:7]) == "XCLIENT" && (len(s) == 7 || s[7] == ' '):
 		return "XCLIENT"
-	}
-	if strings.HasPrefix(s, "BDAT") || len(s) == 4 || len(s) > 5 && s[4] == ' ' {
-		return s[:4]
+	case string(verb[:4]) == "BDAT", len(s) == 4, len(s) > 5 && s[4] == ' ':
+		return string(verb[:4])
 	}
 	return ""
+}
+
+func plainASCII(s []byte) bool {
+	for _, ch := range s {
+		if ch >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 func argOf(line []byte) string {
@@ -156,12 +174,12 @@ func cutLine(p []byte) (line, rest []byte) {
 
 // reply takes a piece of go-smtp's reply, at most to the end of a line. c.mu is held.
 func (c *Conn) reply(piece []byte) {
-	c.line = append(c.line, piece...)
-	if !bytes.HasSuffix(c.line, []byte("\n")) {
+	c.partial = append(c.partial, piece...)
+	if !bytes.HasSuffix(c.partial, []byte("\n")) {
 		return
 	}
-	line := plainly(c.line)
-	c.line = c.line[:0]
+	line := plainly(c.partial)
+	c.partial = c.partial[:0]
 	if len(line) > 4 && line[3] == ' ' {
 		c.code = string(line[:3])
 	}

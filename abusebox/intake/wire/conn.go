@@ -49,6 +49,7 @@ type Conn struct {
 
 	verb     string // of the last command
 	extended bool   // EHLO or LHLO rather than HELO
+	line     []byte // the last command line
 	pending  []byte // the rest of a command line that go-smtp is still to read
 	queued   []byte // the command that broke a BDAT off, to be run next
 	dot      dotReader
@@ -57,7 +58,7 @@ type Conn struct {
 	mu       sync.Mutex
 	mode     mode
 	replies  []byte // not written yet
-	line     []byte // the beginning of the reply line being written
+	partial  []byte // the beginning of the reply line being written
 	code     string // of the last reply
 	mute     bool   // what go-smtp says until its next read is not for the client
 	dead     error  // once set, nothing is read or written any more
