@@ -126,8 +126,21 @@ func (r *dateReader) comment(i int) int {
 	if r.d.ZoneName == "" && r.hour >= 0 {
 		r.d.ZoneName = text
 		r.end = min(j+1, len(r.s))
+		r.namedOffset(text)
 	}
 	return j + 1
+}
+
+// namedOffset takes the offset of "GMT+08:00" where no other is written.
+func (r *dateReader) namedOffset(name string) {
+	if r.d.HasZone || len(name) < 5 || !hasFoldPrefix(name, "gmt") && !hasFoldPrefix(name, "utc") {
+		return
+	}
+	z := dateReader{s: name[3:]}
+	if end, ok := z.offset(0); ok && end == len(z.s) {
+		r.d.Offset, r.d.BadOffset, r.d.HasZone = z.d.Offset, z.d.BadOffset, true
+		r.d.ZoneRaw = name
+	}
 }
 
 // zoneText tells whether a comment behind a date can name a zone, in whatever
@@ -419,6 +432,9 @@ func (r *dateReader) chinese(i int) (int, bool) {
 	case strings.HasPrefix(s, "下午"):
 		r.pm = true
 	default:
+		if r.hour < 0 {
+			return r.foreignMonth(i)
+		}
 		return i, false
 	}
 	return i + 6, true

@@ -165,11 +165,12 @@ func (r *dateReader) foreignMonth(i int) (int, bool) {
 }
 
 // foreignMonths are the beginnings of months in German, French, Spanish, Italian,
-// Portuguese, Dutch and Hungarian that are not English ones too.
+// Portuguese, Dutch, Hungarian and Russian that are not English ones too.
 var foreignMonths = [...]numeral{
 	{"ene", 1}, {"gen", 1}, {"fév", 2}, {"fev", 2}, {"mär", 3}, {"mrz", 3}, {"mrt", 3}, {"avr", 4}, {"abr", 4}, {"mai", 5}, {"mei", 5}, {"mag", 5}, {"máj", 5},
 	{"juin", 6}, {"giu", 6}, {"juil", 7}, {"lug", 7}, {"aoû", 8}, {"aou", 8}, {"ago", 8}, {"set", 9}, {"okt", 10}, {"ott", 10}, {"out", 10},
 	{"dez", 12}, {"déc", 12}, {"dic", 12},
+	{"янв", 1}, {"фев", 2}, {"мар", 3}, {"апр", 4}, {"май", 5}, {"мая", 5}, {"июн", 6}, {"июл", 7}, {"авг", 8}, {"сен", 9}, {"окт", 10}, {"ноя", 11}, {"дек", 12},
 }
 
 // posixRule returns where the rest of a zone such as MET-1MEST ends, which is the

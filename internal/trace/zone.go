@@ -99,7 +99,7 @@ func contradicts(name string, offset int) bool {
 	if len(name) > 3 && (hasFoldPrefix(name, "gmt") || hasFoldPrefix(name, "utc")) && (name[3] == '+' || name[3] == '-') {
 		r := dateReader{s: name[3:]}
 		if _, ok := r.offset(0); ok {
-			return r.d.Offset != offset
+			return r.d.Offset != offset && r.d.Offset != -offset // POSIX counts westwards: TZ=GMT-8 is +0800
 		}
 		return false
 	}
