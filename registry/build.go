@@ -73,14 +73,13 @@ type claimant struct {
 }
 
 func (b *builder) claimantOf(w *way) claimant {
+	c := claimant{rank: int32(w.rank), outward: w.outward, leads: (Route{Type: w.routeType}).Leads()}
+	if w.outward {
+		return c
+	}
 	var l level
 	l.addWay(w, b.t.now())
-	c := claimant{iface: l.iface, hop: l.hop, rank: int32(w.rank), outward: w.outward, leads: (Route{Type: w.routeType}).Leads()}
-	for _, by := range [...]*Contact{l.hop, l.iface} {
-		if by != nil && by.Assignment != AssignUnknown {
-			c.assign = codeOf(by.Assignment)
-		}
-	}
+	c.iface, c.hop, c.assign = l.iface, l.hop, w.mark(b.t.now()).mark()
 	if pair := [2]*Contact{l.iface, l.hop}; pair != [2]*Contact{} {
 		if b.claims[pair] == 0 {
 			b.claims[pair] = uint32(len(b.claims)) + 1

@@ -97,11 +97,9 @@ func (f *finding) look(at time.Time) {
 	routed := f.routesAt(at)
 	for _, alt := range routed {
 		ours = ours || claimed || alt.at >= 0 && !alt.way.outward && alt.bits > 0
-		if h, ok := f.holderBy(alt, at); ok {
-			f.addHolder(h)
-		} else {
-			f.nobody = true
-		}
+	}
+	for _, alts := range byLength(routed) {
+		f.addHolders(f.fold(alts, at))
 	}
 	f.ours = f.ours || ours || claimed
 	f.assign = f.assignmentAt(at)
@@ -136,63 +134,29 @@ func (f *finding) assignmentAt(at time.Time) Assignment {
 	return AssignUnknown
 }
 
-// holderBy resolves the contact along one choice of route.
-func (f *finding) holderBy(alt choice, at time.Time) (Holder, bool) {
-	m := f.fold(alt, at)
-	if !m.found {
-		return Holder{}, false
-	}
-	for _, s := range m.steps {
-		f.step(s)
-	}
-	h := Holder{ID: m.contact.ID(), Contact: m.contact, Prefix: m.prefix, Rule: m.rule, Certainty: Certain}
-	if alt.at >= 0 {
-		h.Route = f.t.route(f.t.groups[alt.group].prefix(), alt.rec)
-	}
-	return h, true
-}
-
-// fold merges the claims of the chain from the widest prefix down, as Build does.
-func (f *finding) fold(alt choice, at time.Time) *merger {
-	above := f.t.newMerger(at)
-	for i, g := range slices.Backward(f.chain) {
-		p := f.t.groups[g].prefix()
-		l := level{prefix: p, own: validAt(f.t.claims[g], at)}
-		if w := f.wayAt(i, g, alt, at); w != nil && p.Bits() > 0 && !w.outward {
-			l.addWay(w, at)
-		}
-		if l.own == nil && l.iface == nil && l.hop == nil {
+// addHolders takes over what fold found.
+func (f *finding) addHolders(folded []*merger) {
+	for _, m := range folded {
+		if !m.found {
+			f.nobody = true
 			continue
 		}
-		m := f.t.newMerger(at)
-		m.add(l)
-		if above.found {
-			m.inherit(&above.contact, above.prefix)
+		for _, s := range m.steps {
+			f.step(s)
 		}
-		above = m
+		h := Holder{ID: m.contact.ID(), Contact: m.contact, Prefix: m.prefix, Rule: m.rule, Certainty: Certain}
+		if m.via.at >= 0 {
+			h.Route = f.t.route(f.t.groups[m.via.group].prefix(), m.via.rec)
+		}
+		f.addHolder(h, len(folded) > 1)
 	}
-	return above
 }
 
-// wayAt returns the route's way at one length of the chain: the chosen one at its own
-// length, none below it, the preferred one above it.
-func (f *finding) wayAt(i int, g int32, alt choice, at time.Time) *way {
-	switch {
-	case alt.at < 0 || i < alt.at:
-		return nil
-	case i == alt.at:
-		return alt.way
-	}
-	seen, maybe := f.validRecs(g, at)
-	if best := f.preferred(append(seen, maybe...)); len(best) > 0 {
-		return &f.t.paths[best[0].way]
-	}
-	return nil
-}
-
-func (f *finding) addHolder(h Holder) {
+// addHolder keeps each holder once. torn says that it is one of several that fit though
+// their organisation may be one: what tells them apart is then where their mail goes.
+func (f *finding) addHolder(h Holder, torn bool) {
 	for i := range f.holders {
-		if f.holders[i].ID == h.ID {
+		if o := &f.holders[i]; o.ID == h.ID && (!torn || slices.Equal(o.Contact.Mails(), h.Contact.Mails())) {
 			return
 		}
 	}
@@ -206,20 +170,39 @@ func (f *finding) step(s Step) {
 }
 
 // markOf returns the record that says of one prefix whether its addresses are shared or dynamic: the prefix's own,
-// or that of the interface or next hop to which it was routed.
+// or that of the interface or next hop to which it was routed, of several the strictest.
 func (f *finding) markOf(g int32, at time.Time) *Contact {
-	marks := func(c *Contact) bool { return c != nil && c.Assignment != AssignUnknown }
-	if c := validAt(f.t.claims[g], at); marks(c) {
+	if c := validAt(f.t.claims[g], at); c.mark() != 0 {
 		return c
 	}
+	var found *Contact
 	seen, maybe := f.validRecs(g, at)
-	for _, r := range append(seen, maybe...) {
+	for _, r := range f.preferred(append(seen, maybe...)) {
 		w := &f.t.paths[r.way]
-		for _, records := range [][]*Contact{w.interfaces, w.nextHops} {
-			if c := validAt(records, at); marks(c) {
-				return c
-			}
+		if w.outward || f.t.groups[g].bits == 0 {
+			continue
+		}
+		if c := w.mark(at); c.mark() > found.mark() {
+			found = c
 		}
 	}
-	return nil
+	return found
+}
+
+// mark is what a record says of the assignment of addresses, the stricter the higher; 0
+// is nothing, as for no record.
+func (c *Contact) mark() assignCode {
+	if c == nil {
+		return 0
+	}
+	return codeOf(c.Assignment)
+}
+
+// mark returns the record of the interface, or else of the next hop, that says how the
+// addresses behind it are assigned.
+func (w *way) mark(at time.Time) *Contact {
+	if c := validAt(w.interfaces, at); c.mark() != 0 {
+		return c
+	}
+	return validAt(w.nextHops, at)
 }

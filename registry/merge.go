@@ -28,7 +28,8 @@ type merger struct {
 	prefix  netip.Prefix // at which length
 	orgDone map[string]bool
 	steps   []Step
-	silent  bool // no steps are wanted
+	silent  bool   // no steps are wanted
+	via     choice // the route that led here
 }
 
 func (t *Table) newMerger(at time.Time) *merger { return &merger{t: t, at: at} }

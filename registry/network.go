@@ -77,19 +77,19 @@ func (t *Table) network(g int32, at time.Time) (n Network, ok bool) {
 	}
 	n = Network{Prefix: p, Assignment: f.assignmentAt(at)}
 	n.Ours, ok = t.coveredByNetwork(p), validAt(t.claims[g], at) != nil || t.networks.Get(p)
-	for _, c := range f.routesAt(at) {
-		if c.at < 0 {
-			continue
-		}
+	routed := slices.DeleteFunc(f.routesAt(at), func(c choice) bool { return c.at < 0 })
+	for _, c := range routed {
 		if c.group == g && !c.way.outward {
 			n.Routes = append(n.Routes, t.route(p, c.rec))
 			ok = true
 		}
 		n.Ours = n.Ours || !c.way.outward && c.bits > 0
-		f.offer(&n, c, at)
+	}
+	for _, alts := range byLength(routed) {
+		f.offer(&n, alts, at)
 	}
 	if n.Contact == nil && !n.Several {
-		f.offer(&n, choice{at: -1}, at)
+		f.offer(&n, []choice{{at: -1}}, at)
 	}
 	n.Ours = n.Ours || slices.ContainsFunc(f.chain, func(i int32) bool {
 		return t.groups[i].bits > 0 && validAt(t.claims[i], at) != nil
@@ -97,16 +97,20 @@ func (t *Table) network(g int32, at time.Time) (n Network, ok bool) {
 	return n, ok && n.Ours
 }
 
-// offer takes the contact along one choice of route, unless another one was taken.
-func (f *finding) offer(n *Network, c choice, at time.Time) {
-	m := f.fold(c, at)
-	switch {
-	case !m.found:
-	case n.Contact == nil && !n.Several:
-		contact := m.contact
-		n.Contact, n.Rule = &contact, m.rule
-	case n.Several || n.Contact.ID() != m.contact.ID():
-		n.Contact, n.Several = nil, true
+// offer takes the contact along routes of one length, unless another one was taken.
+func (f *finding) offer(n *Network, alts []choice, at time.Time) {
+	folded := f.fold(alts, at)
+	for _, m := range folded {
+		switch {
+		case len(folded) > 1:
+			n.Contact, n.Several = nil, true
+		case !m.found:
+		case n.Contact == nil && !n.Several:
+			contact := m.contact
+			n.Contact, n.Rule = &contact, m.rule
+		case n.Several || n.Contact.ID() != m.contact.ID():
+			n.Contact, n.Several = nil, true
+		}
 	}
 }
 
@@ -160,35 +164,6 @@ func (t *Table) IsOurs(addr netip.Addr) bool {
 	if !ok {
 		return false
 	}
-	first := t.find(longest)
-	if t.groups[first].ours {
-		return true
-	}
-	for g := first; g >= 0; g = t.groups[g].parent {
-		leads, inward := t.leads(g)
-		if leads {
-			return inward
-		}
-	}
-	return false
-}
-
-// leads reports whether a group has a current route, and whether a preferred one of them
-// leads inwards.
-func (t *Table) leads(g int32) (leads, inward bool) {
-	rank := 0
-	for _, r := range t.recsOf(g) {
-		w := &t.paths[r.way]
-		if r.notAfter != 0 || !(Route{Type: w.routeType}).Leads() {
-			continue
-		}
-		if !leads || w.rank > rank {
-			inward, rank = false, w.rank
-		}
-		if w.rank == rank {
-			inward = inward || !w.outward && t.groups[g].bits > 0
-		}
-		leads = true
-	}
-	return leads, inward
+	g := &t.groups[t.find(longest)]
+	return g.ours || g.inward
 }

@@ -47,44 +47,48 @@ func (b *builder) resolveGroups(from, to int, now time.Time) {
 		above := int32(0)
 		if g.parent >= 0 {
 			p := &t.groups[g.parent]
-			above, g.assign, g.ours = b.contact[g.parent], p.assign, g.ours || p.ours
+			above, g.assign, g.ours, g.inward = b.contact[g.parent], p.assign, g.ours || p.ours, p.inward
 		}
-		var claims []*Contact
+		var own *Contact
 		if g.claimed {
-			claims = t.claims[int32(i)]
+			own = validAt(t.claims[int32(i)], now)
 		}
 		best := b.bestWays(int32(i))
-		c := b.contactOf(claims, best, above, now)
+		c := b.contactOf(own, best, above, now)
 		b.contact[i] = c
-		b.markGroup(g, claims, best, now)
-		if a := g.assign.assignment(); c > 0 && a != AssignDynamic && a != AssignShared && b.facts[c].hasMail {
+		b.markGroup(g, own, best)
+		if a := g.assign.assignment(); c > 0 && (g.ours || g.inward) && a != AssignDynamic && a != AssignShared && b.facts[c].hasMail {
 			b.answer[i] = c
 		}
 	}
 }
 
-// markGroup takes over what the records of interfaces and next hops say of all that is
-// routed there; a record of the prefix itself overrides it.
-func (b *builder) markGroup(g *group, claims []*Contact, best []uint32, now time.Time) {
+// markGroup says whether the group is ours, and takes over what the records of interfaces
+// and next hops say of all that is routed there, of several the strictest; a record of the
+// prefix itself overrides it.
+func (b *builder) markGroup(g *group, own *Contact, best []uint32) {
+	mark := assignCode(0)
+	if len(best) > 0 {
+		g.inward = false
+	}
 	for _, w := range best {
-		if a := b.claimed[w].assign; a != 0 {
-			g.assign = a
+		if c := &b.claimed[w]; !c.outward {
+			mark, g.inward = max(mark, c.assign), true
 		}
 	}
-	for _, c := range claims {
-		if !c.holdsAt(now, now) {
-			continue
-		}
-		if c.Assignment != AssignUnknown {
-			g.assign = codeOf(c.Assignment)
-		}
+	if own != nil {
 		g.ours = g.ours || g.bits > 0
+	}
+	if m := own.mark(); m != 0 {
+		mark = m
+	}
+	if mark != 0 {
+		g.assign = mark
 	}
 }
 
 // contactOf merges the claims on one group, as of now, with what holds above it.
-func (b *builder) contactOf(claims []*Contact, best []uint32, above int32, now time.Time) int32 {
-	own := validAt(claims, now)
+func (b *builder) contactOf(own *Contact, best []uint32, above int32, now time.Time) int32 {
 	if len(best) == 0 {
 		return b.merge(mergeKey{above, own, nil, nil}, now)
 	}
@@ -138,8 +142,8 @@ func (b *builder) mergedRow(above int32) []int32 {
 	return b.mergedWays[row]
 }
 
-// bestWays returns the ways of the group's current, preferred, inward routes. The slice
-// is used again by the next call.
+// bestWays returns the ways of the group's current, preferred routes; a default route says
+// nothing of who answers. The slice is used again by the next call.
 func (b *builder) bestWays(i int32) []uint32 {
 	best := b.best[:0]
 	if b.t.groups[i].bits == 0 {
@@ -159,7 +163,7 @@ func (b *builder) bestWays(i int32) []uint32 {
 		}
 	}
 	b.best = best
-	return slices.DeleteFunc(best, func(w uint32) bool { return b.claimed[w].outward })
+	return best
 }
 
 // validAt returns the record that held at a moment; of several the last.

@@ -2,12 +2,121 @@ package registry
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
+
+// TestLookupAgreesWithHolder holds the answers that Build prepares against those that
+// Holder works out from the chain, over registries with every kind of claim.
+func TestLookupAgreesWithHolder(t *testing.T) {
+	held := 0
+	for seed := range uint64(30) {
+		rng := rand.New(rand.NewPCG(seed, 11))
+		in := mixedRegistry(rng)
+		table := mustBuild(t, in)
+		for range 150 {
+			addr := randomAddr(rng)
+			a := table.Holder(Query{Addr: addr})
+			want, got := "nobody alone", "nobody alone"
+			if a.Status == StatusHeld {
+				held++
+				want = a.Holder.ID + " " + strings.Join(a.Holder.Contact.Mails(), " ")
+			}
+			if c, ok := table.Lookup(addr); ok {
+				got = c.ID() + " " + strings.Join(c.Mails(), " ")
+			}
+			if got != want {
+				t.Fatalf("seed %d: Lookup(%s) finds %s, Holder %s: %s", seed, addr, got, want, a.Why)
+			}
+			if table.IsOurs(addr) != a.Ours {
+				t.Fatalf("seed %d: IsOurs(%s) is not %v", seed, addr, a.Ours)
+			}
+		}
+	}
+	if held < 700 {
+		t.Errorf("of 4500 addresses only %d are held: the test looks at too little", held)
+	}
+}
+
+func mixedRegistry(rng *rand.Rand) Input {
+	in := Input{Prefer: map[string]int{"b": rng.IntN(2)}}
+	var routes []Route
+	for range 150 {
+		p, _ := randomAddr(rng).Prefix(rng.IntN(25) + 8)
+		if rng.IntN(40) == 0 {
+			p = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+		}
+		if routes != nil && rng.IntN(4) == 0 {
+			p = routes[rng.IntN(len(routes))].Prefix
+		}
+		r := Route{Prefix: p, NextHop: netip.AddrFrom4([4]byte{192, 0, 2, byte(rng.IntN(12))}), Router: string("ab"[rng.IntN(2)]),
+			Interface: fmt.Sprintf("ge-%d", rng.IntN(6)), FirstSeen: at0.Add(-time.Hour)}
+		switch rng.IntN(8) {
+		case 0:
+			r.NextHop = netip.Addr{}
+		case 1:
+			r.LastSeen, r.NotAfter = at0.Add(-time.Minute), at0.Add(-30*time.Second)
+		case 2:
+			r.Type = TypeBlackhole
+		}
+		routes = append(routes, r)
+	}
+	in.Routes = RoutesOf(routes)
+	for range 25 {
+		in.Contacts = append(in.Contacts, mixedContact(rng, len(in.Contacts)))
+	}
+	for range rng.IntN(3) {
+		p, _ := randomAddr(rng).Prefix(16)
+		in.Networks = append(in.Networks, p)
+	}
+	if rng.IntN(2) == 0 {
+		in.Upstreams = append(in.Upstreams, netip.AddrFrom4([4]byte{192, 0, 2, 3}))
+	}
+	return in
+}
+
+func mixedContact(rng *rand.Rand, n int) Contact {
+	c := Contact{Org: []string{"", "One", "Two", "Three"}[rng.IntN(4)]}
+	switch rng.IntN(4) {
+	case 0:
+		bits := rng.IntN(17) + 8
+		if rng.IntN(10) == 0 {
+			bits = 0 // a record for all that nobody else answers for
+		}
+		p, _ := randomAddr(rng).Prefix(bits)
+		c.Key = Key{Kind: KeyPrefix, Prefix: p}
+	case 1:
+		c.Key = Key{Kind: KeyNextHop, NextHop: netip.AddrFrom4([4]byte{192, 0, 2, byte(n)})}
+	case 2:
+		c.Key = Key{Kind: KeyInterface, Router: []string{"", "a", "b"}[rng.IntN(3)], Interface: fmt.Sprintf("ge-%d", rng.IntN(6))}
+	case 3:
+		c.Key = Key{Kind: KeyOrganisation, Org: []string{"one", "two", "three"}[rng.IntN(3)]}
+	}
+	mail := []Mailbox{{Mail: fmt.Sprintf("c%d@example.org", n)}}
+	switch rng.IntN(4) {
+	case 0, 1:
+		c.Abuse = mail
+	case 2:
+		c.Admin = mail
+	}
+	switch rng.IntN(12) {
+	case 0:
+		c.Assignment = AssignShared
+	case 1:
+		c.Assignment = AssignDynamic
+	case 2:
+		c.Assignment = AssignStatic
+	}
+	if rng.IntN(8) == 0 {
+		c.Until = at0.Add(-time.Hour)
+	}
+	return c
+}
 
 // TestMoreClaimsThanRemembered merges more pairs of claims than a build remembers at once.
 func TestMoreClaimsThanRemembered(t *testing.T) {

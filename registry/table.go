@@ -37,6 +37,7 @@ type group struct {
 	is4     bool
 	assign  assignCode // of this prefix or the nearest enclosing one, at this moment
 	ours    bool       // configured, or claimed by a contact, here or above
+	inward  bool       // routed so that somebody of ours stands behind it, here or, where there is no route, above
 	claimed bool       // by a contact, now or once: Table.claims has it
 }
 
