@@ -121,6 +121,35 @@ func (d *document) unzip(p *message.Part, read func(name string, r io.Reader)) {
 	}
 }
 
+// archivedDocuments returns the files of a kind within an attached zip.
+func (d *document) archivedDocuments(p *message.Part, suffix string) [][]byte {
+	if !isZip(p, strings.ToLower(p.Filename)) || len(p.Raw) > 2*maxJSON {
+		return nil
+	}
+	b := p.Body()
+	zr, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return nil
+	}
+	var out [][]byte
+	for _, f := range zr.File {
+		if !strings.HasSuffix(strings.ToLower(f.Name), suffix) || f.Flags&1 != 0 || !d.mayUnpack() {
+			continue
+		}
+		rc, err := f.Open()
+		if err != nil {
+			continue
+		}
+		r := d.bounded(rc, int64(f.CompressedSize64))
+		r.lineless = true
+		if doc, err := io.ReadAll(io.LimitReader(r, maxJSON+1)); err == nil && len(doc) <= maxJSON {
+			out = append(out, doc)
+		}
+		rc.Close()
+	}
+	return out
+}
+
 // maxRatio is more than any honest table is packed.
 const maxRatio = 100
 
@@ -128,7 +157,7 @@ const maxRatio = 100
 const maxRow = 1 << 20
 
 // bounded limits what one packed file may become.
-func (d *document) bounded(r io.Reader, packed int64) io.Reader {
+func (d *document) bounded(r io.Reader, packed int64) *boundedReader {
 	return &boundedReader{r: r, d: d, left: max(packed*maxRatio, 4<<20)}
 }
 

@@ -275,12 +275,27 @@ func (b *backward) ownSide(w string) (reading, bool) {
 		if prev := b.previous(); prev == "our" || prev == "my" {
 			return reading{is: target, weight: 78, word: prev + " " + w}, true
 		}
+	case "hosted", "located", "running", "runs":
+		if !b.label && speaksOfOurs(b.before[:b.end]) {
+			return reading{is: target, weight: 76, word: "our … " + w}, true
+		}
 	case "blocked", "banned", "locked", "ban", "block":
 		if b.on && !b.label {
 			return reading{is: target, weight: 66, word: w + " on"}, true
 		}
 	}
 	return reading{}, false
+}
+
+// speaksOfOurs tells whether the sentence up to here is about what the
+// complainant has: "through our form (https://site/, hosted on x".
+func speaksOfOurs(before string) bool {
+	t := strings.ToLower(before[max(0, len(before)-80):])
+	if i := strings.LastIndex(t, ". "); i >= 0 {
+		t = t[i:]
+	}
+	i := strings.LastIndex(t, " our ")
+	return i >= 0 && !strings.Contains(t[i:], " your ") && !strings.Contains(t[i:], " from ")
 }
 
 func (b *backward) from(w string) (reading, bool) {

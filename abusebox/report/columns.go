@@ -302,15 +302,17 @@ func (c *columns) inZone(st stamp) stamp {
 // headZone reads the zone in the name of a column: "Time (KST)", "start_utc", "Zeit [GMT+2]".
 func headZone(name string) (zone, bool) {
 	if i := strings.LastIndexAny(name, "(["); i >= 0 {
-		if z, ok := zoneNear(strings.ToUpper(name), i+1); ok && z.known && !isPlace(z.name) {
+		if z, ok := zoneNear(strings.ToUpper(name), i+1); ok && z.known {
 			return z, true
 		}
 	}
 	if strings.Contains(name, "utc") || strings.Contains(name, "gmt") {
 		return zone{known: true, name: "UTC"}, true
 	}
+	for _, p := range placeZones {
+		if len(p.words) > len("мск") && strings.Contains(name, p.words) {
+			return zone{known: true, name: p.place}, true
+		}
+	}
 	return zone{}, false
 }
-
-// isPlace tells a place of the time zone database, whose offset depends on the day.
-func isPlace(name string) bool { return strings.Contains(name, "/") }

@@ -78,6 +78,11 @@ func readAround(text string, hits []hit, k int) reading {
 		return r
 	}
 	r := wordsBefore(before)
+	if site, ok := siteOf(before); ok && r.is == neutral {
+		if r = wordsBefore(site); r.is != target && r.is != reference {
+			r = reading{is: generic, weight: weightProse - 2, word: "address of the URL"}
+		}
+	}
 	if w := ownAfter(after, r.is == from); w != "" && r.is != source {
 		return reading{is: target, weight: 82, word: w, label: r.label, own: true}
 	}
@@ -249,6 +254,21 @@ func pastBracket(after string) string {
 		t = strings.TrimLeft(t[i+1:], " \t")
 	}
 	return t
+}
+
+// siteOf returns what stands before the URL that an address in brackets follows:
+// "http://site/ (x".
+func siteOf(before string) (string, bool) {
+	t := strings.TrimRight(before, " \t")
+	if !strings.HasSuffix(t, "(") && !strings.HasSuffix(t, "[") {
+		return "", false
+	}
+	t = strings.TrimRight(t[:len(t)-1], " \t")
+	i := strings.LastIndex(t, "http")
+	if i < 0 || strings.ContainsAny(t[i:], " \t") || !strings.Contains(t[i:], "://") {
+		return "", false
+	}
+	return t[:i], true
 }
 
 func findNextAddress(hits []hit, k int) []hit {
@@ -436,7 +456,7 @@ func verbAfter(after string) (reading, bool) {
 			t = strings.TrimLeft(t[j+1:], " \t*'\"")
 		}
 	}
-	for _, v := range [...]string{"was attacked", "is under attack", "has been attacked", "was scanned", "was targeted", "was the target", "was hit by"} {
+	for _, v := range [...]string{"was attacked", "is under attack", "has been attacked", "was scanned", "was targeted", "was the target", "was hit by", "aus getestet", "aus geprüft", "aus überprüft", "aus gescannt", "aus aufgerufen"} {
 		if strings.HasPrefix(t, v) {
 			return reading{is: target, weight: 85, word: v}, true
 		}

@@ -136,6 +136,7 @@ func (w *weighing) paragraph(at int, ip addr) []int {
 	for hi < len(w.lines) && hi-at < 60 && !ends(hi) {
 		hi++
 	}
+	lo, hi = w.record(lo, at, hi)
 	var out []int
 	labelled := false
 	for i := lo; i < hi; i++ {
@@ -146,6 +147,45 @@ func (w *weighing) paragraph(at int, ip addr) []int {
 		return nil
 	}
 	return out
+}
+
+// record narrows a paragraph to the lines of one of several records in it, which
+// all begin with the label of the first.
+func (w *weighing) record(lo, at, hi int) (int, int) {
+	top := lo
+	for top > 0 && lo-top < 200 && strings.TrimSpace(w.lines[top-1].text) != "" {
+		top--
+	}
+	begin := recordLabel(w.lines[top].text)
+	if begin == "" || top == lo {
+		return lo, w.nextRecord(begin, at, hi)
+	}
+	for i := at; i >= lo; i-- {
+		if recordLabel(w.lines[i].text) == begin {
+			return i, w.nextRecord(begin, at, hi)
+		}
+	}
+	return lo, hi
+}
+
+// nextRecord returns where behind line at the next record begins, at most hi.
+func (w *weighing) nextRecord(begin string, at, hi int) int {
+	for i := at + 1; i < hi && begin != ""; i++ {
+		if recordLabel(w.lines[i].text) == begin {
+			return i
+		}
+	}
+	return hi
+}
+
+// recordLabel returns the label, or the words before a number, that a line begins with.
+func recordLabel(t string) string {
+	t = strings.TrimLeft(t, " \t-*•|#=>")
+	i := strings.IndexAny(t, ":#0123456789")
+	if i < 2 || i > 30 {
+		return ""
+	}
+	return strings.ToLower(strings.TrimSpace(t[:i]))
 }
 
 // labelLine returns the line that labels the address, else its first.

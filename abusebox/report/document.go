@@ -294,9 +294,26 @@ func newLine(raw string) line {
 	}
 	l := line{raw: raw}
 	l.text, l.quoted = unquote(raw)
-	l.text = refang(l.text)
+	l.text = withoutLeader(refang(l.text))
 	l.hits = findAddresses(l.text)
 	return l
+}
+
+// withoutLeader writes "Port ....... 22" and "Port.......: 22" as "Port: 22".
+func withoutLeader(t string) string {
+	i := strings.Index(t, "...")
+	if i < 2 || i > 40 || strings.ContainsAny(t[:i], ":=") {
+		return t
+	}
+	j := i
+	for j < len(t) && t[j] == '.' {
+		j++
+	}
+	rest := strings.TrimLeft(t[j:], " \t")
+	if j-i < 5 && t[i-1] != ' ' && !strings.HasPrefix(rest, ":") || rest == "" {
+		return t
+	}
+	return strings.TrimRight(t[:i], " ") + ": " + strings.TrimLeft(rest, ": ")
 }
 
 // unquote strips "> " quoting and returns its depth.

@@ -22,35 +22,42 @@ func readJSON(d *document) []Report {
 	for _, b := range docs {
 		var v any
 		if json.Unmarshal(b, &v) == nil {
-			out = d.jsonValue(v, out, 0)
+			out = d.jsonValue(v, out, 0, "")
 			continue
 		}
 		for _, l := range strings.Split(limitText(string(b), 8<<20), "\n") { // one object a line
 			if json.Unmarshal([]byte(l), &v) == nil {
-				out = d.jsonValue(v, out, 0)
+				out = d.jsonValue(v, out, 0, "")
 			}
 		}
 	}
 	return dedupe(out)
 }
 
-// jsonValue looks for objects that name a source, at most six levels down.
-func (d *document) jsonValue(v any, out []Report, depth int) []Report {
-	if depth > 6 || len(out) >= d.lim.MaxReports {
+// jsonValue looks for objects that name a source, at most eight levels down;
+// when is the time that an object around them states.
+func (d *document) jsonValue(v any, out []Report, depth int, when string) []Report {
+	if depth > 8 || len(out) >= d.lim.MaxReports {
 		return out
 	}
 	switch v := v.(type) {
 	case []any:
 		for _, item := range v {
-			out = d.jsonValue(item, out, depth+1)
+			out = d.jsonValue(item, out, depth+1, when)
 		}
 	case map[string]any:
+		if t := object(lowerKeys(v)).text(timeMembers...); t != "" {
+			when = t
+		}
 		r, column := d.jsonObject(v)
+		if st, ok := stampOf(when); ok {
+			d.setTime(&r, st)
+		}
 		if column != "" && !isObserver(column) {
 			return append(out, r)
 		}
 		before := len(out)
-		out = d.jsonLists(v, out)
+		out = d.jsonLists(v, out, when)
 		keys := make([]string, 0, len(v))
 		for k := range v {
 			keys = append(keys, k)
@@ -58,7 +65,7 @@ func (d *document) jsonValue(v any, out []Report, depth int) []Report {
 		sort.Strings(keys)
 		for _, k := range keys {
 			if !isObserver(strings.ToLower(k)) {
-				out = d.jsonValue(v[k], out, depth+1)
+				out = d.jsonValue(v[k], out, depth+1, when)
 			}
 		}
 		if column != "" && len(out) == before {
@@ -70,7 +77,7 @@ func (d *document) jsonValue(v any, out []Report, depth int) []Report {
 
 // jsonLists reads members that are lists of addresses: "sources": ["x", "y"].
 // The object's time is that of each.
-func (d *document) jsonLists(m map[string]any, out []Report) []Report {
+func (d *document) jsonLists(m map[string]any, out []Report, when string) []Report {
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		list, _ := m[k].([]any)
 		if is := phraseBearing(strings.ToLower(k)); len(list) == 0 || is != source && is != generic && is != from {
@@ -80,7 +87,7 @@ func (d *document) jsonLists(m map[string]any, out []Report) []Report {
 			s, _ := item.(string)
 			if ip, ok := parseAddress(s); ok && len(s) < 64 && len(out) < d.lim.MaxReports {
 				r := d.base(ip, Medium, "list "+strconv.Quote(k))
-				if st, ok := stampOf(object(m).text("time", "timestamp", "start", "start_time", "first_seen", "date", "seen")); ok {
+				if st, ok := stampOf(when); ok {
 					d.setTime(&r, st)
 				}
 				r.Evidence = []string{strconv.Quote(k) + ": " + s}
@@ -91,10 +98,13 @@ func (d *document) jsonLists(m map[string]any, out []Report) []Report {
 	return out
 }
 
+// timeMembers name the time of an event, the surest first.
+var timeMembers = []string{"event_time", "eventtime", "detecttime", "detect_time", "first_seen", "firstseen", "starttime", "start_time", "start", "timestamp", "@timestamp", "time", "datetime", "date", "last_seen", "lastseen", "seen", "observed", "createtime"}
+
 // isObserver tells members that describe who saw or suffered the event.
 func isObserver(k string) bool {
 	switch k {
-	case "agent", "sensor", "observer", "reporter", "reporterinfo", "sender", "manager", "honeypot", "collector", "device", "server", "scanner":
+	case "agent", "sensor", "observer", "reporter", "reporterinfo", "sender", "manager", "honeypot", "collector", "analyzer", "detector", "device", "server", "scanner":
 		return true
 	}
 	return phraseBearing(k) == target

@@ -335,7 +335,7 @@ func promptOf(t string) (reading, bool) {
 		return reading{}, false
 	}
 	command := t[i+2:]
-	for _, w := range [...]string{"hostname", "ifconfig", "ip a", "ip -", "ip r", "curl ifconfig", "route", "dig ", "host ", "nslookup"} {
+	for _, w := range [...]string{"hostname", "ifconfig", "ip a", "ip -", "ip r", "curl ifconfig", "route"} {
 		if strings.HasPrefix(command, w) {
 			return reading{is: target, weight: 60, word: w}, true
 		}

@@ -18,6 +18,7 @@ func (d *document) setTime(r *Report, st stamp) {
 	known, offset := true, st.zone.offset
 	switch {
 	case st.zone.known:
+		offset = st.zone.at(at).offset
 	case len(st.zone.choices) > 0:
 		known, offset = d.chooseZone(st.zone, &r.Zones)
 	default:

@@ -42,7 +42,7 @@ var bearings = wordTable(map[bearing]string{
 		bronadres bron-ip aanvallers aanvallend geblokkeerd geblokkeerde inbreukmakend inbreukmakende gehost veroorzaker spammende dader
 		aggressore attaccanti infetta compromesso ospitato ospitata risiede provengono bloccato bloccati colpevole
 		источники источников атакующая атакующих атаковавший отправителе нарушителей злоумышленников зараженного заражённый заражённого заражённых размещен размещена размещён размещено размещены размещенный заблокировал заблокирован заблокирована вредоносный взломанный скомпрометированный`,
-	from: `from by via your yours customer customers client's user user's subscriber containing namely
+	from: `from by via using your yours customer customers client's user user's subscriber containing namely
 		von vom aus ihr ihre ihrer ihrem ihren ihres eurer euer durch kunde kunden
 		depuis de-l'adresse votre vos par client
 		desde su sus cliente proveniente vuestro

@@ -49,6 +49,7 @@ func (d *document) jsonDocuments() [][]byte {
 			}
 			out = append(out, bytes.TrimPrefix(p.Body(), []byte("\ufeff")))
 		}
+		out = append(out, d.archivedDocuments(p, ".json")...)
 	}
 	if t := strings.TrimSpace(d.body); strings.HasPrefix(t, "{") && strings.HasSuffix(t, "}") {
 		out = append(out, []byte(t))

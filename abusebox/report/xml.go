@@ -20,8 +20,14 @@ func readXML(d *document) []Report {
 	}
 	for _, p := range d.files {
 		if isXMLFile(p) && d.mayHold(p) {
-			out = append(out, d.xmlElements(p.Text())...)
+			out = append(out, d.xmlDocument(p.Text())...)
 		}
+		for _, b := range d.archivedDocuments(p, ".xml") {
+			out = append(out, d.xmlDocument(string(b))...)
+		}
+	}
+	if t := strings.TrimSpace(d.body); len(out) == 0 && strings.HasPrefix(t, "<") && strings.HasSuffix(t, ">") && len(t) < maxJSON {
+		out = d.xmlDocument(t)
 	}
 	return dedupe(out)
 }
@@ -113,6 +119,17 @@ func attribute(tag, name string) string {
 		}
 	}
 	return ""
+}
+
+// xmlDocument reads a document as objects, and one that is not well-formed by
+// the names of its elements.
+func (d *document) xmlDocument(text string) []Report {
+	if tree := xmlTree(text); tree != nil {
+		if out := d.jsonValue(tree, nil, 0, ""); len(out) > 0 {
+			return out
+		}
+	}
+	return d.xmlElements(text)
 }
 
 // xmlElements reads <ip>x</ip> and its like.

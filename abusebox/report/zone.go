@@ -199,7 +199,7 @@ func namedZone(name string) (zone, bool) {
 func zoneOfText(s string) (zone, bool) {
 	low := lowerASCII(s)
 	tries := 0
-	for _, mark := range [...]string{"timezone", "time zone", "time-zone", "times are", "times in", "times (", "time (", "timestamps", "timestamp (", "zeitzone", "zeitangaben", "zeiten", "all times", "时区", "時區", "タイムゾーン", "heures en", "fuseau", "huso horario", "zona horaria", "tijdzone", "fuso hor", "часовой пояс", "Часовой пояс", "zone:", "local time", "date (", "time in", "uhrzeit (", "(time", "times utc", "times given", "times listed", "times shown", "time stamp", "時刻は", "時刻：", "时间均", "時間均", "时间为", "時間為", "heures sont", "zeiten sind", "alle zeiten", "tijden", "horas em", "horarios en", "horário", "orari", "указано в", "время указано", "log time"} {
+	for _, mark := range [...]string{"timezone", "time zone", "time-zone", "times are", "times in", "times (", "time (", "timestamps", "timestamp (", "zeitzone", "zeitangaben", "zeiten", "all times", "时区", "時區", "タイムゾーン", "heures en", "fuseau", "huso horario", "zona horaria", "tijdzone", "fuso hor", "часовой пояс", "Часовой пояс", "zone:", " tz ", "tz:", "tz=", "local time", "date (", "time in", "uhrzeit (", "(time", "times utc", "times given", "times listed", "times shown", "time stamp", "時刻は", "時刻：", "时间均", "時間均", "时间为", "時間為", "heures sont", "zeiten sind", "alle zeiten", "tijden", "horas em", "horarios en", "horário", "orari", "указано в", "время указано", "log time"} {
 		for at := 0; ; {
 			i := strings.Index(low[at:], mark)
 			if i < 0 {
