@@ -87,7 +87,12 @@ func (r *Result) below(i int) int {
 // that host is a mail server and passed the mail on.
 func (r *Result) relayed(i, j int) bool {
 	h, n := &r.Hops[i], &r.Hops[j]
-	return sameHost(n.By, h.HELO) || sameHost(n.By, h.RDNS) || n.ByIP.IsValid() && n.ByIP == h.IP
+	if sameHost(n.By, h.HELO) || sameHost(n.By, h.RDNS) || n.ByIP.IsValid() && n.ByIP == h.IP {
+		return true
+	}
+	// A mail server that calls itself by no name of the public DNS ("by cmsmtp"),
+	// and had the mail from another host of its organisation.
+	return innerName(n.By) && (sameOrg(n.HELO, h.RDNS) || sameOrg(n.HELO, h.HELO))
 }
 
 // senderHop returns the line that names whom a host had the mail from: the
