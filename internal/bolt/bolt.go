@@ -36,6 +36,9 @@ type Options struct {
 	LockWait time.Duration
 	// ReadOnly opens the file for reading beside other readers, runs no migration and takes no changes.
 	ReadOnly bool
+	// Rising names the buckets whose keys mostly come in rising order: their pages are filled, where bbolt would leave each
+	// half empty for keys in between.
+	Rising [][]byte
 	// OnCommit, if set, is told after each group how many changes it held and how long it took to sync.
 	OnCommit func(changes int, took time.Duration)
 }

@@ -92,6 +92,31 @@ func TestAFailingChangeFailsAlone(t *testing.T) {
 	}
 }
 
+// Records that come in rising order, some of which grow a little later, take little more room than they need.
+func TestRisingBucketsAreFilled(t *testing.T) {
+	pages := func(rising [][]byte) int {
+		db := open(t, filepath.Join(t.TempDir(), "x.db"), Options{Migrations: []Migration{makeBucket}, Rising: append(rising, []byte("not there"))})
+		for n := range 200 {
+			if err := db.Update(context.Background(), func(tx *bbolt.Tx) error {
+				for i := range 10 {
+					if err := tx.Bucket(bucket).Put(fmt.Appendf(nil, "%08d", 10*n+i), make([]byte, 200)); err != nil {
+						return err
+					}
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sum := 0
+		_ = db.View(func(tx *bbolt.Tx) error { sum = tx.Bucket(bucket).Stats().LeafPageN; return nil })
+		return sum
+	}
+	if as, rising := pages(nil), pages([][]byte{bucket}); 3*rising > 2*as {
+		t.Errorf("%d pages where the bucket is known to rise, %d where not", rising, as)
+	}
+}
+
 func TestMigrationsRunOnceAndInOrder(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	var ran []int

@@ -102,6 +102,7 @@ func (db *DB) commit(group []*change) {
 		failed := -1
 		var cause error
 		err := db.file.Update(func(tx *bbolt.Tx) error {
+			db.fill(tx)
 			for i, c := range group {
 				if cause = run(c.fn, tx); cause != nil {
 					failed = i
@@ -124,6 +125,17 @@ func (db *DB) commit(group []*change) {
 			c.done <- err
 		}
 		return
+	}
+}
+
+// risingFill is how full the pages of a Rising bucket are made: some records still grow.
+const risingFill = 0.9
+
+func (db *DB) fill(tx *bbolt.Tx) {
+	for _, name := range db.options.Rising {
+		if b := tx.Bucket(name); b != nil {
+			b.FillPercent = risingFill
+		}
 	}
 }
 

@@ -45,6 +45,12 @@ func buckets() [][]byte {
 		bucketEvidence, bucketHistory, bucketHistoryOf, bucketTasks, bucketTasksOf, bucketDue, bucketComposed, bucketCounts, bucketContacts}
 }
 
+// rising are the buckets whose keys begin with a number or a time that grows.
+func rising() [][]byte {
+	return [][]byte{bucketMails, bucketRepeatAge, bucketIncidents, bucketNext, bucketEvidence, bucketHistory, bucketHistoryOf, bucketTasks,
+		bucketTasksOf, bucketDue, bucketComposed}
+}
+
 func migrations() []bolt.Migration {
 	return []bolt.Migration{makeBuckets}
 }
@@ -80,7 +86,7 @@ var _ abusebox.Store = (*Store)(nil)
 
 // Open opens or makes the file, and frees the leases that a crashed process held: one process owns the store.
 func Open(path string, o Options) (*Store, error) {
-	s := &Store{path: path, log: o.Logger, options: bolt.Options{Migrations: migrations(), ReadOnly: o.ReadOnly, OnCommit: o.OnCommit}}
+	s := &Store{path: path, log: o.Logger, options: bolt.Options{Migrations: migrations(), Rising: rising(), ReadOnly: o.ReadOnly, OnCommit: o.OnCommit}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
