@@ -90,7 +90,10 @@ func (t *template) layField(f field, offset int) bool {
 		return false
 	}
 	if s := t.side(f); s != nil {
-		*s = side{map[uint16]uint8{4: 4, 16: 6}[f.length], uint8(before + offset)}
+		s.at, s.version = uint8(before+offset), 4
+		if f.length == 16 {
+			s.version = 6
+		}
 		return true
 	}
 	p := t.place(f.kind)
