@@ -52,8 +52,11 @@ func rising() [][]byte {
 }
 
 func migrations() []bolt.Migration {
-	return []bolt.Migration{makeBuckets}
+	return []bolt.Migration{makeBuckets, allowPacked}
 }
+
+// allowPacked changes nothing but the version: a program that knows version 1 alone would send packed mails as they lie there.
+func allowPacked(*bbolt.Tx) error { return nil }
 
 func makeBuckets(tx *bbolt.Tx) error {
 	for _, name := range buckets() {
@@ -74,6 +77,7 @@ type Options struct {
 // A Store is one mail.db. It opens itself again after a commit whose outcome is unknown.
 type Store struct {
 	path    string
+	packer  *packer
 	options bolt.Options
 	log     *slog.Logger
 
@@ -91,7 +95,11 @@ func Open(path string, o Options) (*Store, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	var err error
+	if s.packer, err = newPacker(); err != nil {
+		return nil, err
+	}
 	if s.db, err = bolt.Open(path, s.options); err != nil {
+		s.packer.close()
 		return nil, err
 	}
 	if !o.ReadOnly {
@@ -110,6 +118,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
+	s.packer.close()
 	return s.db.Close()
 }
 

@@ -224,6 +224,7 @@ func (l *leasing) store() error {
 
 // Composed keeps the mail of a task.
 func (s *Store) Composed(ctx context.Context, task uint64, messageID string, mail []byte) error {
+	packed := s.packer.pack(mail)
 	return s.update(ctx, func(tx *bbolt.Tx) error {
 		t, err := getTask(tx, task)
 		if err != nil {
@@ -234,16 +235,19 @@ func (s *Store) Composed(ctx context.Context, task uint64, messageID string, mai
 		if err := putTask(tx, old, t); err != nil {
 			return err
 		}
-		return tx.Bucket(bucketComposed).Put(number(task), mail)
+		return tx.Bucket(bucketComposed).Put(number(task), packed)
 	})
 }
 
 // Mail returns the composed mail of a task.
 func (s *Store) Mail(_ context.Context, task uint64) (mail []byte, err error) {
-	err = s.view(func(tx *bbolt.Tx) error {
-		mail = bytes.Clone(tx.Bucket(bucketComposed).Get(number(task)))
-		if mail == nil {
+	err = s.view(func(tx *bbolt.Tx) (err error) {
+		kept := tx.Bucket(bucketComposed).Get(number(task))
+		if kept == nil {
 			return fmt.Errorf("mail of task %d: %w", task, abusebox.ErrNotFound)
+		}
+		if mail, err = s.packer.unpack(kept); err != nil {
+			return fmt.Errorf("mail of task %d: %w", task, err)
 		}
 		return nil
 	})

@@ -23,7 +23,7 @@ func (s *Store) Purge(ctx context.Context, p abusebox.Purge) (abusebox.Purged, e
 		visit  visitor
 	}{
 		{bucketEvidence, &out.Evidence, purgeEvidence(p)},
-		{bucketComposed, &out.Notices, purgeComposed(p)},
+		{bucketComposed, &out.Notices, s.purgeComposed(p)},
 		{bucketMails, &out.Mails, purgeMail(p)},
 		{bucketIncidents, &out.Reporters, purgePersons(p)},
 		{bucketHistory, &out.History, purgeHistory(p)},
@@ -142,11 +142,16 @@ func holderOf(tx *bbolt.Tx, id incident.ID) string {
 	return i.Key.Holder
 }
 
-func purgeComposed(p abusebox.Purge) visitor {
+func (s *Store) purgeComposed(p abusebox.Purge) visitor {
 	return func(tx *bbolt.Tx, k, v []byte) ([]byte, error) {
 		t, err := getTask(tx, fromNumber[uint64](k))
-		if err != nil || older(t.Created, p.Evidence) && t.Over() || names(v, p.Person) && t.Over() {
+		if err != nil || older(t.Created, p.Evidence) && t.Over() {
 			return nil, nil
+		}
+		if p.Person != "" && t.Over() {
+			if mail, err := s.packer.unpack(v); err != nil || names(mail, p.Person) {
+				return nil, nil
+			}
 		}
 		if p.Holder != "" && t.Over() && len(t.Incidents) > 0 && holderOf(tx, t.Incidents[0]) == p.Holder {
 			return nil, nil
