@@ -64,7 +64,9 @@ func TestFileOfVersionOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := old.Update(t.Context(), func(tx *bbolt.Tx) error { return tx.Bucket(bucketComposed).Put(number(uint64(7)), []byte(composedMail)) }); err != nil {
+	if err := old.Update(t.Context(), func(tx *bbolt.Tx) error {
+		return tx.Bucket(bucketComposed).Put(number(uint64(7)), []byte(composedMail))
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if err := old.Close(); err != nil {
