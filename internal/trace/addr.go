@@ -7,8 +7,16 @@ import (
 
 // parseAddr reads an address as headers write it: with or without "IPv6:",
 // brackets, a scope, or IPv4 mapped into IPv6, which is unmapped.
-func parseAddr(s string) (netip.Addr, bool) {
-	if s == "" || classes[s[0]]&classAddr == 0 || classes[s[len(s)-1]]&classAddrEnd == 0 && strings.IndexByte(s, '%') < 0 {
+func parseAddr(s string) (a netip.Addr, ok bool) {
+	if s != "" && classes[s[0]]&classAddr != 0 { // few names begin so
+		a, ok = parseSomeAddr(s)
+	}
+	return
+}
+
+// parseSomeAddr is parseAddr behind the first byte's test, which costs no call.
+func parseSomeAddr(s string) (netip.Addr, bool) {
+	if classes[s[len(s)-1]]&classAddrEnd == 0 && strings.IndexByte(s, '%') < 0 {
 		return netip.Addr{}, false
 	}
 	if n := len(s); n >= 2 && s[0] == '[' && s[n-1] == ']' {

@@ -118,13 +118,7 @@ func (u *usual) cutWith() bool {
 	if !u.keyword(strings.HasPrefix(u.rest(), "with "), len("with ")) {
 		return true
 	}
-	u.exchange = u.keyword(strings.HasPrefix(u.rest(), microsoft), len(microsoft))
-	if u.exchange {
-		u.protocol = "SMTP"
-	} else if !u.cutProtocol() {
-		return false
-	}
-	ok := u.gather(nil)
+	ok := u.cutProtocol() && u.gather(nil)
 	if ok && u.plain && u.keyword(strings.HasPrefix(u.rest(), "tls "), len("tls ")) {
 		u.cipher = u.anyWord()
 		ok = cipherSuite(u.cipher) && u.gather(nil)
@@ -135,13 +129,15 @@ func (u *usual) cutWith() bool {
 
 // cutProtocol finds the word behind "with", which must be one that is known.
 func (u *usual) cutProtocol() bool {
-	if u.with = u.anyWord(); u.with == "" {
+	switch u.with = u.anyWord(); u.with {
+	case "":
 		return false
-	}
-	switch u.with {
 	case "ESMTPS", "ESMTP", "SMTP", "ESMTPSA": // as they are mostly written
-		u.protocol, u.plain = u.with, true
+		u.protocol = u.with
 		return true
+	case "Microsoft":
+		u.protocol, u.exchange = "SMTP", u.keyword(strings.HasPrefix(u.rest(), smtpServer), len(smtpServer))
+		return u.exchange
 	}
 	u.protocol = protocol(u.with)
 	u.plain = len(u.with) < 8 && (hasFoldPrefix(u.with, "esmtp") || hasFoldPrefix(u.with, "smtp"))
@@ -153,8 +149,9 @@ func cipherSuite(w string) bool {
 	return len(w) > 16 && (w[:4] == "TLS_" || w[:6] == "ECDHE-")
 }
 
-// microsoft is the one protocol of several words that is read here.
-const microsoft = "Microsoft SMTP Server "
+// smtpServer stands behind "Microsoft", the one protocol of several words that is
+// read here.
+const smtpServer = " SMTP Server "
 
 // frontend names the part of an Exchange host that took the mail.
 const frontend = "via Frontend Transport"
