@@ -107,13 +107,13 @@ func (p *peer) comment(c string) {
 		p.hidden = true
 		return
 	}
-	if p.nameAddress(c) {
+	if p.nameAddress(c) || p.loneAddress(c) {
 		return
 	}
 	var t tokens
 	t.s = c
 	first, n := "", 0
-	bareIP, bareToken := netip.Addr{}, ""
+	var bareIP netip.Addr
 	var barePort uint16
 	for {
 		w, ok := t.next()
@@ -141,13 +141,13 @@ func (p *peer) comment(c string) {
 				continue
 			}
 			if a, port, ok := tokenAddr(w); ok && !bareIP.IsValid() {
-				bareIP, bareToken, barePort = a, w, port
+				bareIP, barePort = a, port
 				continue
 			}
 			p.account(w, &first)
 		}
 	}
-	p.settle(first, bareIP, bareToken, barePort, n)
+	p.settle(first, bareIP, barePort, n)
 }
 
 // nameAddress reads "name [192.0.2.1]", as nearly all servers write it, and says
@@ -174,9 +174,23 @@ func (p *peer) nameAddress(c string) bool {
 	return true
 }
 
+// loneAddress reads "[192.0.2.1]" and "192.0.2.1", and says whether the comment
+// was that.
+func (p *peer) loneAddress(c string) bool {
+	if c[0] == '[' && closing(c, 0, ']') == len(c) {
+		p.bracket(c)
+		return true
+	}
+	a, ok := parseIPv4(c)
+	if ok {
+		p.settle("", a, 0, 1)
+	}
+	return ok
+}
+
 // settle decides what a comment's plain words were: a name counts as rDNS when
 // it looks like one, a lone address as the peer's.
-func (p *peer) settle(first string, bareIP netip.Addr, bareToken string, barePort uint16, n int) {
+func (p *peer) settle(first string, bareIP netip.Addr, barePort uint16, n int) {
 	if bareIP.IsValid() {
 		alone := n == 1 || bareIP.Is6() || first == "" && n <= 2
 		switch {
