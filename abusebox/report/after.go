@@ -62,7 +62,7 @@ func ownWord(t string) string {
 }
 
 // elsewhereWords tell that a host is somebody else's, who was told already.
-var elsewhereWords = []string{"other provider", "another provider", "different provider", "other hoster", "another network", "its provider", "their provider", "reported separately", "already reported", "already notified", "notified separately", "reported to its", "reported to their", "anderen provider", "anderer provider", "anderem provider", "bereits gemeldet", "autre hébergeur", "autre fournisseur", "déjà signalé", "otro proveedor", "ya notificad", "ya reportad", "outro provedor", "já notificad", "andere provider", "reeds gemeld", "другой провайдер", "другого провайдера"}
+var elsewhereWords = []string{"other provider", "another provider", "different provider", "other hoster", "another network", "its provider", "their provider", "not your network", "not on your network", "not in your network", "outside your network", "reported separately", "already reported", "already notified", "notified separately", "reported to its", "reported to their", "anderen provider", "anderer provider", "anderem provider", "bereits gemeldet", "autre hébergeur", "autre fournisseur", "déjà signalé", "otro proveedor", "ya notificad", "ya reportad", "outro provedor", "já notificad", "andere provider", "reeds gemeld", "другой провайдер", "другого провайдера"}
 
 // isElsewhere tells whether the rest of the sentence behind an address says so.
 func isElsewhere(after string) bool {

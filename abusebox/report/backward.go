@@ -208,7 +208,7 @@ func isBare(before string) bool {
 	if t == "" {
 		return true
 	}
-	if strings.Trim(t, "0123456789#.):-/+,TZ ") == "" && len(t) < 40 {
+	if strings.Trim(t, "0123456789#.)]:-/+,TZ ") == "" && len(t) < 40 {
 		return true // a number or a time
 	}
 	if strings.ContainsAny(t, " \t=") || len(t) > 80 {

@@ -220,6 +220,9 @@ func arrows(before, after string, k int, h hit, hits []hit) (reading, bool) {
 	if k > 0 && strings.HasSuffix(strings.TrimRight(before, " \t-"), "<") && strings.HasSuffix(strings.TrimRight(before, " \t"), "-") {
 		return reading{is: source, weight: weightLog + 1, word: "<-", log: true}, true
 	}
+	if strings.HasPrefix(after, "->/") {
+		return reading{is: target, weight: weightLabel + 1, word: "host whose log it is", log: true}, true // OSSEC, Wazuh
+	}
 	a := strings.TrimLeft(after, " \t:)]")
 	if arrowAt(a) && len(findNextAddress(hits, k)) > 0 {
 		return reading{is: source, weight: weightLog + 1, word: "->", log: true}, true

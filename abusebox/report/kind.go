@@ -175,7 +175,7 @@ var complaintWords = []string{
 	"missbrauch", "angriff", "beschwerde", "vorfall", "meldung", "signalement", "plainte", "attaque", "abus", "ataque", "queja", "denuncia", "abuso", "misbruik", "aanval", "klacht", "ataque", "reclam",
 	"жалоб", "атак", "злоупотреб", "взлом", "攻击", "攻擊", "投诉", "投訴", "检举", "檢舉", "举报", "舉報", "滥用", "濫用", "垃圾", "攻撃", "不正", "迷惑", "違反", "侵权", "侵權", "通報", "通报", "nadużyc", "saldırı",
 	"subpoena", "preservation", "identificación del", "titular de", "anschlussinhaber", "abonnee", "intestatario", "subscriber information", "custodian", "police", "law enforcement", "court order", "ermittlungsverfahren", "auskunftsersuchen", "polizei", "réquisition", "requisition", "enquête", "gendarmerie", "requerimiento", "policía", "requisição", "ordem judicial", "vordering", "politie", "carabinieri", "запрос о пред", "полиц", "следств", "捜査", "警察", "公安",
-	"accessible", "resolver", "recursive", "stealing", "tentative", "pirat", "open to the", "publicly", "takedown", "take down", "scam", "illegal", "counterfeit", "stolen", "vandal", "harass", "threat",
+	"accessible", "resolver", "recursive", "stealing", "tentative", "pirat", "open to the", "publicly", "takedown", "take down", "scam", "illegal", "counterfeit", "stolen", "leaked", "data leak", "open directory", "personal data", "vandal", "harass", "threat",
 	"einbruch", "anmeldeversuch", "urheber", "rechtsverletzung", "störung", "unerwünscht", "schadcode", "gesperrt", "schadsoftware",
 	"contrefaçon", "droit d'auteur", "pair à pair", "intrusion", "hameçonnage", "arnaque", "pourriel", "frauduleu", "banni",
 	"intento", "infracción", "chantaje", "extorsi", "fraudulent", "correo basura", "intrus", "escaneo", "bloquead", "derechos de autor",

@@ -269,6 +269,9 @@ func (x *lineContext) plain(text string) {
 		return // "root:" below "Users logging in through sshd:"
 	}
 	x.intro, x.introIndent = in, indentOf(text)
+	if in.is == target && len(columnBearings(t)) == 0 {
+		x.columns = nil // another list begins: "C2 nodes"
+	}
 }
 
 // inWhois tells whether a line belongs to a whois record: that begins with the
@@ -292,7 +295,7 @@ func introOf(t string) reading {
 	if r, ok := promptOf(t); ok {
 		return r
 	}
-	t = strings.TrimRight(t, "。")
+	t = strings.TrimLeft(strings.TrimRight(t, "。"), "0123456789.) ")
 	colon := strings.HasSuffix(t, ":") || strings.HasSuffix(t, "：")
 	if low := strings.ToLower(t); colon && (strings.Contains(low, "logging in through") || strings.Contains(low, "successful login") || strings.HasPrefix(low, "accepted")) {
 		return reading{is: target, weight: 60, word: "logged in"}
@@ -407,6 +410,9 @@ func (x *lineContext) after(l *line, last reading) {
 
 // apply corrects what the line itself says by what stood before it.
 func (x *lineContext) apply(l *line, k int, r reading) reading {
+	if k == 0 && r.is == generic && r.label && x.intro.is == target && ownWord(x.intro.word) != "" {
+		return reading{is: target, weight: 78, word: x.intro.word} // "IPv4:" below "Our systems"
+	}
 	if r.weight > weightBare && r.is != neutral {
 		return r
 	}
@@ -529,7 +535,20 @@ func isReferenceLine(t string, hits []hit) bool {
 	if len(hits) == 2 && hits[0].end+5 >= hits[1].start && strings.Trim(t[hits[0].full:hits[1].start], " ") == "-" {
 		return true // a range of addresses
 	}
-	return isTraceHop(t, hits)
+	return isTraceHop(t, hits) || isSession(t, hits)
+}
+
+// isSession knows what telnet and its like say while they connect.
+func isSession(t string, hits []hit) bool {
+	low := strings.ToLower(strings.TrimSpace(t[:hits[0].start]))
+	rest := strings.TrimSpace(t[hits[len(hits)-1].full:])
+	switch strings.TrimRight(low, " (") {
+	case "trying":
+		return strings.HasPrefix(rest, "...")
+	case "connected to", "* connected to":
+		return rest == "." || rest == "" || strings.HasPrefix(rest, "(") && len(rest) < 60
+	}
+	return false
 }
 
 // isTraceHop knows "5  host (192.0.2.7)  1.2 ms".
