@@ -40,7 +40,7 @@ func isAggregateFile(name string) bool {
 var replyPrefixes = []string{"re:", "re :", "aw:", "antw:", "antwort:", "rép:", "rép :", "sv:", "vs:", "odp:", "res:", "rif:", "r:", "ref:", "回复:", "回复：", "回覆:", "回覆：", "答复:", "答复：", "返信:", "ynt:", "vá:", "απ:", "re["}
 
 // settledWords say that what was complained about has ended.
-var settledWords = []string{"has stopped", "have stopped", "it stopped", "been resolved", "is resolved", "was resolved", "now resolved", "we resolved", "we have resolved", "been fixed", "is fixed", "we fixed", "have fixed", "been cleaned", "we cleaned", "have cleaned", "cleaned up the", "cleaned the", "reinstalled", "re-installed", "been removed", "we removed", "have removed", "took it offline", "taken offline", "taken down", "disconnected", "been secured", "we secured", "have secured", "been patched", "has been closed", "problem solved", "been solved", "is solved", "changed the password", "been changed", "been disabled", "we disabled", "have disabled", "have suspended", "been suspended", "been terminated", "have terminated", "will look into", "we are investigating", "we will investigate", "looking into", "false positive", "thanks for the quick", "thank you for the quick", "thanks for letting us know", "thank you for letting us know", "thank you for informing", "thanks for informing",
+var settledWords = []string{"has stopped", "have stopped", "it stopped", "been resolved", "is resolved", "was resolved", "now resolved", "we resolved", "we have resolved", "been fixed", "is fixed", "we fixed", "have fixed", "been cleaned", "we cleaned", "have cleaned", "cleaned up the", "cleaned the", "reinstalled", "re-installed", "been removed", "we removed", "have removed", "took it offline", "taken offline", "taken down", "disconnected", "been secured", "we secured", "have secured", "been patched", "has been closed", "has removed", "was removed", "were removed", "removed the", "close the ticket", "close this ticket", "close the case", "ticket closed", "case closed", "has cleaned", "has fixed", "has resolved", "problem solved", "been solved", "is solved", "changed the password", "been changed", "been disabled", "we disabled", "have disabled", "have suspended", "been suspended", "been terminated", "have terminated", "will look into", "we are investigating", "we will investigate", "looking into", "false positive", "thanks for the quick", "thank you for the quick", "thanks for letting us know", "thank you for letting us know", "thank you for informing", "thanks for informing",
 	"behoben", "bereinigt", "neu aufgesetzt", "neu installiert", "erledigt", "gelöst", "vom netz genommen", "abgeschaltet", "gesäubert", "entfernt", "passwort geändert", "kennwort geändert", "wir kümmern uns", "danke für den hinweis", "danke für die information",
 	"résolu", "corrigé", "nettoyé", "réinstallé", "supprimé", "débranché", "merci pour l'information", "merci de nous avoir",
 	"solucionado", "resuelto", "corregido", "eliminado", "desconectado", "limpiado", "reinstalado", "gracias por avisar", "gracias por informar", "resolvido", "corrigido", "removido", "desligado", "formatado", "obrigado por",
@@ -84,7 +84,7 @@ func (d *document) ownWords() (own string, quoted int, ours bool) {
 		if begins {
 			quoted = len(lines) - i
 			author := mailbox(t)
-			if l.quoted > 0 {
+			if l.quoted > 0 && !startsWithAny(t, fromLabels) {
 				author = ""
 			}
 			for j := i + 1; author == "" && l.quoted == 0 && j < min(len(lines), i+3); j++ { // an attribution broken over lines

@@ -306,6 +306,9 @@ func (b *backward) from(w string) (reading, bool) {
 	if w == "by" && isReceiving(prev) {
 		return reading{is: target, weight: 70, word: prev + " by"}, b.skipped < 3
 	}
+	if isUsual(b.before[:b.end]) {
+		return reading{is: target, weight: 72, word: "usually " + w}, b.skipped < 3
+	}
 	if isChecking(prev) || w == "from" && isTest(b.before[:b.end]) {
 		return reading{is: target, weight: 70, word: prev + " " + w}, b.skipped < 3
 	}
@@ -422,6 +425,17 @@ func isChecking(w string) bool {
 	return false
 }
 
+// isUsual tells a clause of what is no offence: "the customer normally connects from x".
+func isUsual(before string) bool {
+	t := strings.ToLower(before[max(0, len(before)-60):])
+	if i := strings.LastIndexAny(t, ".;:!?"); i >= 0 {
+		t = t[i:]
+	}
+	return containsAny(t, usualWords)
+}
+
+var usualWords = []string{"normally ", "usually ", "typically ", "normalerweise ", "gewöhnlich ", "habituellement ", "d'habitude ", "normalement ", "normalmente ", "habitualmente ", "di solito ", "normaal ", "gewoonlijk ", "zwykle ", "zazwyczaj ", "obvykle ", "обычно ", "зазвичай "}
+
 // isTest tells a clause of the reporter's own test: "test done from x".
 func isTest(before string) bool {
 	words := strings.Fields(strings.ToLower(before[max(0, len(before)-48):]))
@@ -519,6 +533,9 @@ func labelled(before string) bool {
 	t := strings.TrimRight(before, " \t*\"'[(<_`|>")
 	if t == "" {
 		return false
+	}
+	if strings.HasSuffix(before, `">`) || strings.HasSuffix(before, "'>") {
+		return strings.Contains(strings.ToLower(before[max(0, len(before)-48):]), "name=") // <Data Name="IpAddress">
 	}
 	if strings.HasSuffix(t, ":") || strings.HasSuffix(t, "=") || strings.HasSuffix(t, "：") || strings.HasSuffix(before, "\t") || strings.HasSuffix(t, "|") || strings.HasSuffix(t, "is:") {
 		return true

@@ -208,7 +208,7 @@ func (w *weighing) choose() []*weighed {
 	single := keep(all, func(c *weighed) bool { return c.prefix < 0 || c.prefix == c.ip.BitLen() })
 	best := w.preferOurs(w.clearest(single), single)
 	if len(best) > 0 && !w.beyondSubject(best) {
-		return best
+		return w.withNetworks(w.withoutQuoted(best), all)
 	}
 	if best := w.clearest(keep(all, func(c *weighed) bool { return c.named || c.inSubject })); len(best) > 0 {
 		return best
@@ -307,7 +307,7 @@ func (w *weighing) clearest(all []*weighed) []*weighed {
 		if named := keep(all, func(c *weighed) bool {
 			return c.named && c.forIt.is == source && c.forIt.weight >= floor && !c.forIt.acts
 		}); len(named) > 0 {
-			return named
+			return w.withSections(named, all)
 		}
 	}
 	logged := keep(all, func(c *weighed) bool { return c.logged })
@@ -324,6 +324,77 @@ func (w *weighing) clearest(all []*weighed) []*weighed {
 		return logged
 	}
 	return w.unstated(all)
+}
+
+// withSections adds to addresses that keys of logs name (SRC=) those of other
+// logs that the text speaks of too: a letter with a section for each offender.
+func (w *weighing) withSections(named, all []*weighed) []*weighed {
+	if anyOf(named, func(c *weighed) bool { return !w.inLog(c) || !w.inProse(c) }) {
+		return named
+	}
+	return keep(all, func(c *weighed) bool { return isAmong(named, c) || c.logged && w.inProse(c) })
+}
+
+// inLog tells whether a line that begins with a time names the address.
+func (w *weighing) inLog(c *weighed) bool {
+	for _, i := range c.lines[:min(len(c.lines), 16)] {
+		if stamped(w.lines[i].text) {
+			return true
+		}
+	}
+	return false
+}
+
+func isAmong(list []*weighed, c *weighed) bool {
+	return anyOf(list, func(o *weighed) bool { return o == c })
+}
+
+// withNetworks adds networks that the text lists like the addresses taken, and
+// that hold none of them.
+func (w *weighing) withNetworks(best, all []*weighed) []*weighed {
+	least := 100
+	for _, c := range best {
+		least = min(least, c.forIt.weight)
+	}
+	return append(best, keep(all, func(c *weighed) bool {
+		if c.prefix < 0 || c.prefix >= c.ip.BitLen() || c.forIt.weight < least || c.forIt.weight < weightBare || c.forIt.is == reference || isAmong(best, c) {
+			return false
+		}
+		net, err := c.ip.Prefix(c.prefix)
+		return err == nil && w.standsAlone(c) && !anyOf(best, func(o *weighed) bool { return net.Contains(o.ip) || !w.standsAlone(o) })
+	})...)
+}
+
+// standsAlone tells whether an address has a line of a list for itself.
+func (w *weighing) standsAlone(c *weighed) bool {
+	for _, i := range c.lines {
+		if l := &w.lines[i]; len(l.hits) == 1 && strings.Trim(l.text[:l.hits[0].start], " \t-*•#") == "" && len(strings.TrimSpace(l.text[l.hits[0].full:])) < 4 {
+			return true
+		}
+	}
+	return false
+}
+
+// withoutQuoted drops what only the mail names that a reply quotes, where the
+// reply itself names somebody: "now the same comes from x".
+func (w *weighing) withoutQuoted(best []*weighed) []*weighed {
+	if len(best) < 2 || !startsWithOne(strings.ToLower(w.d.subject), replyPrefixes) {
+		return best
+	}
+	from := -1
+	for i := range w.lines {
+		if isAttribution(strings.TrimSpace(w.lines[i].text)) && i+1 < len(w.lines) && w.lines[i].quoted == 0 {
+			from = i
+			break
+		}
+	}
+	if from < 0 {
+		return best
+	}
+	if own := keep(best, func(c *weighed) bool { return len(c.lines) > 0 && c.lines[0] < from }); len(own) > 0 {
+		return own
+	}
+	return best
 }
 
 // inProse tells whether the text also speaks of the address outside the logs.

@@ -108,7 +108,7 @@ func (d *document) statesPlainly() bool {
 }
 
 // businessWords begin the subjects of mail that names addresses as goods.
-var businessWords = []string{"invoice", "planned maintenance", "scheduled maintenance", "maintenance window", "maintenance notification", "maintenance notice", "maintenance announcement", "network maintenance", "peering request", " lease", "quotation", "price list", "special offer", "renewal", "order confirmation", "payment reminder", "payment receipt", "first page of google", "seo ", "rankings", "announcement of", "job application", "application as",
+var businessWords = []string{"invoice", "planned maintenance", "scheduled maintenance", "maintenance window", "maintenance notification", "maintenance notice", "maintenance announcement", "network maintenance", "peering request", " lease", "lease your", "lease of ip", "ipv4 leas", "quotation", "price list", "special offer", "renewal", "order confirmation", "payment reminder", "payment receipt", "first page of google", "seo ", "rankings", "announcement of", "job application", "application as",
 	"rechnung", "zahlungserinnerung", "wartungsarbeiten", "wartungsfenster", "angebot", "facture", "maintenance programmée", "devis", "factura", "mantenimiento programado", "presupuesto", "factuur", "onderhoud", "offerte", "fattura", "manutenzione", "fatura", "manutenção", "faktura", "счёт на оплату", "счет на оплату", "плановые работы", "发票", "發票", "報價", "报价", "請求書", "見積"}
 
 // invites tells an invitation to a meeting.
@@ -127,7 +127,7 @@ func (d *document) isReadReceipt() bool {
 }
 
 // monitorPrefixes begin the subjects of what watches our own hosts.
-var monitorPrefixes = []string{"** problem", "** recovery", "** flapping", "[problem]", "[recovery]", "problem service alert", "problem host alert", "[firing:", "[resolved]"}
+var monitorPrefixes = []string{"** problem", "** recovery", "** flapping", "[problem]", "[recovery]", "problem service alert", "problem host alert", "[firing:", "[resolved]", "[status]"}
 
 // isBusiness tells by its subject that a mail sells, bills or announces, and
 // complains of nothing: what it calls yours is no accusation.

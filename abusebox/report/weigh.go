@@ -145,6 +145,9 @@ func (w *weighing) body() {
 			if r.is == source && isScanLabel(l.text[:h.start], r) && w.d.scansForGood() {
 				r.is = target // of open services the scanner is the one who tells
 			}
+			if (r.is == source || r.is == from) && !r.label && w.d.scansForGood() && isScanFrom(l.text[:h.start]) {
+				r = reading{is: target, weight: 72, word: "scanning from"}
+			}
 			if signed > 0 && i > signed || closed > 0 && i > closed && (r.is == generic || r.is == neutral) {
 				r = reading{is: r.is, weight: r.weight / 3, word: r.word}
 			}
@@ -168,6 +171,17 @@ func (w *weighing) body() {
 			ctx.intro = introOf(t) // "these were blocked on 192.0.2.3:"
 		}
 	}
+}
+
+// isScanFrom tells "scanning from", which of open services is the reporter's.
+func isScanFrom(before string) bool {
+	low := strings.ToLower(strings.TrimRight(before, " ["))
+	for _, w := range [...]string{"scanning from", "scanned from", "scans from", "scan from", "tested from"} {
+		if strings.HasSuffix(low, w) {
+			return true
+		}
+	}
+	return false
 }
 
 // namesOnlyTargets tells whether all addresses of a line are destinations, and

@@ -1,5 +1,7 @@
 package report
 
+import "strings"
+
 // moreBearings are the words of languages from which fewer complaints come:
 // Czech, Danish, Finnish, Greek, Hungarian, Norwegian, Romanian, Swedish,
 // Turkish and Ukrainian. See bearings.
@@ -14,7 +16,7 @@ var moreBearings = map[bearing]string{
 		sursă sursa atacator atacatorul atacatorului expeditor expeditorul infectat compromis agresor
 		kaynağı saldırganın saldıran gönderen göndericinin saldırı_kaynağı zararlı enfekte
 		джерело джерела зловмисник зловмисника порушник порушника атакуючий атакуючого відправник відправника заражений зараженого скомпрометований`,
-	from: `his her their
+	from: `his her their użytkownik użytkownika użytkownikiem abonent abonenta пользователь пользователя пользователем користувач користувача benutzer nutzer nutzers utilisateur internaute abonné usuario usuário utente gebruiker uživatel uživatele kullanıcı felhasználó användare användaren bruker brukeren bruger brugeren käyttäjä
 		ze vaše vaší vašeho vašem váš vaši vašich zákazník zákazníka
 		fra jeres deres kundens från ert eran kundens
 		osoitteesta verkostanne verkkonne asiakkaanne koneelta koneesta palvelimelta ip-osoitteesta
@@ -48,13 +50,16 @@ var moreBearings = map[bearing]string{
 // that put them there: "x adresinden", "x címről", "x から", "x 에서".
 var afterSource = []string{"adresinden", "adresli", "numaralı", "ip adresinden", "ip adresli", "ip numaralı", "ip'li", "ip'sinden", "sunucusundan", "sunucunuz", "ip'nizden",
 	"címről", "ip címről", "ip-címről", "címéről", "ip címéről", "című", "ip című", "gépről", "szerverről", "felől",
-	"osoitteesta", "から", "より", "による", "からの", "에서", "로부터", "으로부터", "발 "}
+	"osoitteesta", "から", "より", "による", "からの", "에서", "로부터", "으로부터", "발 ", "아이피에서", "아이피로", "아이피가", "주소에서", "번에서"}
 
 // standsAfter tells whether such a word follows an address.
 func standsAfter(after string) (string, bool) {
 	t := after[:min(len(after), 64)]
 	for len(t) > 0 && (t[0] == ' ' || t[0] == ')' || t[0] == ']' || t[0] == '\'' || t[0] == '-' || t[0] == '"') {
 		t = t[1:]
+	}
+	if len(t) > 2 && (t[:2] == "IP" || t[:2] == "ip") {
+		t = strings.TrimLeft(t[2:], " -'")
 	}
 	if t == "" || t[0] < 'A' {
 		return "", false
