@@ -3,6 +3,7 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -55,8 +56,15 @@ func stateOf(path string) fileState {
 	return fileState{info.Size(), info.ModTime()}
 }
 
-func (f *fileSet) changed() bool {
-	return slices.ContainsFunc(f.names(), func(name string) bool { return f.states[name] != stateOf(f.path(name)) })
+func (f *fileSet) changed() bool { return f.anyChanged(f.names()) }
+
+// tableChanged reports whether more than lease logs changed, so that a table must be built.
+func (f *fileSet) tableChanged() bool {
+	return f.anyChanged(f.config.Contacts) || f.anyChanged(f.config.Routes)
+}
+
+func (f *fileSet) anyChanged(names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return f.states[name] != stateOf(f.path(name)) })
 }
 
 // read reads the files that changed. A file with mistakes keeps what it said before.
@@ -86,6 +94,9 @@ func readChanged[T any](f *fileSet, name string, into map[string][]T, read func(
 	}
 	file, err := os.Open(path)
 	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) { // told once; what it said before stays until it is back
+			f.states[name] = fileState{}
+		}
 		return fmt.Errorf("reading the registry's files: %w", err)
 	}
 	defer file.Close()

@@ -58,6 +58,8 @@ type Registry struct {
 	metrics  *metrics
 	mu       sync.Mutex // one rebuild, reload or poll result at a time
 	files    fileSet
+	stored   Leases               // of the store
+	unbuilt  bool                 // files were read that the table does not show: the store failed
 	problems map[sourceKey]string // of routers whose last walk was not accepted
 	polling  sync.Mutex           // one round of polls at a time
 }
@@ -137,17 +139,25 @@ func (r *Registry) Run(ctx context.Context) error {
 func (r *Registry) Reload(ctx context.Context) (changed bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.files.changed() {
+	if !r.files.changed() && !r.unbuilt {
 		return false, nil
 	}
+	tableChanged := r.files.tableChanged() || r.unbuilt
 	mistakes := r.files.read(r.deps.Now())
 	if mistakes != nil {
 		r.metrics.fileErrors.Inc()
 	}
+	if !tableChanged { // lease logs grow all day: they alone do not cost a new table of a million routes
+		r.table.Store(r.Table().withLeases(bothLeases(r.stored, r.files.book)))
+		return true, mistakes
+	}
+	r.unbuilt = true
 	if err := r.recordContacts(ctx); err != nil {
 		return true, errors.Join(mistakes, err)
 	}
-	return true, errors.Join(mistakes, r.rebuild(ctx))
+	err = r.rebuild(ctx)
+	r.unbuilt = err != nil
+	return true, errors.Join(mistakes, err)
 }
 
 func (r *Registry) recordContacts(ctx context.Context) error {
@@ -197,7 +207,8 @@ func (r *Registry) complete(in *Input) {
 		}
 	}
 	in.Routes = MergeRoutes(in.Routes, RoutesOf(r.files.routes()))
-	in.Leases = bothLeases(in.Leases, r.files.book)
+	r.stored = in.Leases
+	in.Leases = bothLeases(r.stored, r.files.book)
 	for i := range in.Sources {
 		s := &in.Sources[i]
 		s.Problem = r.problems[sourceKey{s.Router, s.VRF}]

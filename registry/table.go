@@ -220,5 +220,12 @@ func (t *Table) Lookup(addr netip.Addr) (c *Contact, ok bool) {
 	return t.resolved[id], true
 }
 
+// withLeases returns a table that differs in its leases alone.
+func (t *Table) withLeases(l Leases) *Table {
+	same := *t
+	same.leases = l
+	return &same
+}
+
 // Size returns how many prefixes and how many routes, past ones included, the table has.
 func (t *Table) Size() (prefixes, routes int) { return len(t.groups), len(t.recs) }

@@ -177,7 +177,7 @@ func TestServe(t *testing.T) {
 	client := &http.Client{Timeout: 10 * time.Second}
 	defer client.CloseIdleConnections()
 	var resp *http.Response
-	for range 200 {
+	for range 2000 {
 		if resp, err = client.Head("http://" + addr + "/ip/198.51.7.1"); err == nil {
 			break
 		}
