@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -77,8 +78,14 @@ func (d *Dovecot) Deliver(t testing.TB, name, text string) {
 	t.Helper()
 	tmp := filepath.Join(d.Mail, "tmp", name)
 	writeFile(t, tmp, text)
-	if out, err := exec.Command("chown", "mail:mail", tmp).CombinedOutput(); err != nil {
-		t.Fatalf("chown: %v: %s", err, out)
+	folder, err := os.Stat(d.Mail)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if owner, ok := folder.Sys().(*syscall.Stat_t); ok {
+		if err := os.Chown(tmp, int(owner.Uid), int(owner.Gid)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := os.Rename(tmp, filepath.Join(d.Mail, "new", name)); err != nil {
 		t.Fatal(err)
