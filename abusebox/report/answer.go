@@ -137,7 +137,7 @@ func startsWithOne(s string, prefixes []string) bool {
 var requestWords = []string{"ptr record", "ptr-record", "ptr entry", "ptr-eintrag", "reverse dns entry", "reverse dns record", "set the reverse dns", "rdns record", "rdns entry", "reverse-dns-eintrag", "enregistrement ptr", "reverse dns pour", "registro ptr", "record ptr", "запись ptr", "ptr-запись", "ptr запись", "反解", "逆引き",
 	"open port 25", "unblock port", "port 25 outbound", "port 25 freischalten", "freischalten", "firewall freigabe",
 	"delist", "whitelist", "geofeed", "geolocation", "geoip", "wrong country", "validate your poc", "verify your whois", "annual validation",
-	"free quote", "seo error", "seo audit", "rank your", "first page of google", "buy unused ipv4", "buy ipv4", "lease ipv4", "sell ipv4", "ipv4 blocks", "ipv4 broker", "webinar", "peer with", "peering", "max prefix", "bitte um angebot", "colocation"}
+	"if this was you", "if it wasn't you", "if it was not you", "confirm your subscription", "new sign-in to your account", "can be upgraded to", "has not been able to reach your server", "free quote", "seo error", "seo audit", "rank your", "first page of google", "buy unused ipv4", "buy ipv4", "lease ipv4", "sell ipv4", "ipv4 blocks", "ipv4 broker", "webinar", "peer with", "peering", "max prefix", "bitte um angebot", "colocation"}
 
 // asksForSomething tells a mail that asks or offers, and speaks of no offence.
 func (d *document) asksForSomething() bool {

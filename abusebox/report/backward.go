@@ -336,6 +336,9 @@ func (b *backward) target(w string) (reading, bool) {
 	if prev := b.previous(); isAgainst(w) && isComplaint(prev) && b.skipped < 2 {
 		return reading{is: source, weight: weightProse + 10, word: prev + " " + w}, true
 	}
+	if w == "vers" && b.skipped > 0 {
+		return reading{}, false // French: about that hour
+	}
 	if shortTo(w) {
 		if b.skipped > 1 || b.skipped > 0 && (w == "на" || w == "к" || w == "nos") || isNearOnly(w) && (b.skipped > 0 || b.seen > 1 && b.label) { // на хостинге: on, not to
 			return reading{}, false

@@ -313,6 +313,11 @@ func (w *weighing) clearest(all []*weighed) []*weighed {
 	logged := keep(all, func(c *weighed) bool { return c.logged })
 	if named := keep(all, func(c *weighed) bool { return c.named && c.forIt.weight >= weightPlain-10 }); len(named) > 0 {
 		named = withoutServers(named)
+		if onlyServers(named) {
+			if told := keep(all, func(c *weighed) bool { return !c.named && c.forIt.is == from && c.forIt.weight > weightProse }); len(told) > 0 {
+				return told
+			}
+		}
 		if len(logged) == 0 || anyOf(named, func(c *weighed) bool { return c.logged }) || !onlyServers(named) {
 			return named
 		}
@@ -475,6 +480,8 @@ func (w *weighing) unstated(all []*weighed) []*weighed {
 	switch {
 	case w.d.isBusiness():
 		return nil
+	case w.opposed(all):
+		return all
 	case top >= weightProse-14 && !anyOf(all, func(c *weighed) bool { return c.forIt.is == source || c.forIt.is == from }) && !w.d.soundsLikeComplaint():
 		return nil
 	case top >= weightProse-14:
@@ -487,6 +494,30 @@ func (w *weighing) unstated(all []*weighed) []*weighed {
 		return all
 	}
 	return nil
+}
+
+// opposed tells whether there is one candidate, and beside it only what the text
+// gives to its author: "x … my server y" says who did something to whom,
+// whatever the verb and its language.
+func (w *weighing) opposed(all []*weighed) bool {
+	if len(all) != 1 || !public(all[0].ip) || all[0].forIt.weight < weightMention {
+		return false
+	}
+	return anyOf(w.list, func(c *weighed) bool {
+		return c != all[0] && c.against.is == target && c.against.weight >= 70 && public(c.ip) && sharesLine(c.ip, w, all[0])
+	})
+}
+
+// sharesLine tells whether a line that names c names ip too.
+func sharesLine(ip addr, w *weighing, c *weighed) bool {
+	for _, i := range c.lines {
+		for _, h := range w.lines[i].hits {
+			if h.ip == ip {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // preferOurs lets the registry decide where the text is unclear.

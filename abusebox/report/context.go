@@ -116,6 +116,11 @@ func readAround(text string, hits []hit, k int) reading {
 			}
 		}
 	}
+	if k > 0 && r.is == generic && !r.label && len(before) < 60 && !strings.ContainsAny(before, ",;&") && !strings.Contains(before, " and ") {
+		if v, ok := verbAfter(before); ok && v.is == source && !strings.Contains(before, " from ") {
+			return reading{is: target, weight: 64, word: v.word + " " + r.word} // "x attacked host y"
+		}
+	}
 	if h.inURL && k > 0 && isRequested(before) {
 		return reading{is: target, weight: 66, word: "requested"}
 	}
@@ -311,6 +316,9 @@ func logShape(text string, h hit, k int) (reading, bool) {
 	if strings.HasSuffix(text[:h.start], "received=") {
 		return reading{is: source, weight: weightLog, word: "received=", log: true}, true // RFC 3261 §18.2.1
 	}
+	if strings.HasPrefix(strings.TrimLeft(text, " \t"), "<<<") && strings.HasSuffix(strings.TrimRight(text[:h.start], " ["), "CONNECT") {
+		return reading{is: source, weight: weightLog, word: "CONNECT", log: true}, true // a session as the server saw it
+	}
 	if r, ok := answerShape(text[:h.start]); ok {
 		return r, true
 	}
@@ -341,7 +349,7 @@ func logShape(text string, h hit, k int) (reading, bool) {
 	if k == 0 && startsWithEpoch(text[:h.start]) {
 		return reading{is: source, weight: weightLog, word: "proxy log", log: true}, true
 	}
-	if head := strings.TrimRight(text[:h.start], "'\"<[ "); strings.HasSuffix(head, "failed for") || strings.HasSuffix(head, "authenticate for") || strings.HasSuffix(head, "failed to authenticate") {
+	if head := strings.TrimRight(text[:h.start], "'\"<[ "); strings.HasSuffix(head, "failed for") || strings.HasSuffix(head, "authenticate for") || strings.HasSuffix(head, "failed to authenticate") || strings.HasSuffix(head, "pg_hba.conf entry for host") {
 		return reading{is: source, weight: weightLog, word: "failed for", log: true}, true
 	}
 	if strings.HasPrefix(after, ", ") && k == 0 && strings.Contains(after[:min(len(after), 60)], " - - [") {
@@ -481,7 +489,8 @@ var sourceVerbs = []string{
 	"was banned", "was blocked", "was detected", "was found", "was seen", "was observed", "was used", "was sending", "was involved", "is being used",
 	"tried", "attempted", "sent ", "is trying", "made ", "appears", "seems", "is running", "is conducting", "is performing", "is participating",
 	"is a ", "is an ", "is part", "is abus", "is spamming", "is probing", "is brute", "is currently", "is responsible", "keeps", "continues", "scanned", "probed",
-	"hat ", "ist ", "wurde ", "versucht", "a tenté", "a essayé", "est ", "ha ", "está", "esta ", "heeft", "is bezig", "probeert", "атакует", "пытается", "рассылает", "attacking", "trying", "downloading ", "hammering ", "flooding ", "probing ", "que vous héberge", "you host", "which you host", "die sie hosten", "den sie hosten", "of your", "in your", "belong", "assigned to you", "on your",
+	"hat ", "ist ", "wurde ", "versucht", "a tenté", "a essayé", "est ", "ha ", "está", "esta ", "heeft", "is bezig", "probeert", "атакует", "пытается", "рассылает",
+	"versuchte", "greift", "scannt", "sendet", "attackiert", "verschickt", "tente", "essaie", "attaque", "envoie", "scanne", "intenta", "ataca", "atacó", "envía", "tenta ", "tentou", "invadiu", "sta tentando", "sta attaccando", "attacca", "cerca di", "valt", "scant", "stuurt", "atakuje", "próbuje", "próbował", "skanuje", "wysyła", "útočí", "se pokouší", "se snaží", "skenuje", "försöker", "attackerar", "angriper", "forsøger", "angriber", "prøver", "yrittää", "hyökkää", "próbál", "támad", "imi ataca", "îmi atacă", "atacă", "incearca", "încearcă", "saldırı yap", "saldırıyor", "επιτίθεται", "προσπαθεί", "сканирует", "ломает", "взломал", "постоянно пытается", "намагається", "постійно намагається", "атакує", "надсилає", "attacking", "trying", "downloading ", "hammering ", "flooding ", "probing ", "que vous héberge", "you host", "which you host", "die sie hosten", "den sie hosten", "of your", "in your", "belong", "assigned to you", "on your",
 }
 
 // cjkBefore reads languages without spaces.
@@ -503,13 +512,20 @@ func cjkBefore(before string) (reading, bool) {
 	if i := strings.LastIndexAny(tail, "。；！"); i >= 0 {
 		tail = tail[i+len("。"):]
 	}
+	if strings.HasSuffix(strings.TrimRight(tail, " \t「『\"'"), "被") {
+		return reading{is: source, weight: weightProse + 8, word: "被"}, true // the agent of a passive
+	}
 	r, plain := cjkBearing(tail)
 	label := labelled(before) || copula(tail)
 	if r.word == "" {
 		if !plain && !strings.Contains(strings.ToLower(tail), "ip") {
 			return reading{}, false
 		}
-		return reading{is: generic, weight: weightPlain - 4, word: "IP", label: label}, true
+		word := "IP"
+		if t := strings.TrimRight(tail, " 为為是は:："); strings.HasSuffix(t, "サーバ") || strings.HasSuffix(t, "サーバー") || strings.HasSuffix(t, "服务器") || strings.HasSuffix(t, "伺服器") || strings.HasSuffix(t, "서버") {
+			word = "server" // which may be the complainant's
+		}
+		return reading{is: generic, weight: weightPlain - 4, word: word, label: label}, true
 	}
 	r.label = label
 	switch {

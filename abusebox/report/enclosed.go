@@ -149,6 +149,9 @@ func (d *document) evidenceMails(headers []message.Header, what string) []Report
 			d.opt.explain("an enclosed mail only bears our name")
 		}
 		for _, o := range d.traceEnclosed(h) {
+			if !public(o.IP) && !d.opt.isOurs(o.IP) {
+				continue
+			}
 			r := d.base(o.IP, Medium, what+": "+o.Why)
 			r.Category, r.Type, r.Step = "messaging", "spam", Structure
 			r.apply(d, o)

@@ -99,7 +99,7 @@ func (d *document) jsonLists(m map[string]any, out []Report, when string) []Repo
 }
 
 // timeMembers name the time of an event, the surest first.
-var timeMembers = []string{"event_time", "eventtime", "detecttime", "detect_time", "first_seen", "firstseen", "starttime", "start_time", "start", "timestamp", "@timestamp", "time", "datetime", "date", "last_seen", "lastseen", "seen", "observed", "createtime"}
+var timeMembers = []string{"event_time", "eventtime", "detecttime", "detect_time", "first_seen", "firstseen", "starttime", "start_time", "start", "timestamp", "@timestamp", "time", "datetime", "date", "last_seen", "lastseen", "seen", "observed", "createtime", "when"}
 
 // isObserver tells members that describe who saw or suffered the event.
 func isObserver(k string) bool {

@@ -124,6 +124,9 @@ func (d *document) classify(r *Report, hints *[]string) {
 	if r.Category == "" && r.Type == "" {
 		r.Category, r.Type = kindOfEvidence(append([]string{d.subject}, r.Evidence...))
 	}
+	if r.Category == "" && r.Type == "" && d.innerAuthor != "" {
+		r.Category, r.Type = "messaging", "spam" // a mail was forwarded
+	}
 }
 
 // kind weighs subject and text of the whole mail; the subject counts most.
@@ -171,7 +174,7 @@ func (d *document) scansForGood() bool {
 var complaintWords = []string{
 	"abuse", "attack", "spam", "complain", "infring", "report", "malicious", "phish", "malware", "virus", "scan", "brute", "unauthor",
 	"intrusion", "hack", "incident", "violation", "security", "blacklist", "blocklist", "ddos", "flood", "fraud", "suspicious", "botnet", "infected", "compromised", "takedown", "copyright",
-	"exploit", "vulnerab", "unsolicited", "open port", "open proxy", "open service", "exposed", "insecure", "misconfig", "failed password", "denied", "probe", "alert", "notice of", "investigate", "honeynet", "honeypot", "aggressive", "top talkers", "booted me", "booted", "(d)dos", "hijack", "leech", "hotlink", "groźb", "угроз", "bedroh", "beleidig", "bedreig", "menace", "amenaz", "ameaç", "minacc", "výhruž", "hrozb", "tehdit", "fenyeget", "trusl", "logged in", "breach", "open resolver", "open relay", "ban ", "banned", "blocked",
+	"exploit", "vulnerab", "unsolicited", "open port", "open proxy", "open service", "exposed", "insecure", "misconfig", "failed password", "denied", "probe", "alert", "notice of", "investigate", "honeynet", "honeypot", "aggressive", "top talkers", "booted me", "booted", "(d)dos", "hijack", "leech", "hotlink", "groźb", "oszust", "skann", "zkouší hesla", "napad", "provaliti", "vdreti", "zlorab", "ataka", "атака", "يهاجم", "هجوم", "شكوى", "תוקפ", "תלונה", "โจมตี", "tấn công", "serangan", "s'est connecté", "登入後台", "嘗試登入", "尝试登录", "嫌がらせ", "접속 시도", "угроз", "bedroh", "beleidig", "bedreig", "menace", "amenaz", "ameaç", "minacc", "výhruž", "hrozb", "tehdit", "fenyeget", "trusl", "logged in", "breach", "open resolver", "open relay", "ban ", "banned", "blocked",
 	"missbrauch", "angriff", "beschwerde", "vorfall", "meldung", "signalement", "plainte", "attaque", "abus", "ataque", "queja", "denuncia", "abuso", "misbruik", "aanval", "klacht", "ataque", "reclam",
 	"жалоб", "атак", "злоупотреб", "взлом", "攻击", "攻擊", "投诉", "投訴", "检举", "檢舉", "举报", "舉報", "滥用", "濫用", "垃圾", "攻撃", "不正", "迷惑", "違反", "侵权", "侵權", "通報", "通报", "nadużyc", "saldırı",
 	"subpoena", "preservation", "identificación del", "titular de", "anschlussinhaber", "abonnee", "intestatario", "subscriber information", "custodian", "police", "law enforcement", "court order", "ermittlungsverfahren", "auskunftsersuchen", "polizei", "réquisition", "requisition", "enquête", "gendarmerie", "requerimiento", "policía", "requisição", "ordem judicial", "vordering", "politie", "carabinieri", "запрос о пред", "полиц", "следств", "捜査", "警察", "公安",
@@ -181,7 +184,7 @@ var complaintWords = []string{
 	"intento", "infracción", "chantaje", "extorsi", "fraudulent", "correo basura", "intrus", "escaneo", "bloquead", "derechos de autor",
 	"invas", "denúncia", "violação", "comprometid", "varredura", "golpe", "direitos autorais",
 	"inlogpoging", "geblokkeerd", "inbreuk", "hackpoging", "ongewenst", "nepsite", "besmet",
-	"attacco", "truffa", "violazione", "segnalazione", "intrusione", "nadużyć", "naruszeni", "atak", "skanowani", "zgłoszeni", "włamani",
+	"attacco", "attacc", "truffa", "violazione", "segnalazione", "intrusione", "nadużyć", "naruszeni", "atak", "skanowani", "zgłoszeni", "włamani",
 	"спам", "фишинг", "подбор парол", "взлом", "реестр", "нарушен", "вирус", "авторск", "ограничить доступ", "сканирован", "мошенн",
 	"入侵", "扫描", "掃描", "病毒", "异常", "異常", "恶意", "惡意", "钓鱼", "釣魚", "感染", "侵害", "黑名单", "黑名單", "踏み台", "スパム", "ポートスキャン", "著作権", "荒らし", "침해", "공격", "스팸", "マルウェア", "改ざん", "フィッシング", "ウイルス", "ハッキング", "詐欺", "诈骗", "詐騙", "木马", "木馬", "僵尸", "殭屍", "漏洞", "盗版", "盜版", "vulnerabilid", "expuesto", "exposé", "offene", "открыт",
 	"útok", "nevyžádan", "zneuži", "napaden", "přihlášení", "angreb", "misbrug", "uønsket", "indbrud", "angrep", "innbrudd", "misbruk", "prøver å logge", "intrång", "skräppost", "missbruk", "angripe", "oönskad", "tietomurto", "murtau", "hyökkä", "roskaposti", "väärinkäy", "επίθεσ", "επιθέσ", "ανεπιθύμητ", "κακόβουλ", "προσπάθειες σύνδεσης", "παραβίασ", "támad", "kéretlen", "visszaél", "feltör", "bejelentkez", "atac", "nesolicitat", "istenmeyen", "kötüye", "sızma", "скарг", "зловмисн", "шахра", "вторгнен", "перебір парол",

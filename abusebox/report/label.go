@@ -6,7 +6,7 @@ import "strings"
 // in lower case. A label holds one of them anywhere.
 var (
 	portWords     = []string{"port", "poort", "porta", "puerto", "порт", "端口", "連接埠", "连接埠", "通訊埠", "埠", "ポート", "포트"}
-	farWords      = []string{"dest", "target", "dst", "ziel", "doel", "cible", "objetivo", "alvo", "bersaglio", "docelow", "назнач", "цел", "жертв", "victim", "attacked", "opfer", "remote port of victim", "目的", "目标", "目標", "宛先", "送信先", "接続先", "受害", "被攻", "목적지"}
+	farWords      = []string{"dest", "target", "dst", "ziel", "doel", "cible", "objetivo", "alvo", "bersaglio", "docelow", "назнач", "цел", "жертв", "victim", "attacked", "opfer", "remote port of victim", "local port", "lokaler port", "port local", "目的", "目标", "目標", "宛先", "送信先", "接続先", "受害", "被攻", "목적지"}
 	protocolWords = []string{"proto", "протокол", "協定", "协议", "プロトコル", "通訊協定", "tauschbörse"}
 	fileLabels    = []string{"dateiname", "nom du fichier", "nombre del archivo", "nombre de archivo", "nombre del fichero", "nome do arquivo", "nome del file", "bestandsnaam", "nazwa pliku", "имя файла", "檔案名稱", "檔名", "文件名", "ファイル名", "파일명"}
 	titleLabels   = []string{"titel", "werk", "titre", "œuvre", "oeuvre", "título", "titulo", "obra", "titolo", "opera", "tytuł", "название", "произведение", "作品", "著作物", "タイトル"}

@@ -127,7 +127,7 @@ func (d *document) isReadReceipt() bool {
 }
 
 // monitorPrefixes begin the subjects of what watches our own hosts.
-var monitorPrefixes = []string{"** problem", "** recovery", "** flapping", "[problem]", "[recovery]", "problem service alert", "problem host alert", "[firing:", "[resolved]", "[status]"}
+var monitorPrefixes = []string{"** problem", "** recovery", "** flapping", "[problem]", "[recovery]", "problem service alert", "problem host alert", "[firing:", "[resolved]", "[status]", "arpwatch:", "cron <"}
 
 // isBusiness tells by its subject that a mail sells, bills or announces, and
 // complains of nothing: what it calls yours is no accusation.

@@ -81,7 +81,7 @@ var bearings = wordTable(map[bearing]string{
 		назначению атакуемый атакуемого пострадавший потерпевший настоящий настоящая официальный нашим моему моя мою управляющий управляющего управления жертв`,
 	reference: `inetnum netrange cidr route route6 inet6num nserver netmask mask traceroute
 		nat_src natsrc nat-src nat_dst natdst nat-dst transip tran_ip xlate xlatesrc xlatedst tunnelip
-		whois in-addr.arpa broadcast nslookup nameservers nameserver version example`,
+		helo ehlo whois in-addr.arpa broadcast nslookup nameservers nameserver version example`,
 	passage: `on at in is was has with the a an this that these those following below = address(es) under behind == are and or & of for
 		auf bei mit der die das den dem und diese dieser folgende folgenden lautet unter
 		sur est avec la le les et suivante suivantes cette ces aux
@@ -122,7 +122,7 @@ var cjkBearings = []struct {
 	{"御社", from}, {"から", from}, {"より", from}, {"貴サイト", from}, {"お客様", from}, {"そちら", from},
 	{"宛先", target}, {"送信先", target}, {"接続先", target}, {"攻撃先", target}, {"標的", target}, {"弊社", target}, {"当社", target}, {"攻撃対象", target}, {"当方", target}, {"当サイト", target}, {"当院", target}, {"本学", target}, {"当学", target}, {"当大学", target}, {"弊組織", target}, {"弊校", target}, {"弊社サーバ", target}, {"自社", target}, {"当センター", target}, {"受信サーバ", target}, {"私の", target}, {"私ども", target}, {"被害", target}, {"対象サーバ", target}, {"正規", target}, {"弊所", target}, {"当組織", target}, {"弊機構", target},
 	// Korean.
-	{"공격자", source}, {"출발지", source}, {"소스", source}, {"발신", source}, {"공격IP", source}, {"공격 IP", source}, {"유해IP", source}, {"침해IP", source}, {"귀하", from}, {"귀사", from}, {"에서", from}, {"아이피목적", target}, {"목적지", target}, {"피해", target}, {"당사", target}, {"저희", target}, {"우리", target}, {"본교", target}, {"본사", target}, {"수신", target},
+	{"공격자", source}, {"출발지", source}, {"소스", source}, {"발신", source}, {"공격IP", source}, {"공격 IP", source}, {"유해IP", source}, {"침해IP", source}, {"귀하", from}, {"귀사", from}, {"에서", from}, {"아이피목적", target}, {"목적지", target}, {"피해", target}, {"당사", target}, {"제 ", target}, {"저희", target}, {"우리", target}, {"본교", target}, {"본사", target}, {"수신", target},
 	{"地址", generic}, {"位址", generic}, {"アドレス", generic}, {"主机", generic}, {"主機", generic}, {"服务器", generic}, {"伺服器", generic}, {"サーバ", generic}, {"ホスト", generic}, {"주소", generic},
 }
 

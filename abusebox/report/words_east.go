@@ -16,7 +16,8 @@ var moreBearings = map[bearing]string{
 		sursă sursa atacator atacatorul atacatorului expeditor expeditorul infectat compromis agresor
 		kaynağı saldırganın saldıran gönderen göndericinin saldırı_kaynağı zararlı enfekte
 		джерело джерела зловмисник зловмисника порушник порушника атакуючий атакуючого відправник відправника заражений зараженого скомпрометований`,
-	from: `his her their użytkownik użytkownika użytkownikiem abonent abonenta пользователь пользователя пользователем користувач користувача benutzer nutzer nutzers utilisateur internaute abonné usuario usuário utente gebruiker uživatel uživatele kullanıcı felhasználó användare användaren bruker brukeren bruger brugeren käyttäjä
+	from: `iš naslova adrese adreso des-de
+		dall his her their użytkownik użytkownika użytkownikiem abonent abonenta пользователь пользователя пользователем користувач користувача benutzer nutzer nutzers utilisateur internaute abonné usuario usuário utente gebruiker uživatel uživatele kullanıcı felhasználó användare användaren bruker brukeren bruger brugeren käyttäjä
 		ze vaše vaší vašeho vašem váš vaši vašich zákazník zákazníka
 		fra jeres deres kundens från ert eran kundens
 		osoitteesta verkostanne verkkonne asiakkaanne koneelta koneesta palvelimelta ip-osoitteesta
@@ -25,7 +26,8 @@ var moreBearings = map[bearing]string{
 		din de-pe dvs dumneavoastră dumneavoastra clientul clientului
 		sizin ağınızdaki müşteriniz müşterinizin ağınızdan sunucunuz
 		із зі від вашій вашою ваше абонента клієнт клієнта`,
-	generic: `adresou adresa ip-adresy ip-adresa stroj stroje server serveru počítač počítače
+	generic: `ip-ul ip-ului
+		adresou adresa ip-adresy ip-adresa stroj stroje server serveru počítač počítače
 		ip-adressen ip-adresse maskinen maskine maskin værten vært adressen datorn dator servern
 		ip-osoite ip-osoitteen osoite osoitteen kone koneen palvelin verkon
 		διεύθυνση διεύθυνσης διευθύνσεις ip-διεύθυνση υπολογιστής υπολογιστή
@@ -33,15 +35,16 @@ var moreBearings = map[bearing]string{
 		adresei adresele calculatorul calculator serverul
 		adres adresi ip-adresi bilgisayar makine sunucusu
 		адресою адресі ip-адресою ip-адреси вузол вузла комп'ютер`,
-	target: `locale locales lokal lokales lokaler lokalny lokalna lokalnego lokální yerel helyi местный локальный локального
-		náš naše naší našeho našemu naším našim našich našemu můj mého mému cíl cílová cílové cílový oběť oběti proti vůči
+	target: `mūsų prieš tôi خادمنا شبكتنا موقعنا لدينا שלנו שלי нашия нашият нашата kami saya nostre nostra skutečný prawdziwy prawdziwego prawdziwa
+		locale locales lokal lokales lokaler lokalny lokalna lokalnego lokální yerel helyi местный локальный локального
+		náš naše naší našeho našemu naším našim našich našemu můj moje moji mojí mém mého mému cíl cílová cílové cílový oběť oběti proti vůči
 		vores mod mål målet offeret vort min mine
 		vår vårt våra våran mitt mot målserver måladress offret
-		palvelimemme palvelimellemme palvelintamme palvelimeemme palvelimeen verkkoamme verkkoomme järjestelmäämme kohde kohteena kohdeosoite uhri vastaan
+		palvelimelleni palvelintani palvelimeni palvelimeeni koneelleni koneeseeni reitittimeeni verkkooni palvelimemme palvelimellemme palvelintamme palvelimeemme palvelimeen verkkoamme verkkoomme järjestelmäämme kohde kohteena kohdeosoite uhri vastaan
 		μας στόχος στόχο στόχου προορισμός προορισμού θύμα θύματος εναντίον προς
-		szerverünk szerverünkre szerverünket szerverünkön szerverünkhöz kiszolgálónk kiszolgálónkra hálózatunk hálózatunkra hálózatunkat gépünk gépünkre rendszerünkre rendszerünk levelezőszerverünk célpont célcím áldozat ellen
-		nostru noastră noastra noștri nostri destinație destinatie destinația țintă tinta victimă împotriva către catre
-		sunucumuza sunucumuzu sunucumuz sunucumuzun sistemimize sistemimiz ağımıza ağımız sitemize sitemiz bizim hedefi kurban mağdur karşı sunucularımıza sunucularımız
+		szerverem szerveremet szerveremre routerem routeremet routeremre gépem gépemet gépemre szerverünk szerverünkre szerverünket szerverünkön szerverünkhöz kiszolgálónk kiszolgálónkra hálózatunk hálózatunkra hálózatunkat gépünk gépünkre rendszerünkre rendszerünk levelezőszerverünk célpont célcím áldozat ellen
+		meu mea nostru noastră noastra noștri nostri destinație destinatie destinația țintă tinta victimă împotriva către catre
+		sunucuma sunucumu siteme sitemi bilgisayarıma bilgisayarımı sunucumuza sunucumuzu sunucumuz sunucumuzun sistemimize sistemimiz ağımıza ağımız sitemize sitemiz bizim hedefi kurban mağdur karşı sunucularımıza sunucularımız
 		нашою нашого нашу нашім призначення ціль цілі жертва отримувач проти`,
 	passage: `je na ve og er på til med som den det och är se και είναι στο στη στην στον με și este cu bir ile bu та`,
 }
@@ -49,8 +52,8 @@ var moreBearings = map[bearing]string{
 // afterSource are words behind an address that make it the source, in languages
 // that put them there: "x adresinden", "x címről", "x から", "x 에서".
 var afterSource = []string{"adresinden", "adresli", "numaralı", "ip adresinden", "ip adresli", "ip numaralı", "ip'li", "ip'sinden", "sunucusundan", "sunucunuz", "ip'nizden",
-	"címről", "ip címről", "ip-címről", "címéről", "ip címéről", "című", "ip című", "gépről", "szerverről", "felől",
-	"osoitteesta", "から", "より", "による", "からの", "에서", "로부터", "으로부터", "발 ", "아이피에서", "아이피로", "아이피가", "주소에서", "번에서"}
+	"címről", "ip címről", "ip-címről", "címéről", "ip címéről", "című", "ip című", "gépről", "szerverről", "felől", "ről", "-ről",
+	"osoitteesta", "のユーザー", "の利用者", "のホスト", "が", "から", "より", "による", "からの", "에서", "로부터", "으로부터", "발 ", "아이피에서", "아이피로", "아이피가", "주소에서", "번에서", "이 ", "가 "}
 
 // standsAfter tells whether such a word follows an address.
 func standsAfter(after string) (string, bool) {
