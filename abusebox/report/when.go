@@ -15,9 +15,10 @@ func (d *document) setTime(r *Report, st stamp) {
 		return
 	}
 	at := d.settle(st)
-	known, offset := true, st.zone.offset
+	var offset int
+	known := st.zone.known
 	switch {
-	case st.zone.known:
+	case known:
 		offset = st.zone.at(at).offset
 	case len(st.zone.choices) > 0:
 		known, offset = d.chooseZone(st.zone, &r.Zones)
