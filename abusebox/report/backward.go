@@ -126,6 +126,12 @@ func (b *backward) speaker(w string) (reading, bool) {
 	if (w == "us" || w == "me") && b.seen == 1 && !b.label {
 		return reading{is: target, weight: 75, word: w}, true
 	}
+	switch {
+	case w == "attack" && b.previous() == "under":
+		return reading{is: target, weight: 90, word: "under attack", label: b.label}, true
+	case w == "name" && strings.HasPrefix(b.plain, "server") && b.seen == 2:
+		return reading{is: reference, weight: 80, word: "name server", label: b.label}, true
+	}
 	if !isOwning(w) {
 		return reading{}, false
 	}
@@ -303,6 +309,12 @@ func (b *backward) from(w string) (reading, bool) {
 		return reading{}, false
 	}
 	prev := b.previous()
+	switch {
+	case prev == "not" && (w == "your" || w == "yours"):
+		return reading{is: target, weight: weightLabel + 1, word: "not " + w, label: b.label}, true
+	case b.skipped == 0 && isOurCheck(b.before[:b.end]):
+		return reading{is: target, weight: 74, word: "checked " + w, label: b.label}, true
+	}
 	if w == "by" && isReceiving(prev) {
 		return reading{is: target, weight: 70, word: prev + " by"}, b.skipped < 3
 	}
@@ -373,6 +385,29 @@ func isVague(w string) bool {
 		return true
 	}
 	return false
+}
+
+// isOurCheck tells a clause about how the reporter looked: "(verified on 5
+// October", "our scan came", "screenshot taken".
+func isOurCheck(before string) bool {
+	t := strings.ToLower(before[max(0, len(before)-90):])
+	if i := strings.LastIndex(t, ". "); i >= 0 {
+		t = t[i:]
+	}
+	if containsAny(t, []string{"vérifié", "testé le", "geprüft", "comprobado", "verificado", "gecontroleerd", "sprawdzono", "проверено", "verified", "tested on", "checked on", "query performed", "test performed", "check performed", "screenshot"}) {
+		return true
+	}
+	i, own := -1, ""
+	for _, w := range [...]string{"our ", "onze ", "unser ", "unsere ", "notre ", "nuestro ", "nuestra ", "nosso ", "nossa ", "nostro ", "nostra "} {
+		if j := strings.LastIndex(t, w); j > i && (j == 0 || !isAlnum(t[j-1])) {
+			i, own = j, w
+		}
+	}
+	if i < 0 {
+		return false
+	}
+	noun := firstWord(t[i+len(own):])
+	return containsAny(noun, []string{"scan", "test", "check", "quer", "verif", "vérif", "prüf", "abfrage", "requête", "consulta"})
 }
 
 // isPerson tells words for somebody, who is on the side of the word before.

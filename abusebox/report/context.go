@@ -248,8 +248,15 @@ func arrows(before, after string, k int, h hit, hits []hit) (reading, bool) {
 func resolvedTo(before string) (reading, bool) {
 	b := strings.TrimRight(before, " \t([")
 	for _, arrow := range [...]string{"->", "=>", "→"} {
-		if site, ok := strings.CutSuffix(b, arrow); ok && strings.Contains(site, "://") && strings.Count(strings.TrimSpace(site), " ") < 3 {
+		site, ok := strings.CutSuffix(b, arrow)
+		if site = strings.TrimSpace(site); !ok || strings.Count(site, " ") > 2 {
+			continue
+		}
+		if strings.Contains(site, "://") {
 			return reading{is: source, weight: weightProse + 10, word: "resolves"}, true
+		}
+		if host := strings.Trim(site, "-*• "); domainOnly(host) != "" && !strings.ContainsAny(host, " @:") {
+			return reading{is: generic, weight: weightProse - 4, word: "resolves"}, true
 		}
 	}
 	return reading{}, false

@@ -543,6 +543,9 @@ func isReferenceLine(t string, hits []hit) bool {
 			return !acts // "Range: 192.0.2.0/24 is sending spam" accuses
 		}
 	}
+	if strings.HasPrefix(low, "sent with ") || strings.HasPrefix(low, "sent via ") || strings.HasPrefix(low, "sent from my ") || strings.HasPrefix(low, "sent using ") {
+		return true // the mail program of the complainant
+	}
 	if hits[0].port == 53 && t[hits[0].end] == '#' && strings.HasPrefix(low, "address") {
 		return true // nslookup names its server
 	}
