@@ -83,6 +83,18 @@ func contradicts(name string, offset int) bool {
 		if offset == 3600 {
 			return false
 		}
+	case "EDT":
+		if offset == -14400 {
+			return false
+		}
+	case "EST":
+		if offset == -18000 {
+			return false
+		}
+	case "JST":
+		if offset == 32400 {
+			return false
+		}
 	case "PDT":
 		if offset == -25200 {
 			return false
