@@ -25,6 +25,9 @@ var ErrNotRunning = errors.New("flowwatch: the collector does not run")
 // ErrNoProfile means that a question is about a profile that is neither counted nor stored.
 var ErrNoProfile = errors.New("flowwatch: no such profile")
 
+// ErrNotCounted means that a question is about a prefix that is not counted as one.
+var ErrNotCounted = errors.New("flowwatch: not counted as one")
+
 // An Archive answers questions from the history; a Watcher's Archive also knows the open interval.
 type Archive struct {
 	store     *history.Store
@@ -270,6 +273,11 @@ func (x *Archive) Hist(ctx context.Context, q Scope, by string) (Hist, error) {
 
 // Anomalies lists the entries that stood on the list at some moment of a time, the latest first.
 func (x *Archive) Anomalies(from, to time.Time, profile string) (list []anomaly.Anomaly, err error) {
+	if profile != "" {
+		if err := x.known(profile); err != nil {
+			return nil, err
+		}
+	}
 	add := func(a anomaly.Anomaly) error {
 		if profile == "" || a.Profile == profile {
 			list = append(list, a)
@@ -315,6 +323,9 @@ func (x *Archive) Show(ctx context.Context, host netip.Prefix, q Scope) (Show, e
 	}
 	if err := x.known(q.Profile); err != nil {
 		return s, err
+	}
+	if !host.IsSingleIP() && (host.Addr().Is4() || host.Bits() != x.delegated) {
+		return s, fmt.Errorf("%w: of %s only single addresses and, of IPv6, delegated prefixes (/%d) are counted", ErrNotCounted, host, x.delegated)
 	}
 	hours, basis, err := x.store.Host(q.Profile, host, history.Hour, q.From, q.To)
 	if err != nil {

@@ -72,7 +72,7 @@ func (x *Archive) Evidence(ctx context.Context, addr netip.Addr, from, to time.T
 		}
 	}
 	e.Basis = basis
-	e.judgeCoverage(seen)
+	e.judgeCoverage(seen, x.judge.Reach)
 	if seen {
 		row := RowOf(&sum, basis.Length())
 		e.Row, e.Visibility = &row, Seen
@@ -87,7 +87,7 @@ func (x *Archive) Evidence(ctx context.Context, addr netip.Addr, from, to time.T
 }
 
 // judgeCoverage says what of the time was covered at all.
-func (e *Evidence) judgeCoverage(seen bool) {
+func (e *Evidence) judgeCoverage(seen bool, reach func(sampling uint32) int) {
 	c := e.Basis.Coverage
 	limit := func(format string, args ...any) { e.Limits = append(e.Limits, fmt.Sprintf(format, args...)) }
 	asked := e.To.Sub(e.From)
@@ -100,7 +100,8 @@ func (e *Evidence) judgeCoverage(seen bool) {
 		limit("only one direction of the traffic is seen")
 	}
 	if c.Sampling > 1 {
-		limit("one packet in %d is sampled: small traffic may go unseen", c.Sampling)
+		limit("one packet in %d is sampled: up to about %d connections may go unseen, and a sender of fewer than about %d an hour is not listed",
+			c.Sampling, anomaly.Unseen(c.Sampling), reach(c.Sampling))
 		if !seen {
 			e.Visibility = NotVisible
 		}
@@ -167,7 +168,13 @@ func (e *Evidence) words() string {
 	return b.String()
 }
 
-func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
+// clock writes a time to the minute, or where that is not one, to the second.
+func clock(t time.Time) string {
+	if t.Second() != 0 {
+		return t.UTC().Format("2006-01-02 15:04:05")
+	}
+	return t.UTC().Format("2006-01-02 15:04")
+}
 
 // grouped writes 4212 as "4,212".
 func grouped(n uint64) string {

@@ -105,6 +105,9 @@ func (f *flowsCmd) query() (url.Values, error) {
 		}
 		from = end.Add(-last).Format(time.RFC3339)
 	}
+	if to != "" && from >= to { // both are RFC 3339 in UTC
+		return nil, usageError("--from %s is not before --to %s", from, to)
+	}
 	if to != "" {
 		q.Set("to", to)
 	}

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -43,6 +45,11 @@ Without either every address counts as ours.`,
 			if len(args) == 0 {
 				return usageError("spoor flows read needs a file\nhint: name captures made with tcpdump -w")
 			}
+			for _, name := range []string{"from", "to", "last"} {
+				if cmd.Flags().Changed(name) {
+					return usageError("spoor flows read takes whole files: --%s does not apply", name)
+				}
+			}
 			return r.run(cmd.Context(), args)
 		},
 	}
@@ -74,17 +81,35 @@ func (r *readCmd) capture() (c flowwatch.Capture, err error) {
 	if len(c.Config.Networks) == 0 {
 		c.Ours = func(netip.Addr) bool { return true }
 	}
-	if r.interval < time.Second || r.interval > time.Hour {
-		return c, usageError("--interval %v is out of range\nhint: use 10s to 1h", r.interval)
+	if r.interval < time.Second || r.interval > time.Hour || time.Hour%r.interval != 0 {
+		return c, usageError("--interval %v does not divide an hour\nhint: use 1m, 5m, 10m or the like, at least 1s", r.interval)
+	}
+	return c, r.validate(&c)
+}
+
+// validate refuses what cannot be printed before anything is read.
+func (r *readCmd) validate(c *flowwatch.Capture) error {
+	if r.csv && r.app.json {
+		return usageError("--csv and --json exclude each other")
 	}
 	switch r.print {
-	case "top", "hist", "anomalies", "exporters":
+	case "anomalies", "exporters":
+	case "top":
+		r.rank.by = cmp.Or(r.rank.by, "flows")
+		return r.rank.add(url.Values{})
+	case "hist":
+		if r.rank.by = cmp.Or(r.rank.by, "host"); r.rank.by != "host" && r.rank.by != "pair" {
+			return usageError("--by %q is not known\nhint: use host or pair", r.rank.by)
+		}
 	case "flows":
 		c.Each = r.flows
+		if r.csv {
+			fmt.Fprintln(r.app.out, "exporter,start,end,src,src_port,dst,dst_port,proto,tcp_flags,packets,bytes,sampling,in,out")
+		}
 	default:
-		return c, usageError("--print %q is not known\nhint: use top, hist, anomalies, exporters or flows", r.print)
+		return usageError("--print %q is not known\nhint: use top, hist, anomalies, exporters or flows", r.print)
 	}
-	return c, nil
+	return nil
 }
 
 // run reads into a store that lives as long as the command.
@@ -121,7 +146,7 @@ func (r *readCmd) summary(s flowwatch.Reading) {
 	if s.Exports > 0 {
 		kind = fmt.Sprintf("packets, %d of them flow exports", s.Exports)
 	}
-	fmt.Fprintf(r.app.errw, "%d %s; %d flows; %d not read\n", s.Packets, kind, s.Flows, s.Unread)
+	fmt.Fprintf(r.app.errw, "%d %s; %s; %d not read\n", s.Packets, kind, plural(int(s.Flows), "flow"), s.Unread)
 	if s.Truncated {
 		fmt.Fprintln(r.app.errw, "a file ends within a packet: it was cut off")
 	}
@@ -130,18 +155,12 @@ func (r *readCmd) summary(s flowwatch.Reading) {
 func (r *readCmd) answer(ctx context.Context, c *control.Client) error {
 	switch r.print {
 	case "hist":
-		if r.rank.by == "" {
-			r.rank.by = "host"
-		}
 		return r.hist(ctx, c, r.rank.by)
 	case "anomalies":
 		return r.anomalies(ctx, c, false, false)
 	case "exporters":
 		return r.exporters(ctx, c)
 	case "top":
-		if r.rank.by == "" {
-			r.rank.by = "flows"
-		}
 		return r.top(ctx, c, &r.rank)
 	}
 	return nil
@@ -171,17 +190,23 @@ func (r *readCmd) flows(list []netflow.Flow) {
 	}
 }
 
+// flow prints one flow; a reader of ours that left is no reason to stop counting.
 func (r *readCmd) flow(f *netflow.Flow) {
-	start, end := f.Start.Time(), f.End.Time()
-	exporter := ""
+	l := flowLine{"", f.Start.Time(), f.End.Time(), f.Src.String(), f.SrcPort, f.Dst.String(), f.DstPort, f.Proto, f.Flags,
+		f.Packets, f.Bytes, f.Sampling, f.In, f.Out}
 	if f.Exporter.IsValid() {
-		exporter = f.Exporter.String()
+		l.Exporter = f.Exporter.String()
 	}
-	if r.app.json {
-		_ = r.app.emit(flowLine{exporter, start, end, f.Src.String(), f.SrcPort, f.Dst.String(), f.DstPort, f.Proto, f.Flags,
-			f.Packets, f.Bytes, f.Sampling, f.In, f.Out}) // a reader that left is no reason to stop counting
-		return
+	switch {
+	case r.app.json:
+		_ = r.app.emit(l)
+	case r.csv:
+		fmt.Fprintf(r.app.out, "%s,%s,%s,%s,%d,%s,%d,%d,%d,%d,%d,%d,%d,%d\n", l.Exporter, l.Start.Format(millis), l.End.Format(millis),
+			l.Src, l.SrcPort, l.Dst, l.DstPort, l.Proto, l.Flags, l.Packets, l.Bytes, l.Sampling, l.In, l.Out)
+	default:
+		fmt.Fprintf(r.app.out, "%s %6dms %3d %s > %s packets %d bytes %d flags %#02x\n", l.Start.Format(millis), l.End.Sub(l.Start).Milliseconds(),
+			f.Proto, netip.AddrPortFrom(f.Src, f.SrcPort), netip.AddrPortFrom(f.Dst, f.DstPort), f.Packets, f.Bytes, f.Flags)
 	}
-	fmt.Fprintf(r.app.out, "%s %6dms %3d %s > %s packets %d bytes %d flags %#02x\n", start.Format("2006-01-02T15:04:05.000Z"), end.Sub(start).Milliseconds(),
-		f.Proto, netip.AddrPortFrom(f.Src, f.SrcPort), netip.AddrPortFrom(f.Dst, f.DstPort), f.Packets, f.Bytes, f.Flags)
 }
+
+const millis = "2006-01-02T15:04:05.000Z"

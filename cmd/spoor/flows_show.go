@@ -23,6 +23,9 @@ func newFlowsShowCmd(f *flowsCmd) *cobra.Command {
 			if len(args) != 1 {
 				return usageError("spoor flows show needs one address or prefix\nhint: write it like 192.0.2.7 or 2001:db8::/64")
 			}
+			if evidence && f.profile != "smtp" {
+				return usageError("--evidence is of the profile smtp, not of %q", f.profile)
+			}
 			return f.ask(cmd.Context(), func(c *control.Client) error { return f.show(cmd.Context(), c, args[0], evidence) })
 		},
 	}

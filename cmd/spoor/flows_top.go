@@ -22,6 +22,9 @@ type ranking struct {
 	prefixes  bool
 }
 
+// maxLimit is how many hosts the control socket gives at most.
+const maxLimit = 100_000
+
 func (r *ranking) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&r.by, "by", "flows", "the `counter`: "+strings.Join(flowwatch.Counters(), ", "))
@@ -40,6 +43,9 @@ func (r *ranking) add(q url.Values) error {
 	}
 	if !known {
 		return usageError("--by %q is no counter\nhint: use one of %s", r.by, strings.Join(flowwatch.Counters(), ", "))
+	}
+	if r.limit < 1 || r.limit > maxLimit {
+		return usageError("--limit %d is out of range\nhint: use 1 to %d", r.limit, maxLimit)
 	}
 	q.Set("by", r.by)
 	q.Set("direction", r.direction)

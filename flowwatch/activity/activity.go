@@ -65,7 +65,7 @@ type Activity struct {
 	Replied Sketch // who of them answered
 	Clients Sketch // who held sessions with its server
 
-	Packets  bool   // its flows are single sampled packets (sFlow): failed and tiny are not told of them
+	Packets  bool   // its flows are single sampled packets (sFlow): failed are those that were a SYN, tiny the short ones
 	Sampling uint32 // the coarsest that a flow of it was counted with
 	Active   uint32 // shorter intervals with outgoing flows that are rolled up in this one
 }

@@ -437,6 +437,13 @@ func (h host) outgoing(f *netflow.Flow, r *rule) {
 	}
 	if f.Sees&netflow.SeesPacket != 0 {
 		h.packets = true
+		if f.Flags&(netflow.FlagSYN|netflow.FlagACK) == netflow.FlagSYN {
+			h.synOnly++
+			h.failed++
+		}
+		if f.Bytes < r.tiny*f.Packets {
+			h.tiny++
+		}
 		if f.Flags&netflow.FlagACK != 0 && f.Flags&netflow.FlagPSH != 0 {
 			h.established = saturate(h.established, 1)
 		}

@@ -1,7 +1,6 @@
 package anomaly
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 
@@ -11,7 +10,8 @@ import (
 // features are the figures that a verdict rests on, and which of them can be trusted.
 type features struct {
 	flows  uint64
-	peers  int
+	met    int     // distinct peers of which an export told,
+	peers  int     // and at least so many there were
 	exact  bool    // not an estimate
 	relay  float64 // share of flows to port 25
 	failed float64
@@ -21,27 +21,39 @@ type features struct {
 	clients   int
 	inbound   bool // answers mail from others, now or in the last day
 	seesIn    bool // inbound traffic would be seen
-	seesFlow  bool // each flow is seen: failures and sizes mean something
+	unwatched bool // the Judge has only begun to look
+	lens      lens // what sampling leaves
 	oneWay    bool
 	proven    bool
 	perPacket float64
 	blind     []string
 }
 
-// someClients in the last hours show that mail comes in, even where no interval shows several.
-const someClients = 5
+// someClients in the last hours show that mail comes in, even where no interval shows several; each of which
+// something is seen stands for many where the sampling is coarse.
+func (l lens) someClients() int {
+	switch {
+	case l.rate > coarse:
+		return 2
+	case l.rate > 10:
+		return 3
+	}
+	return 5
+}
 
-// coarse is the sampling rate above which single flows say nothing.
+// coarse is the sampling rate above which nearly all of a conversation goes unseen.
 const coarse = 100
 
 func featuresOf(a *activity.Activity, s *state, c activity.Coverage) features {
-	out := a.Series[activity.Out]
+	out, l := a.Series[activity.Out], lensOf(a, c)
 	f := features{
-		flows: out.Flows, peers: a.PeersMet(), exact: a.Peers.Exact(), relay: share(a.Relay, out.Flows),
-		failed: share(a.Failed, out.Flows), tiny: share(a.Tiny, out.Flows), hours: hours(s.Active),
-		clients: a.ClientsMet(), inbound: serves(a) || hours(s.Serving) >= 2 || s.clients() >= someClients,
-		seesIn: true, seesFlow: true, perPacket: out.PerPacket(),
+		flows: out.Flows, met: a.PeersMet(), exact: a.Peers.Exact() && l.clear(), relay: share(a.Relay, out.Flows),
+		hours:   hours(s.Active),
+		clients: a.ClientsMet(), inbound: serves(a) || hours(s.Serving) >= 2 || s.clients() >= l.someClients(),
+		seesIn: true, lens: l, perPacket: out.PerPacket(),
 	}
+	now := window{Flows: out.Flows, Failed: a.Failed, Tiny: a.Tiny}
+	f.peers, f.failed, f.tiny = l.peers(f.met, &now), l.failed(&now, f.doubt()), l.tiny(&now, f.doubt())
 	proven := s.Slots[0].Proven + s.Slots[1].Proven
 	replies := s.Slots[0].Replies + s.Slots[1].Replies
 	// Flags that prove answers, where in hours none was seen: the way back leads past our exporters.
@@ -50,14 +62,6 @@ func featuresOf(a *activity.Activity, s *state, c activity.Coverage) features {
 	if f.oneWay && !f.inbound {
 		f.seesIn = false
 		f.blind = append(f.blind, "inbound mail: only one direction of the traffic is seen")
-	}
-	switch {
-	case a.Packets:
-		f.seesFlow = false
-		f.blind = append(f.blind, "failures and sizes of single flows: sFlow tells of packets")
-	case max(a.Sampling, c.Sampling) > coarse:
-		f.seesFlow = false
-		f.blind = append(f.blind, fmt.Sprintf("failures and sizes of single flows: one packet in %d is sampled", max(a.Sampling, c.Sampling)))
 	}
 	return f
 }
@@ -86,10 +90,29 @@ func (f *features) estimated(text string) string {
 	return text + " (about)"
 }
 
-// noInbound is 1 where the host takes no mail in, so far as that can be seen.
+// doubt is by how many standard errors an estimate must exceed chance: who takes mail in is most likely a server.
+func (f *features) doubt() float64 {
+	if f.inbound {
+		return 2
+	}
+	return 1
+}
+
+// tinyWeight is how much tiny flows count: who takes mail in may well try its senders' servers before it does.
+func (f *features) tinyWeight() float64 {
+	if f.inbound {
+		return 0.4
+	}
+	return 1
+}
+
+// noInbound is 1 where the host takes no mail in, so far as that can be seen, and less where that was not looked at for long.
 func (f *features) noInbound() float64 {
 	if f.inbound || !f.seesIn {
 		return 0
+	}
+	if f.unwatched {
+		return 0.6
 	}
 	return 1
 }
@@ -99,13 +122,14 @@ func fan(peers int, relay float64) float64 {
 	return math.Log2(1+float64(peers)/5) * (0.4 + 0.6*relay)
 }
 
-// Bounds of the sequential test (Wald): the share of failed attempts of a benign and of a hostile host,
-// and where it decides (error of one in a hundred either way).
-var (
-	onFailure = math.Log(0.5 / 0.15)
-	onSuccess = math.Log(0.5 / 0.85)
-	decided   = math.Log(99)
+// The sequential test (Wald): the share of failed attempts of a benign and of a hostile host, and where it decides
+// (error of one in a hundred either way).
+const (
+	benignFailures  = 0.15
+	hostileFailures = 0.5
 )
+
+var decided = math.Log(99)
 
 // testCap keeps one busy interval, or a long good past, from outweighing everything after it.
 const (
@@ -114,14 +138,17 @@ const (
 	testFlows = 30
 )
 
-// test moves the host's sequential test on by an interval's attempts.
+// test moves the host's sequential test on by an interval's attempts. Of sampled ones it weighs how often a fragment of a
+// benign and of a hostile host's conversations looks like a failure.
 func (s *state) test(a *activity.Activity, f features) bool {
-	if !f.seesFlow || f.peers < 3 {
+	if f.met < 3 {
 		return s.Test >= decided
 	}
-	n := min(f.flows, testFlows)
-	bad := f.failed * float64(n)
-	s.Test += bad*onFailure + (float64(n)-bad)*onSuccess
+	o := f.lens.failures()
+	benign, hostile := o.fragments(benignFailures), o.fragments(hostileFailures)
+	n := float64(min(f.flows, testFlows))
+	bad := share(a.Failed, f.flows) * n
+	s.Test += bad*math.Log(hostile/benign) + (n-bad)*math.Log((1-hostile)/(1-benign))
 	s.Test = min(max(s.Test, testFloor), testCap)
 	return s.Test >= decided
 }

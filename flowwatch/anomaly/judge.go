@@ -21,8 +21,10 @@ type Judge struct {
 	removed  []string
 	refused  uint64
 	wide     int // states that are
+	reaches  map[lens]int
 
 	start, end time.Time
+	began      time.Time // when it first looked
 	cover      map[string]activity.Coverage
 }
 
@@ -34,6 +36,7 @@ func NewJudge(c Config, profiles []activity.Profile) *Judge {
 	j := &Judge{
 		config: c, profiles: make(map[string]activity.Profile),
 		states: make(map[hostKey]*state), listed: make(map[hostKey]*state), cover: make(map[string]activity.Coverage),
+		reaches: make(map[lens]int),
 	}
 	for _, p := range profiles {
 		j.profiles[p.Name] = p
@@ -43,10 +46,19 @@ func NewJudge(c Config, profiles []activity.Profile) *Judge {
 
 // Begin opens an interval; cover tells what each profile's counts rest on.
 func (j *Judge) Begin(start time.Time, length time.Duration, cover map[string]activity.Coverage) {
+	if j.began.IsZero() {
+		j.began = start
+		if len(j.states) > 0 {
+			j.began = start.Add(-24 * time.Hour) // it goes on where another left off
+		}
+	}
 	j.start, j.end = start, start.Add(length)
 	j.cover = cover
 	j.changes = nil
 }
+
+// unwatched tells whether too little was looked at yet for it to mean much that no mail came in.
+func (j *Judge) unwatched(l lens) bool { return j.end.Sub(j.began) < l.watched() }
 
 // Host judges one host's interval.
 func (j *Judge) Host(a *activity.Activity) {
@@ -71,6 +83,10 @@ func (j *Judge) Host(a *activity.Activity) {
 	s.add(a)
 	j.bound(s)
 	f := featuresOf(a, s, j.cover[a.Profile])
+	f.unwatched = j.unwatched(f.lens)
+	if !f.lens.clear() {
+		f.blind = append(f.blind, j.blind(f.lens))
+	}
 	j.apply(key, s, j.verdict(p, a, s, f), a, f)
 }
 

@@ -129,6 +129,7 @@ func TestBenign(t *testing.T) {
 		"an exchanger":            {peers: 60, flows: 80, failed: 3, tiny: 5, answered: true, clients: 50},
 		"a newsletter's bounces":  {peers: 400, flows: 450, failed: 12, tiny: 30, answered: true, clients: 12},
 		"a server seen one way":   {peers: 60, flows: 70, failed: 2, tiny: 4},
+		"sender verification":     {peers: 60, flows: 90, failed: 6, tiny: 55, answered: true, clients: 50},
 		"few dead hosts, retried": {peers: 2, flows: 60, failed: 60, tiny: 60},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -248,14 +249,28 @@ func TestBotEarnsNothing(t *testing.T) {
 	}
 }
 
+// watched has looked for a day, so that no inbound mail means something.
+func watched(t *testing.T, change ...func(*anomaly.Config)) *run {
+	r := newRun(t, change...)
+	r.play()
+	r.now = r.now.Add(24 * time.Hour)
+	return r
+}
+
 // TestBlind checks that features that need what is not seen switch off, and say so.
 func TestBlind(t *testing.T) {
-	r := newRun(t)
-	r.host(traffic{peers: 300, failed: 290, tiny: 290, answered: true, sampling: 1000})
-	if e := r.listed(); e == nil || strings.Contains(codes(e), "failed") || len(e.Blind) == 0 {
+	r := watched(t)
+	r.host(traffic{peers: 300, failed: 15, tiny: 120, answered: true, sampling: 1000}) // as of ordinary mail
+	if e := r.listed(); e == nil || strings.Contains(codes(e), "failed") || strings.Contains(codes(e), "tiny") ||
+		len(e.Blind) == 0 || !strings.Contains(e.Blind[0], "one packet in 1000") || !strings.Contains(e.Blind[0], "connections an hour is not seen") {
 		t.Errorf("sampled one in 1000: %+v", e)
 	}
-	r = newRun(t)
+	r = watched(t)
+	r.host(traffic{peers: 30, failed: 30, tiny: 30, sampling: 1000})
+	if e := r.listed(); e == nil || !strings.Contains(codes(e), "failed") {
+		t.Errorf("SYN alone, sampled one in 1000: %+v", e)
+	}
+	r = watched(t)
 	sampled := traffic{peers: 300, answered: true}.activity(me, "smtp", r.now)
 	sampled.Packets = true
 	r.play(sampled)
@@ -266,6 +281,57 @@ func TestBlind(t *testing.T) {
 	r.host(traffic{peers: 100, failed: 50, tiny: 80})
 	if e := r.listed(); e == nil || strings.Contains(codes(e), "no-inbound") || len(e.Blind) == 0 || !e.Proven {
 		t.Errorf("one direction: %+v", e)
+	}
+}
+
+// TestNotYetWatched checks that a host is not listed for taking no mail in when there was no time to see any.
+func TestNotYetWatched(t *testing.T) {
+	lists := traffic{peers: 130, failed: 4, tiny: 8, answered: true}
+	r := newRun(t)
+	if r.host(lists); r.listed() != nil {
+		t.Errorf("listed in the first interval of all: %+v", r.listed())
+	}
+	r = watched(t)
+	if r.host(lists); r.listed() == nil {
+		t.Error("not listed though no mail came in for a day")
+	}
+}
+
+// TestConfiguredSender checks that a server whose mail comes in elsewhere is listed for that only until it is configured, and
+// also that it is not exempt.
+func TestConfiguredSender(t *testing.T) {
+	sender := traffic{peers: 150, flows: 170, failed: 6, tiny: 12, answered: true}
+	r := watched(t)
+	if r.host(sender); r.listed() == nil {
+		t.Error("a host that only sends, to 150 others in five minutes, is not listed")
+	}
+	r = watched(t, func(c *anomaly.Config) { c.MailServers = []netip.Prefix{me} })
+	for i := range 288 {
+		sender.from = i
+		if r.host(sender); r.listed() != nil {
+			t.Fatalf("configured, and listed after %d intervals: %+v", i+1, r.listed())
+		}
+	}
+	sender.failed, sender.tiny = 40, 110
+	if r.host(sender); r.listed() == nil {
+		t.Error("configured, and not listed though its mail is refused")
+	}
+}
+
+// TestOtherSampling checks that a mail server is not judged against what was seen of it when more was looked at.
+func TestOtherSampling(t *testing.T) {
+	r := newRun(t)
+	r.serve(24, exchanger)
+	sampled := exchanger // what one packet in 50 leaves of it: single packets, most of them short
+	sampled.peers, sampled.flows, sampled.failed, sampled.tiny, sampled.clients, sampled.sampling = 18, 20, 1, 9, 16, 50
+	for i := range 144 {
+		sampled.from = i
+		if r.host(sampled); r.listed() != nil {
+			t.Fatalf("listed %d intervals after its router began to sample: %+v", i+1, r.listed())
+		}
+	}
+	if list := r.j.MailServers(); len(list) != 1 {
+		t.Errorf("mail servers %+v, want it to remain one", list)
 	}
 }
 

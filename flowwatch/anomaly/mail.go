@@ -13,10 +13,16 @@ import (
 func (j *Judge) mail(a *activity.Activity, s *state, f features) verdict {
 	tested := s.test(a, f)
 	server := j.serverOf(a, s)
+	if !s.Past.fits(f.lens) {
+		s.Past = past{}
+	}
 	if server != "" && s.Past.Intervals >= minPast {
 		v := j.againstPast(a, s, f)
 		v.server = server
 		return v
+	}
+	if server == Configured {
+		f.inbound = true // the operator says what it is, even where its mail comes in elsewhere
 	}
 	v := j.intensive(a, f, tested)
 	if slow := j.iterative(a, s, f, tested); slow.score > v.score {
@@ -65,20 +71,18 @@ func (j *Judge) intensive(a *activity.Activity, f features, tested bool) verdict
 		"sent to %s hosts in %v, %d flows", figure(f.peers, f.exact), a.Length.Round(time.Second), f.flows)
 	j.common(b, f, tested)
 	b.v.kind, b.v.proven = Intensive, f.proven
-	if f.seesFlow && f.failed > 0.9 && !f.proven {
+	if f.failed > 0.9 && !f.proven {
 		b.v.kind = Probing
 	}
-	return b.verdict(j.config.Enter, f, f.peers >= j.config.MinPeers)
+	return b.verdict(j.config.Enter, f, f.met >= j.config.MinPeers)
 }
 
 // suspicion is the share of the fan-out term that counts.
 func (j *Judge) suspicion(f features) float64 {
 	s := j.config.Weights.Plain + 0.3*f.noInbound()
-	if f.seesFlow {
-		s += f.failed + 0.6*f.tiny
-		if !f.seesIn {
-			s += 0.5 * (f.failed + f.tiny) // what is left to go by weighs more
-		}
+	s += f.failed + 0.6*f.tinyWeight()*f.tiny
+	if !f.seesIn {
+		s += 0.5 * (f.failed + f.tiny) // what is left to go by weighs more
 	}
 	return min(1, s)
 }
@@ -87,12 +91,10 @@ func (j *Judge) suspicion(f features) float64 {
 func (j *Judge) common(b *score, f features, tested bool) {
 	w := j.config.Weights
 	b.add("no-inbound", f.noInbound(), w.NoInbound*f.noInbound(), "no mail comes in that it answers: it is no mail exchanger")
-	if f.seesFlow {
-		b.add("failed", f.failed, w.Failed*f.failed, "%.0f %% of its connections failed or were not answered", 100*f.failed)
-		b.add("tiny", f.tiny, w.Tiny*f.tiny, "%.0f %% of its flows carry under 100 bytes a packet: probing, or being refused", 100*f.tiny)
-		if tested && f.noInbound() > 0 {
-			b.add("sequential-test", 1, w.Tested, "the sequence of failures and successes is that of a host that guesses (sequential test, 1 in 100)")
-		}
+	b.add("failed", f.failed, w.Failed*f.failed, "%.0f %% of its connections failed or were not answered", 100*f.failed)
+	b.add("tiny", f.tiny, w.Tiny*f.tinyWeight()*f.tiny, "%.0f %% of its flows carry under 100 bytes a packet: probing, or being refused", 100*f.tiny)
+	if tested && f.noInbound() > 0 {
+		b.add("sequential-test", 1, w.Tested, "the sequence of failures and successes is that of a host that guesses (sequential test, 1 in 100)")
 	}
 	if f.perPacket >= 100 {
 		b.note("delivering", f.perPacket, "packets of %.0f bytes on average: it delivers", f.perPacket)
@@ -103,40 +105,54 @@ func (j *Judge) common(b *score, f features, tested bool) {
 
 // iterative scores the last six to twelve hours: the slow ones.
 func (j *Judge) iterative(a *activity.Activity, s *state, f features, tested bool) verdict {
-	w := j.config.Weights
 	r := s.recent()
-	peers := int(min(uint64(r.Peers.Count()), r.Flows))
-	f.failed, f.tiny, f.relay = share(r.Failed, r.Flows), share(r.Tiny, r.Flows), share(r.Relay, r.Flows)
+	met := int(min(uint64(r.Peers.Count()), r.Flows))
+	peers := f.lens.peers(met, &r)
+	f.failed, f.tiny, f.relay = f.lens.failed(&r, f.doubt()), f.lens.tiny(&r, f.doubt()), share(r.Relay, r.Flows)
 	b := newScore()
 	suspicion := j.suspicion(f)
 	if f.noInbound() == 0 {
 		// Over hours any exchanger and newsletter reaches thousands: numbers alone say even less.
-		suspicion -= w.Plain / 2
+		suspicion -= j.config.Weights.Plain / 2
 	}
-	b.add("fan-out-hours", float64(peers), w.FanOut*fan(peers, f.relay)*suspicion,
-		"sent to %s hosts in the last hours, %d flows", figure(peers, r.Peers.Exact()), r.Flows)
-	if f.seesIn {
-		// Hours count as far as each of them brought new hosts: a small office's server is busy all day, too.
-		rate := float64(peers) / float64(max(1, min(f.hours, 2*windowHours)))
-		b.add("iteration", float64(f.hours), w.Hours*math.Log2(1+float64(f.hours))*min(1, rate*rate/400)*suspicion,
-			"active in %d of the last 24 hours, %.0f new hosts an hour", f.hours, rate)
-	}
+	fanOut, iteration := j.config.slow(f, peers, suspicion)
+	b.add("fan-out-hours", float64(peers), fanOut,
+		"sent to %s hosts in the last hours, %d flows", figure(peers, r.Peers.Exact() && f.lens.clear()), r.Flows)
+	b.add("iteration", float64(f.hours), iteration, "active in %d of the last 24 hours, %.0f new hosts an hour", f.hours, hourly(peers, f.hours))
 	j.common(b, f, tested)
 	b.v.kind, b.v.proven = Iterative, f.proven
-	if f.seesFlow && f.failed > 0.9 && !f.proven {
+	if f.failed > 0.9 && !f.proven {
 		b.v.kind = Probing
 	}
-	return b.verdict(j.config.EnterSlow, f, peers >= 2*j.config.MinPeers)
+	return b.verdict(j.config.enterSlow(f.lens), f, met >= 2*j.config.MinPeers)
+}
+
+// slow are the terms of the fan-out over hours, and of these hours. They count as far as each of them brought new hosts: a
+// small office's server is busy all day, too.
+func (c Config) slow(f features, peers int, suspicion float64) (fanOut, iteration float64) {
+	fanOut = c.Weights.FanOut * fan(peers, f.relay) * suspicion
+	if f.seesIn {
+		rate := hourly(peers, f.hours)
+		iteration = c.Weights.Hours * math.Log2(1+float64(f.hours)) * min(1, rate*rate/400) * suspicion
+	}
+	return fanOut, iteration
+}
+
+// hourly is how many new peers an active hour brought.
+func hourly(peers, hours int) float64 {
+	return float64(peers) / float64(max(1, min(hours, 2*windowHours)))
 }
 
 // remember lets an interval that is not suspicious into the host's past.
 func (s *state) remember(a *activity.Activity, f features) {
 	p := &s.Past
 	p.Intervals++
+	p.Rate, p.Packet = max(p.Rate, f.lens.rate), p.Packet || f.lens.packet
 	p.Peers = max(p.Peers, float64(f.peers))
 	p.Flows = max(p.Flows, float64(f.flows))
-	p.Failed = max(p.Failed, cautious(a.Failed, f.flows))
-	p.Tiny = max(p.Tiny, cautious(a.Tiny, f.flows))
+	r := s.recent() // few flows of an interval may say less than those of hours
+	p.Failed = max(p.Failed, cautious(a.Failed, f.flows), cautious(r.Failed, r.Flows))
+	p.Tiny = max(p.Tiny, cautious(a.Tiny, f.flows), cautious(r.Tiny, r.Flows))
 	if f.flows >= 10 {
 		p.Ratio = max(p.Ratio, ratio(a))
 	}
@@ -170,7 +186,10 @@ func (j *Judge) againstPast(a *activity.Activity, s *state, f features) verdict 
 		growth("past-ratio", ratio(a), p.Ratio, 1, 1, "outgoing for each incoming flow")
 	}
 	worse := func(code string, now, peak, weight float64, text string) {
-		if over := now - max(peak, 0.1); f.seesFlow && over > 0 {
+		if n := float64(f.flows) + someSeen; !f.lens.clear() {
+			now -= math.Sqrt(now * (1 - now) / n) // what was sampled may be chance
+		}
+		if over := now - max(peak, 0.1); over > 0 {
 			b.add(code, now, weight*over, text+": %.0f %%, at most %.0f %% in its past", 100*now, 100*peak)
 		}
 	}

@@ -72,6 +72,14 @@ type past struct {
 	Ratio     float64 `json:"r"` // outgoing to incoming flows
 	Failed    float64 `json:"x"`
 	Tiny      float64 `json:"y"`
+	Rate      uint32  `json:"s,omitempty"` // the coarsest sampling that it was seen with,
+	Packet    bool    `json:"k,omitempty"` // and whether as single packets
+}
+
+// fits tells whether what is seen through a lens compares with the past: sampled more coarsely, failures and
+// refusals are a greater share of what is seen.
+func (p *past) fits(l lens) bool {
+	return p.Rate == 0 || l.rate <= 2*p.Rate && (p.Packet || !l.packet)
 }
 
 const (
@@ -122,8 +130,8 @@ func (s *state) add(a *activity.Activity) {
 	if a.Series[activity.Out].Flows > 0 {
 		s.Active |= 1
 	}
-	if serves(a) {
-		s.Serving |= 1
+	if serves(a) || a.Sampling > coarse && a.ClientsMet() > 0 && a.Series[activity.In].PerPacket() >= 100 {
+		s.Serving |= 1 // of sampled sessions, one that is seen stands for many
 	}
 }
 

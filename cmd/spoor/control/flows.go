@@ -166,7 +166,7 @@ func FlowDirection(s string) (activity.Direction, error) {
 // flowError gives the errors that a caller can mend their status and hint.
 func flowError(err error) error {
 	switch {
-	case errors.Is(err, flowwatch.ErrNoProfile):
+	case errors.Is(err, flowwatch.ErrNoProfile), errors.Is(err, flowwatch.ErrNotCounted):
 		return badRequest(strings.TrimPrefix(err.Error(), "flowwatch: "))
 	case errors.Is(err, flowwatch.ErrNotRunning):
 		return &Error{Status: http.StatusServiceUnavailable, Message: "no collector runs", Hint: "start spoor serve with a section [flowwatch]"}

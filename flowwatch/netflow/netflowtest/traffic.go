@@ -26,6 +26,15 @@ const (
 	Camera   Class = "camera"    // cameras and printers that mail alerts through one server
 	BackupMX Class = "backup-mx" // takes mail in when the first is away, and hands it on there
 
+	Campus   Class = "campus"    // three thousand users behind one address, of two hundred providers
+	ListHost Class = "list-host" // mailing lists: a post goes to hundreds of servers at once; bounces and posts come in
+	Callout  Class = "callout"   // an exchanger that tries each sender's server before it takes a mail
+	Shop     Class = "shop"      // a web shop that hands all mail to one smarthost
+	Outbound Class = "outbound"  // a hub that only sends: mail comes in by another address. Must be configured
+	Monitor  Class = "monitor"   // tries the same forty mail servers again and again. Must be allowed
+	HubIPv6  Class = "hub-ipv6"  // a hub of IPv6
+	Notes    Class = "notes"     // a server of short notices (alerts, tickets) to a few dozen servers, never answered by mail
+
 	BotFast   Class = "bot-fast"
 	BotSlow   Class = "bot-slow"
 	Snowshoe  Class = "snowshoe"    // many addresses, each little, nearly all delivered
@@ -34,12 +43,17 @@ const (
 	OpenRelay Class = "open-relay"  // a hub that strangers send through
 	Stolen    Class = "stolen"      // a hub through which a stolen account sends
 	Scanner   Class = "scanner"     // looks for open port 25; sends SYN and nothing else
+
+	BotNight  Class = "bot-night"  // a fast bot that sends for two hours at a time, and rests for four
+	BotGiants Class = "bot-giants" // a bot that sends to the forty servers of the largest providers alone
+	BotIPv6   Class = "bot-ipv6"   // a fast bot that takes another address of its /64 each hour
+	Guesser   Class = "guesser"    // tries passwords at submission servers everywhere
 )
 
 // Bad tells whether a host of the class ought to be listed once it has begun.
 func (c Class) Bad() bool {
 	switch c {
-	case BotFast, BotSlow, Snowshoe, NATBot, OneWayBot, OpenRelay, Stolen, Scanner:
+	case BotFast, BotSlow, Snowshoe, NATBot, OneWayBot, OpenRelay, Stolen, Scanner, BotNight, BotGiants, BotIPv6, Guesser:
 		return true
 	}
 	return false
@@ -65,45 +79,86 @@ type Simulation struct {
 	out      []Record
 }
 
-// Ours are the networks of the simulated hosts; their peers are in 198.18.0.0/15 (RFC 2544).
+// Ours are the networks of the simulated hosts; their peers are in 198.18.0.0/15 (RFC 2544) and 2001:db8:8000::/33.
 func Ours() []netip.Prefix {
+	return append(ours4(), netip.MustParsePrefix("2001:db8::/33"))
+}
+
+func ours4() []netip.Prefix {
 	return []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24")}
 }
 
 // Calm is how long a simulation runs before any host turns bad: mail servers have a past by then.
 const Calm = 26 * time.Hour
 
-// population is how many hosts of each class there are.
-var population = []struct {
-	class Class
-	n     int
-}{
-	{User, 200}, {Webmail, 4}, {NAT, 10}, {Exchanger, 14}, {Hub, 4}, {Newsletter, 5}, {Office, 10}, {OneWayMX, 5},
-	{Backscatter, 6}, {BotFast, 30}, {BotSlow, 20}, {Snowshoe, 15}, {NATBot, 6}, {OneWayBot, 6}, {OpenRelay, 3},
-	{Stolen, 3}, {Scanner, 5},
-	{CGNAT, 4}, {Camera, 20}, {BackupMX, 4},
+// A Group is so many hosts of a class.
+type Group struct {
+	Class Class
+	N     int
+}
+
+// Connections is how many connections an hour a bot makes to servers that it does not know, on average while it sends; 0 of
+// other classes.
+func (h Host) Connections() float64 {
+	return h.rate * map[Class]float64{BotFast: 12 * fast, BotSlow: 12 * slow, Snowshoe: 12 * snow}[h.Class]
+}
+
+// Connections in five minutes.
+const (
+	fast = 60
+	slow = 2
+	snow = 5
+)
+
+// Population is a network of its ordinary mixture.
+func Population() []Group {
+	return []Group{
+		{User, 200}, {Webmail, 4}, {NAT, 10}, {Exchanger, 14}, {Hub, 4}, {Newsletter, 5}, {Office, 10}, {OneWayMX, 5},
+		{Backscatter, 6}, {BotFast, 30}, {BotSlow, 20}, {Snowshoe, 15}, {NATBot, 6}, {OneWayBot, 6}, {OpenRelay, 3},
+		{Stolen, 3}, {Scanner, 5},
+		{CGNAT, 4}, {Camera, 20}, {BackupMX, 4},
+	}
+}
+
+// Strangers are hosts that the weights were not chosen on: a network of other kinds and sizes.
+func Strangers() []Group {
+	return []Group{
+		{User, 60}, {Campus, 3}, {ListHost, 5}, {Callout, 5}, {Shop, 10}, {Outbound, 3}, {Monitor, 2}, {HubIPv6, 4}, {Notes, 5}, {BackupMX, 5},
+		{Exchanger, 30}, {Office, 30}, {Newsletter, 3},
+		{BotNight, 10}, {BotGiants, 10}, {BotIPv6, 10}, {Guesser, 10}, {BotSlow, 10}, {BotFast, 5},
+	}
 }
 
 // later tells whether a class was added after the weights had been chosen. Such hosts draw from randomness of their own,
 // so that the traffic of the others stays what it was.
-func (c Class) later() bool { return c == CGNAT || c == Camera || c == BackupMX }
+func (c Class) later() bool {
+	switch c {
+	case CGNAT, Camera, BackupMX, Campus, ListHost, Callout, Shop, Outbound, Monitor, HubIPv6, Notes, BotNight, BotGiants, BotIPv6, Guesser:
+		return true
+	}
+	return false
+}
 
-// NewSimulation makes up the hosts; equal seeds give equal traffic.
-func NewSimulation(seed uint64, start time.Time) *Simulation {
+func (c Class) ipv6() bool { return c == HubIPv6 || c == BotIPv6 }
+
+// NewSimulation makes up the hosts of groups, by default those of Population; equal seeds give equal traffic.
+func NewSimulation(seed uint64, start time.Time, groups ...Group) *Simulation {
+	if len(groups) == 0 {
+		groups = Population()
+	}
 	s := &Simulation{Start: start, Interval: 5 * time.Minute, r: rand.New(rand.NewPCG(seed, 2003)), more: rand.New(rand.NewPCG(seed, 2004))}
 	first := s.r
 	n := 0
-	for _, p := range population {
-		if p.class.later() {
+	for _, p := range groups {
+		if p.Class.later() {
 			s.r = s.more
+		} else {
+			s.r = first
 		}
-		for i := range p.n {
-			nets := Ours()
-			b := nets[n%len(nets)].Addr().As4()
-			b[3] = byte(1 + n/len(nets))
+		for i := range p.N {
+			h := Host{Addr: address(n, p.Class.ipv6()), Class: p.Class, rate: math.Exp(s.r.NormFloat64() * 0.4), clean: i%3 == 0}
 			n++
-			h := Host{Addr: netip.AddrFrom4(b), Class: p.class, rate: math.Exp(s.r.NormFloat64() * 0.4), clean: i%3 == 0}
-			if p.class.Bad() {
+			if p.Class.Bad() {
 				h.Begins = start.Add(Calm + time.Duration(s.r.Int64N(int64(2*time.Hour))))
 			}
 			for range 1 + s.r.IntN(3) {
@@ -116,10 +171,31 @@ func NewSimulation(seed uint64, start time.Time) *Simulation {
 	return s
 }
 
+// address is that of the n-th host; of IPv6 each has a /64 of its own.
+func address(n int, v6 bool) netip.Addr {
+	if v6 {
+		return netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 0, 0, byte(n >> 8), byte(n), 15: 1})
+	}
+	nets := ours4()
+	b := nets[n%len(nets)].Addr().As4()
+	b[3] = byte(1 + n/len(nets))
+	return netip.AddrFrom4(b)
+}
+
 // remote is any of the world's mail servers; few of them take most mail.
 func (s *Simulation) remote() netip.Addr {
 	n := int(math.Pow(s.r.Float64(), 2) * (1 << 17))
 	return netip.AddrFrom4([4]byte{198, byte(18 + n>>16), byte(n >> 8), byte(n)})
+}
+
+// remoteOf is a mail server of the family of one of our addresses.
+func (s *Simulation) remoteOf(ours netip.Addr) netip.Addr {
+	a := s.remote()
+	if ours.Is4() {
+		return a
+	}
+	b := a.As4()
+	return netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 0x80, 12: b[0], 13: b[1], 14: b[2], 15: b[3]})
 }
 
 // Records are the conversations that end in the n-th interval, in the order of their ends. It must
@@ -203,15 +279,15 @@ func (s *Simulation) act(h *Host, at time.Time) {
 		}
 	case BotFast, OneWayBot:
 		if bad {
-			s.bot(h, at, 60*h.rate)
+			s.bot(h, at, fast*h.rate)
 		}
 	case BotSlow:
 		if bad {
-			s.bot(h, at, 2*h.rate)
+			s.bot(h, at, slow*h.rate)
 		}
 	case Snowshoe:
 		if bad {
-			for range s.poisson(5 * h.rate) {
+			for range s.poisson(snow * h.rate) {
 				s.send(h.Addr, at, snowshoeMix, true)
 			}
 		}
@@ -221,6 +297,8 @@ func (s *Simulation) act(h *Host, at time.Time) {
 				s.session(h.Addr, s.any(), 25, at, unanswered, true)
 			}
 		}
+	default:
+		s.actStranger(h, at, busy, bad)
 	}
 }
 
@@ -244,7 +322,7 @@ func (s *Simulation) exchange(h *Host, at time.Time, out, in float64, bothWays b
 		return
 	}
 	for range s.poisson(in) {
-		s.session(s.remote(), h.Addr, 25, at, s.pick(inMix), true)
+		s.session(s.remoteOf(h.Addr), h.Addr, 25, at, s.pick(inMix), true)
 	}
 }
 
@@ -296,6 +374,7 @@ const (
 	rejected           // 5xx before DATA
 	refused            // RST
 	unanswered         // nothing came back
+	brief              // delivered, in few lines
 )
 
 // A mix is the cumulative share of delivered, rejected and refused; the rest is unanswered.
@@ -322,7 +401,7 @@ func (s *Simulation) pick(m mix) outcome {
 }
 
 func (s *Simulation) send(from netip.Addr, at time.Time, m mix, bothWays bool) {
-	s.session(from, s.remote(), 25, at, s.pick(m), bothWays)
+	s.session(from, s.remoteOf(from), 25, at, s.pick(m), bothWays)
 }
 
 // any is any address at all: a scanner does not know who has a mail server.
@@ -342,8 +421,11 @@ func (s *Simulation) session(client, server netip.Addr, port uint16, at time.Tim
 	back := r
 	back.Src, back.Dst, back.SrcPort, back.DstPort, back.In, back.Out = server, client, port, r.SrcPort, 2, 1
 	switch o {
-	case delivered:
+	case delivered, brief:
 		data := uint64(1500 + s.r.ExpFloat64()*20000)
+		if o == brief {
+			data = uint64(600 + s.r.ExpFloat64()*1200)
+		}
 		r.Flags, r.Packets, r.Bytes = 0x1b, 9+data/1400, 9*62+data+data/1400*40
 		back.Flags, back.Packets, back.Bytes = 0x1b, 9+data/2800, 900+data/2800*40
 	case rejected:
