@@ -318,6 +318,9 @@ func (b *backward) from(w string) (reading, bool) {
 	if w == "by" && isReceiving(prev) {
 		return reading{is: target, weight: 70, word: prev + " by"}, b.skipped < 3
 	}
+	if w == "from" && (prev == "beacon" || prev == "beacons" || prev == "connect" || prev == "connects") && strings.Contains(strings.ToLower(b.before[max(0, b.end-40):b.end]), "victim") {
+		return reading{is: target, weight: 72, word: "victims " + prev}, true
+	}
 	if isUsual(b.before[:b.end]) {
 		return reading{is: target, weight: 72, word: "usually " + w}, b.skipped < 3
 	}

@@ -108,7 +108,7 @@ func (c *columns) assign(i int, name, value string) {
 	is := phraseBearing(name)
 	switch {
 	case name == "":
-	case strings.Contains(name, "port") && is == target, name == "dport", name == "cc_port", name == "s-port", name == "service" && portCell(value) != 0:
+	case strings.Contains(name, "port") && is == target, name == "dport", name == "dstpt", name == "dst port", name == "cc_port", name == "s-port", name == "service" && portCell(value) != 0:
 		set(&c.dstPort)
 	case strings.Contains(name, "port") && is == source, name == "sport":
 		set(&c.port)

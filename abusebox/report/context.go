@@ -560,6 +560,9 @@ func cjkBearing(tail string) (r reading, plain bool) {
 			r, end = reading{is: b.is, word: b.word}, at+len(b.word)
 		}
 	}
+	if r.is == source && strings.HasSuffix(tail[:end-len(r.word)], "被") {
+		r.is = target // 被攻击IP: the address that was attacked
+	}
 	for _, w := range cjkAdjectives {
 		if end < 0 && strings.Contains(tail, w) {
 			return reading{is: source, word: w}, plain

@@ -72,7 +72,7 @@ var autoReplies = []string{"out of office", "out of the office", "automatic repl
 var awayPrefixes = []string{"automatic reply:", "out of office:", "out of office re:", "out-of-office", "autoreply:", "auto-reply:", "auto:", "abwesenheitsnotiz", "automatische antwort:", "réponse automatique", "absence du bureau", "respuesta automática:", "resposta automática:", "automatisch antwoord:", "risposta automatica:", "автоответ", "автоматический ответ:", "自动回复", "自動回覆", "自動応答", "不在通知", "autosvar:", "automatyczna odpowiedź", "automatická odpověď", "automatikus válasz", "otomatik yanıt", "부재중"}
 
 // receipts are subjects by which ticket systems acknowledge a mail.
-var receipts = []string{"we have received your", "thank you for contacting", "your ticket has been", "ticket received", "your request has been received", "eingangsbestätigung", "we received your message", "accusé de réception"}
+var receipts = []string{"we have received your", "thank you for contacting", "your ticket has been", "ticket received", "your request has been received", "eingangsbestätigung", "we received your message", "accusé de réception", "was closed", "has been closed", "ticket closed", "wurde geschlossen"}
 
 // isAutoReply knows vacation notes and ticket receipts (RFC 3834) by what they
 // say; where the mail states whom it accuses, only both field and words count.

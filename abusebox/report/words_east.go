@@ -6,7 +6,8 @@ import "strings"
 // Czech, Danish, Finnish, Greek, Hungarian, Norwegian, Romanian, Swedish,
 // Turkish and Ukrainian. See bearings.
 var moreBearings = map[bearing]string{
-	source: `distante distant entfernte entfernter entferntes fjern remota remoto удаленный удалённый удалённого удаленного zdalny zdalnego zdalna vzdálená vzdálený uzak távoli investigate investigating
+	source: `flagged spotted
+		distante distant entfernte entfernter entferntes fjern remota remoto удаленный удалённый удалённого удаленного zdalny zdalnego zdalna vzdálená vzdálený uzak távoli investigate investigating
 		zdroj zdrojová zdrojové útočník útočníka útočníkem útočníkova útočící odesílatel odesílatele napadený napadeného nakažený zavirovaný pachatel škodlivá
 		angriber angriberen angriberens kilde afsender afsenderen inficeret inficerede kompromitteret angriper angriperen angriperens avsender avsenderen infisert kilden
 		angripare angriparen angriparens källa källan källadress avsändare avsändaren infekterad infekterade komprometterad hackad
