@@ -68,7 +68,7 @@ func (c clock) read(n uint64, h *header) Stamp {
 
 // lay sorts the fields of a fixed record into its layout and the rest.
 func (t *template) lay(offsets []int, version uint16) {
-	t.clock = t.plainTimes(version)
+	t.clock = t.plainTimes(offsets, version)
 	var seen [kinds]bool
 	for _, i := range t.order {
 		f := t.fields[i]
@@ -85,8 +85,7 @@ func (t *template) lay(offsets []int, version uint16) {
 
 // layField finds a field its place; false means that it has none.
 func (t *template) layField(f field, offset int) bool {
-	end := offset + int(f.length)
-	if before+end > 1<<8 || f.kind.isTime() && t.clock == unclocked {
+	if !reached(f, offset) || f.kind.isTime() && t.clock == unclocked {
 		return false
 	}
 	if s := t.side(f); s != nil {
@@ -100,9 +99,12 @@ func (t *template) layField(f field, offset int) bool {
 	if p == nil {
 		return false
 	}
-	*p = place{^uint64(0) >> max(0, 64-8*int(f.length)), uint8(end)}
+	*p = place{^uint64(0) >> max(0, 64-8*int(f.length)), uint8(offset + int(f.length))}
 	return true
 }
+
+// reached tells whether a layout reaches a field: every byte of it can be counted in eight bits.
+func reached(f field, offset int) bool { return before+offset+int(f.length) <= 1<<8 }
 
 // side is where the layout keeps an address of the right length.
 func (l *layout) side(f field) *side {
@@ -142,14 +144,16 @@ func (l *layout) place(k kind) *place {
 	return nil
 }
 
-// plainTimes tells in which of a layout's forms the record has one start and one end, and no other time.
-func (t *template) plainTimes(version uint16) clock {
+// plainTimes tells in which of a layout's forms the record has one start and one end within reach, and no other time.
+func (t *template) plainTimes(offsets []int, version uint16) clock {
 	var times [kinds]int
 	n := 0
 	for _, i := range t.order {
-		if k := t.fields[i].kind; k.isTime() {
-			times[k]++
+		if f := t.fields[i]; f.kind.isTime() {
 			n++
+			if reached(f, offsets[i]) {
+				times[f.kind]++
+			}
 		}
 	}
 	switch {
