@@ -70,7 +70,7 @@ func isElsewhere(after string) bool {
 	if i := strings.Index(t, ". "); i >= 0 {
 		t = t[:i]
 	}
-	return len(findAddresses(t)) == 0 && containsAny(strings.ToLower(t), elsewhereWords)
+	return len(t) > 12 && containsAny(strings.ToLower(t), elsewhereWords) && len(findAddresses(t)) == 0
 }
 
 // ownVerbs lead from an address to the word that says whose it is.

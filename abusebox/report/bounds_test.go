@@ -187,6 +187,8 @@ func TestCostIsLinear(t *testing.T) {
 		"urls":          func(n int) string { return strings.Repeat("http://a/ ", n) },
 		"months":        func(n int) string { return strings.Repeat("Oct 1 ", n*2) },
 		"tags":          func(n int) string { return strings.Repeat("<Infringement><Source>", n/2) },
+		"xml":           func(n int) string { return "<a>" + strings.Repeat("xxxx<b/>", n*3) + "</a>" },
+		"json lists":    func(n int) string { return `{"ips":[` + strings.Repeat(`"203.0.113.7",`, n) + `"203.0.113.8"]}` },
 		"heads":         func(n int) string { return strings.Repeat("ip,time,port\n", n) },
 		"quotes":        func(n int) string { return strings.Repeat("> > > > > > > > x\n", n) },
 		"braces":        func(n int) string { return strings.Repeat("{\"xarf_version\":", n) },

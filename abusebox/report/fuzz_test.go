@@ -20,6 +20,9 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("Content-Type: application/json\n\n{\"xarf_version\":\"4\",\"source_identifier\":\"203.0.113.7\",\"category\":\"x\"}"))
 	f.Add([]byte("Subject: x\n\n---Start ACNS XML\n<Infringement><Source><IP_Address>203.0.113.7</IP_Address></Source></Infringement>\n"))
 	f.Add([]byte("Content-Type: text/csv\n\nip,time,port\n203.0.113.7,2026-10-01 08:14:00,25\n"))
+	f.Add([]byte("Content-Type: text/xml; name=a.xml\nContent-Disposition: attachment\n\n<IODEF-Document><Incident><StartTime>2026-10-01T08:14:00Z</StartTime><System category=\"source\"><Address>203.0.113.7</Address></System></Incident></IODEF-Document>"))
+	f.Add([]byte("Content-Type: application/json\n\n{\"type\":\"bundle\",\"objects\":[{\"type\":\"indicator\",\"pattern\":\"[ipv4-addr:value = '203.0.113.7']\"},{\"type\":\"observed-data\",\"objects\":{\"0\":{\"type\":\"ipv4-addr\",\"value\":\"203.0.113.8\"},\"1\":{\"type\":\"network-traffic\",\"src_ref\":\"0\"}}}]}"))
+	f.Add([]byte("Content-Type: application/xml\n\n<a><b time=\"2026-10-01T08:14:00Z\"><ip>203.0.113.7</ip><ip>203.0.113.8</ip></b></a>"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		res := Parse(t.Context(), message.Read(b, message.Limits{}), Options{})
 		for _, r := range res.Reports {

@@ -5,10 +5,11 @@ import (
 	"strings"
 )
 
-// maxXMLDepth and maxXMLNodes bound what a document may become.
+// maxXMLDepth, maxXMLNodes and maxXMLText bound what a document may become.
 const (
 	maxXMLDepth = 24
 	maxXMLNodes = 200_000
+	maxXMLText  = 4096
 )
 
 // xmlTree reads a document into objects as JSON has them: attributes and
@@ -35,7 +36,9 @@ func xmlTree(text string) map[string]any {
 			}
 			stack = append(stack, n)
 		case xml.CharData:
-			top.text += limitText(string(t), 4096)
+			if len(top.text) < maxXMLText { // more is no value of a member
+				top.text += limitText(string(t), maxXMLText)
+			}
 		case xml.EndElement:
 			if len(stack) > 1 {
 				stack = stack[:len(stack)-1]
