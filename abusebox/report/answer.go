@@ -141,6 +141,19 @@ var requestWords = []string{"ptr record", "ptr-record", "ptr entry", "ptr-eintra
 
 // asksForSomething tells a mail that asks or offers, and speaks of no offence.
 func (d *document) asksForSomething() bool {
+	if d.asked.of != d.body || d.asked.of == "" {
+		d.asked.of, d.asked.so = d.body, d.readRequest()
+	}
+	return d.asked.so
+}
+
+// A knownAnswer is what was found out about a text, kept because several readers ask.
+type knownAnswer struct {
+	of string
+	so bool
+}
+
+func (d *document) readRequest() bool {
 	low := strings.ToLower(d.subject + "\n" + d.body[:min(len(d.body), 8<<10)])
 	return containsAny(low, requestWords) && !containsAny(low, offenceWords)
 }

@@ -35,6 +35,7 @@ type document struct {
 	zone     *zone            // stated for all times of the text, nil until looked for
 	budget   *budget
 	known    knownKind
+	asked    knownAnswer // whether it asks for something
 	weights  *weighing
 	split    bool // pasted and forwarded mails were told from the text
 	// innerSubjects and innerAuthor are those of mails forwarded within the text.
