@@ -45,11 +45,11 @@ func (l lens) someClients() int {
 const coarse = 100
 
 func featuresOf(a *activity.Activity, s *state, c activity.Coverage) features {
-	out, l := a.Series[activity.Out], lensOf(a, c)
+	out, l := a.Series[activity.Out], lensOf(a)
 	f := features{
 		flows: out.Flows, met: a.PeersMet(), exact: a.Peers.Exact() && l.clear(), relay: share(a.Relay, out.Flows),
 		hours:   hours(s.Active),
-		clients: a.ClientsMet(), inbound: serves(a) || hours(s.Serving) >= 2 || s.clients() >= l.someClients(),
+		clients: a.ClientsMet(), inbound: serves(a) || hours(s.Serving) >= 2 || s.clients() >= l.coarsest(c).someClients(),
 		seesIn: true, lens: l, perPacket: out.PerPacket(),
 	}
 	now := window{Flows: out.Flows, Failed: a.Failed, Tiny: a.Tiny}

@@ -83,7 +83,7 @@ func (j *Judge) Host(a *activity.Activity) {
 	s.add(a)
 	j.bound(s)
 	f := featuresOf(a, s, j.cover[a.Profile])
-	f.unwatched = j.unwatched(f.lens)
+	f.unwatched = j.unwatched(f.lens.coarsest(j.cover[a.Profile]))
 	if !f.lens.clear() {
 		f.blind = append(f.blind, j.blind(f.lens))
 	}

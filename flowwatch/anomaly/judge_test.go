@@ -57,9 +57,10 @@ func (x traffic) activity(host netip.Prefix, profile string, start time.Time) *a
 
 // A run plays intervals into a Judge.
 type run struct {
-	t   *testing.T
-	j   *anomaly.Judge
-	now time.Time
+	t     *testing.T
+	j     *anomaly.Judge
+	now   time.Time
+	cover activity.Coverage
 }
 
 func newRun(t *testing.T, change ...func(*anomaly.Config)) *run {
@@ -67,7 +68,7 @@ func newRun(t *testing.T, change ...func(*anomaly.Config)) *run {
 	for _, f := range change {
 		f(&c)
 	}
-	return &run{t: t, j: anomaly.NewJudge(c, activityProfiles()), now: begin}
+	return &run{t: t, j: anomaly.NewJudge(c, activityProfiles()), now: begin, cover: activity.Coverage{Out: 100, Replies: 100}}
 }
 
 func activityProfiles() (list []activity.Profile) {
@@ -78,8 +79,7 @@ func activityProfiles() (list []activity.Profile) {
 }
 
 func (r *run) play(list ...*activity.Activity) []anomaly.Change {
-	cover := activity.Coverage{Out: 100, Replies: 100}
-	r.j.Begin(r.now, five, map[string]activity.Coverage{"smtp": cover})
+	r.j.Begin(r.now, five, map[string]activity.Coverage{"smtp": r.cover})
 	for _, a := range list {
 		r.j.Host(a)
 	}
@@ -281,6 +281,30 @@ func TestBlind(t *testing.T) {
 	r.host(traffic{peers: 100, failed: 50, tiny: 80})
 	if e := r.listed(); e == nil || strings.Contains(codes(e), "no-inbound") || len(e.Blind) == 0 || !e.Proven {
 		t.Errorf("one direction: %+v", e)
+	}
+}
+
+// TestMixedSampling checks that a host of which every packet was seen is judged by what was seen, however coarsely
+// other exporters sample.
+func TestMixedSampling(t *testing.T) {
+	for name, x := range map[string]traffic{
+		"a small office":       {peers: 25, failed: 1, tiny: 3, answered: true},
+		"a bot":                {peers: 60, failed: 20, tiny: 40, answered: true},
+		"an exchanger":         {peers: 60, flows: 80, failed: 3, tiny: 5, answered: true, clients: 50},
+		"few servers, retried": {peers: 12, flows: 80, failed: 20, tiny: 20, answered: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			alone, among := watched(t), watched(t)
+			for i := range 12 {
+				x.from = i
+				alone.host(x)
+				among.cover.Sampling = 4096
+				among.host(x)
+				if a, b := alone.listed(), among.listed(); (a == nil) != (b == nil) || a != nil && (a.Score != b.Score || codes(a) != codes(b)) {
+					t.Fatalf("interval %d: %+v, among sampled ones %+v", i, a, b)
+				}
+			}
+		})
 	}
 }
 

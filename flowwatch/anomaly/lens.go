@@ -26,9 +26,12 @@ const (
 	senderMean   = 10  // over all that a sender tries
 )
 
-func lensOf(a *activity.Activity, c activity.Coverage) lens {
-	return lens{max(a.Sampling, c.Sampling, 1), a.Packets}
-}
+// lensOf is the lens through which a host's flows were seen. That of other hosts may be another: where only some exporters
+// sample, each peer of a host that none of these sees stands for itself.
+func lensOf(a *activity.Activity) lens { return lens{max(a.Sampling, 1), a.Packets} }
+
+// coarsest is the lens through which what is not seen of a host may have gone.
+func (l lens) coarsest(c activity.Coverage) lens { return lens{max(l.rate, c.Sampling), l.packet} }
 
 // clear tells whether every conversation is seen whole.
 func (l lens) clear() bool { return l.rate <= 1 && !l.packet }
@@ -173,16 +176,27 @@ func (c Config) reach(l lens) int {
 	})
 }
 
-// blind says what sampling hides.
-func (j *Judge) blind(l lens) string {
+// maxReaches bounds what is remembered, since exporters say how they sample, and may say something else each time.
+const maxReaches = 64
+
+// reach is Config.reach, remembered.
+func (j *Judge) reach(l lens) int {
 	reach, ok := j.reaches[l]
 	if !ok {
+		if len(j.reaches) >= maxReaches {
+			clear(j.reaches)
+		}
 		reach = j.config.reach(l)
 		j.reaches[l] = reach
 	}
+	return reach
+}
+
+// blind says what sampling hides.
+func (j *Judge) blind(l lens) string {
 	what := fmt.Sprintf("one packet in %d is sampled", l.rate)
 	if l.packet && l.rate <= 1 {
 		what = "sFlow tells of packets"
 	}
-	return fmt.Sprintf("single conversations: %s, so failures and sizes are the least that explain what was seen, and a sender of fewer than about %d connections an hour is not seen", what, reach)
+	return fmt.Sprintf("single conversations: %s, so failures and sizes are the least that explain what was seen, and a sender of fewer than about %d connections an hour is not seen", what, j.reach(l))
 }

@@ -123,3 +123,19 @@ func TestReach(t *testing.T) {
 		}
 	}
 }
+
+// TestManyRates checks that an exporter that samples otherwise each time takes no memory.
+func TestManyRates(t *testing.T) {
+	j := NewJudge(DefaultConfig(), nil)
+	for rate := range uint32(10 * maxReaches) {
+		l := lens{rate: 1 + rate}
+		if j.reach(l) != j.config.reach(l) || len(j.reaches) > maxReaches {
+			t.Fatalf("%+v: reach %d, want %d; %d are remembered", l, j.reach(l), j.config.reach(l), len(j.reaches))
+		}
+	}
+	for _, rate := range []uint32{1 << 20, 1<<32 - 1} {
+		if reach := j.reach(lens{rate: rate}); reach < 100_000 {
+			t.Errorf("one packet in %d reaches %d connections an hour", rate, reach)
+		}
+	}
+}
