@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -250,6 +251,60 @@ func TestAgainstMap(t *testing.T) {
 		}
 		iv.Clear()
 		c.Recycle(iv)
+	}
+}
+
+// TestShortWay counts the same random flows twice, of all kinds and profiles: as flows of IPv4, many at once, and one by
+// one by their addresses in IPv6's form (RFC 4291 §2.5.5.2), which do not take the shorter way.
+func TestShortWay(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	s := setup()
+	s.Profiles = activity.Known()
+	s.Local = func(a netip.Addr) bool { return local(a.Unmap()) }
+	s.Near = activity.NearOf(slices.Values([]netip.Prefix{ours, ours6}))
+	s.Routes = func(_, host netip.Addr) (uint32, bool) { return 1, host.Unmap().As4()[3]%2 == 0 }
+	long, short := activity.NewCounter(s, start), activity.NewCounter(s, start)
+	ports, protocols := []uint16{0, 25, 53, 80, 587, 8 << 8, 40000}, []uint8{1, 6, 6, 6, 17, 58, 47}
+	networks := [][4]byte{{192, 0, 2}, {192, 0, 3}, {203, 0, 113}, {198, 51, 100}} // ours, one near it, and others
+	addr := func() netip.Addr {
+		a := networks[r.IntN(len(networks))]
+		a[3] = byte(r.IntN(40))
+		return netip.AddrFrom4(a)
+	}
+	list := make([]netflow.Flow, 20_000)
+	for i := range list {
+		f := session("192.0.2.1", "203.0.113.1")
+		f.Src, f.Dst, f.SrcPort, f.DstPort = addr(), addr(), ports[r.IntN(len(ports))], ports[r.IntN(len(ports))]
+		f.Proto, f.Flags, f.Event = protocols[r.IntN(len(protocols))], uint8(r.IntN(32)), netflow.Event(max(0, r.IntN(20)-14))
+		f.Packets, f.Bytes, f.In = uint64(r.IntN(12)), uint64(r.IntN(2000)), uint32(r.IntN(3))
+		list[i] = *f
+		f.Src, f.Dst = netip.AddrFrom16(f.Src.As16()), netip.AddrFrom16(f.Dst.As16())
+		add(long, f)
+	}
+	for chunk := range slices.Chunk(list, 64) {
+		short.Add(chunk)
+	}
+	want, got := long.Close(start.Add(time.Minute)), short.Close(start.Add(time.Minute))
+	for i, p := range s.Profiles {
+		hosts := map[netip.Prefix]activity.Activity{}
+		want.Each(i, func(a *activity.Activity) { hosts[a.Host] = a.Clone() })
+		if len(hosts) < 30 {
+			t.Errorf("%s: only %d hosts", p.Name, len(hosts))
+		}
+		got.Each(i, func(a *activity.Activity) {
+			if diff := cmp.Diff(hosts[a.Host], *a, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
+				t.Errorf("%s: one by one (-), and the short way (+):\n%s", p.Name, diff)
+			}
+			delete(hosts, a.Host)
+		})
+		if len(hosts) > 0 {
+			t.Errorf("%s: %d hosts are missing", p.Name, len(hosts))
+		}
+	}
+	want.Finish()
+	got.Finish()
+	if diff := cmp.Diff(want.Pairs, got.Pairs); diff != "" {
+		t.Errorf("pairs, one by one (-), and the short way (+):\n%s", diff)
 	}
 }
 
