@@ -39,6 +39,8 @@ type Flow struct {
 	Start, End     Stamp
 }
 
+func (f *Flow) isICMP() bool { return f.Proto == ProtoICMP || f.Proto == ProtoICMPv6 }
+
 // Sees tells which facts the exporter's record held at all.
 type Sees uint8
 

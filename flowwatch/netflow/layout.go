@@ -15,6 +15,7 @@ type layout struct {
 	in, out          place
 	start, end       place
 	clock            clock
+	icmp             place // type and code, of records that are of ICMP and have no port
 }
 
 // A window is as much of a datagram as a layout reaches: the eight bytes before a record, and then the record. It is an
@@ -28,6 +29,10 @@ const before = 8
 type place struct {
 	mask uint64
 	at   uint8
+}
+
+func placeOf(offset int, length uint16) place {
+	return place{^uint64(0) >> max(0, 64-8*int(length)), uint8(offset + int(length))}
 }
 
 func (p *place) of(w *window) uint64 { return binary.BigEndian.Uint64(w[p.at:]) & p.mask }
@@ -79,13 +84,22 @@ func (t *template) lay(offsets []int, version uint16) {
 		}
 		seen[same] = true
 	}
+	t.layICMP()
 	t.whole = len(t.rest) == 0 && t.src.version != 0 && t.dst.version != 0
 	t.fields, t.order = nil, nil
 }
 
+// layICMP lays the one field that means something only together with others: where all of these are laid.
+func (t *template) layICMP() {
+	if len(t.rest) != 1 || t.rest[0].kind != icmpBoth || !reached(t.rest[0].length, int(t.rest[0].offset)) {
+		return
+	}
+	t.icmp, t.rest = placeOf(int(t.rest[0].offset), t.rest[0].length), nil
+}
+
 // layField finds a field its place; false means that it has none.
 func (t *template) layField(f field, offset int) bool {
-	if !reached(f, offset) || f.kind.isTime() && t.clock == unclocked {
+	if !reached(f.length, offset) || f.kind.isTime() && t.clock == unclocked {
 		return false
 	}
 	if s := t.side(f); s != nil {
@@ -99,12 +113,12 @@ func (t *template) layField(f field, offset int) bool {
 	if p == nil {
 		return false
 	}
-	*p = place{^uint64(0) >> max(0, 64-8*int(f.length)), uint8(offset + int(f.length))}
+	*p = placeOf(offset, f.length)
 	return true
 }
 
 // reached tells whether a layout reaches a field: every byte of it can be counted in eight bits.
-func reached(f field, offset int) bool { return before+offset+int(f.length) <= 1<<8 }
+func reached(length uint16, offset int) bool { return before+offset+int(length) <= 1<<8 }
 
 // side is where the layout keeps an address of the right length.
 func (l *layout) side(f field) *side {
@@ -151,7 +165,7 @@ func (t *template) plainTimes(offsets []int, version uint16) clock {
 	for _, i := range t.order {
 		if f := t.fields[i]; f.kind.isTime() {
 			n++
-			if reached(f, offsets[i]) {
+			if reached(f.length, offsets[i]) {
 				times[f.kind]++
 			}
 		}
@@ -185,5 +199,17 @@ func (d *Decoder) readLaid(flows []Flow, t *template, h *header) {
 		f.Packets, f.Bytes = t.packets.of(w), t.octets.of(w)
 		f.In, f.Out = uint32(t.in.of(w)), uint32(t.out.of(w))
 		f.Start, f.End = t.clock.read(t.start.of(w), h), t.clock.read(t.end.of(w), h)
+	}
+}
+
+// readICMP gives Flows of ICMP their type and code, where the template has these and the port does not tell them.
+func (d *Decoder) readICMP(flows []Flow, t *template) {
+	if t.icmp.mask == 0 {
+		return
+	}
+	for i := range flows {
+		if f := &flows[i]; f.DstPort == 0 && f.isICMP() {
+			f.DstPort = uint16(t.icmp.of((*window)(d.windows[i*t.minimum:])))
+		}
 	}
 }

@@ -70,8 +70,8 @@ func TestTimesOutOfReach(t *testing.T) {
 
 // randomFields are a template's elements with their lengths. Some are too far from its beginning for a layout.
 func randomFields(r *rand.Rand) (fields [][2]uint16) {
-	usual := map[uint16]uint16{8: 4, 12: 4, 27: 16, 28: 16, 21: 4, 22: 4, 152: 8, 153: 8}
-	known := []uint16{8, 12, 27, 28, 7, 11, 4, 6, 2, 1, 10, 14, 85, 86, 252, 180, 32, 233, 34, 48, 999}
+	usual := map[uint16]uint16{8: 4, 12: 4, 27: 16, 28: 16, 4: 1, 32: 2, 21: 4, 22: 4, 152: 8, 153: 8}
+	known := []uint16{8, 12, 27, 28, 7, 11, 4, 6, 2, 1, 10, 14, 85, 86, 252, 180, 233, 34, 48, 999}
 	times := [][]uint16{{22, 21}, {152, 153}, {150, 151}, {22, 21, 153}, {152}, {22, 153}, {160, 22, 21}, {152, 161}}
 	add := func(id uint16) {
 		size := usual[id]
@@ -85,6 +85,12 @@ func randomFields(r *rand.Rand) (fields [][2]uint16) {
 	}
 	add(8)
 	add(12)
+	add(4)
+	if r.IntN(4) == 0 {
+		add(32) // where all else is laid, so is this
+	} else {
+		known = append(known, 32)
+	}
 	for range r.IntN(16) {
 		add(known[r.IntN(len(known))])
 	}
@@ -95,7 +101,7 @@ func randomFields(r *rand.Rand) (fields [][2]uint16) {
 	return fields
 }
 
-// randomRecord is a record whose times are such as exporters tell, most of them.
+// randomRecord is a record whose times and protocol are such as exporters tell, most of them.
 func randomRecord(r *rand.Rand, fields [][2]uint16) (record []byte) {
 	for _, f := range fields {
 		value := make([]byte, f[1])
@@ -104,6 +110,8 @@ func randomRecord(r *rand.Rand, fields [][2]uint16) (record []byte) {
 		}
 		ago := r.Uint64N(100_000)
 		switch plausible := r.IntN(8) > 0; {
+		case plausible && f == [2]uint16{4, 1}:
+			value[0] = []byte{netflow.ProtoICMP, netflow.ProtoTCP, netflow.ProtoUDP, netflow.ProtoICMPv6}[r.IntN(4)]
 		case plausible && f == [2]uint16{152, 8}:
 			be.PutUint64(value, uint64(now.UnixMilli())-200_000-ago)
 		case plausible && f == [2]uint16{153, 8}:

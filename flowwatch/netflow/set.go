@@ -138,6 +138,7 @@ func (d *Decoder) records(e *exporter, dom *domain, h header, t *template, s Sam
 	flows := d.flows[d.n : d.n+len(b)/t.minimum]
 	copy(d.windows[before:], b)
 	d.readLaid(flows, t, &h)
+	d.readICMP(flows, t)
 	if t.whole && dom.interfaces == nil {
 		d.keepAll(e, flows, s)
 		return
@@ -392,7 +393,7 @@ func (d *Decoder) complete(e *exporter, dom *domain, h header, t *template, s Sa
 		e.unreadable++
 		return
 	}
-	if r.hasICMP && f.DstPort == 0 && (f.Proto == ProtoICMP || f.Proto == ProtoICMPv6) {
+	if r.hasICMP && f.DstPort == 0 && f.isICMP() {
 		f.DstPort = r.icmp
 	}
 	if t.clock == unclocked {
