@@ -13,14 +13,15 @@ import (
 
 // fileSet is the configured files and what they said when they were last read well.
 type fileSet struct {
-	config       Config
-	dir          string
-	states       map[string]fileState
-	contactsOf   map[string][]Contact
-	routesOf     map[string][]Route
-	leasesOf     map[string][]Lease
-	book         *LeaseBook
-	contactsRead bool
+	config     Config
+	dir        string
+	states     map[string]fileState
+	contactsOf map[string][]Contact
+	routesOf   map[string][]Route
+	leasesOf   map[string][]Lease
+	partial    map[string]bool // files of which only a reading with mistakes is known
+	book       *LeaseBook
+	unbuilt    bool // contacts or routes were read that no table shows yet
 }
 
 type fileState struct {
@@ -30,7 +31,7 @@ type fileState struct {
 
 func newFileSet(c Config, dir string) fileSet {
 	return fileSet{config: c, dir: dir, states: map[string]fileState{}, contactsOf: map[string][]Contact{},
-		routesOf: map[string][]Route{}, leasesOf: map[string][]Lease{}}
+		routesOf: map[string][]Route{}, leasesOf: map[string][]Lease{}, partial: map[string]bool{}}
 }
 
 func (f *fileSet) path(name string) string {
@@ -56,56 +57,52 @@ func stateOf(path string) fileState {
 	return fileState{info.Size(), info.ModTime()}
 }
 
-func (f *fileSet) changed() bool { return f.anyChanged(f.names()) }
-
-// tableChanged reports whether more than lease logs changed, so that a table must be built.
-func (f *fileSet) tableChanged() bool {
-	return f.anyChanged(f.config.Contacts) || f.anyChanged(f.config.Routes)
-}
-
-func (f *fileSet) anyChanged(names []string) bool {
-	return slices.ContainsFunc(names, func(name string) bool { return f.states[name] != stateOf(f.path(name)) })
+func (f *fileSet) changed() bool {
+	return slices.ContainsFunc(f.names(), func(name string) bool { return f.states[name] != stateOf(f.path(name)) })
 }
 
 // read reads the files that changed. A file with mistakes keeps what it said before.
 func (f *fileSet) read(now time.Time) error {
 	var errs []error
 	for _, name := range f.config.Contacts {
-		f.contactsRead = true
-		errs = append(errs, readChanged(f, name, f.contactsOf, func(file *os.File) ([]Contact, error) { return ReadContacts(name, file) }))
+		opened, err := readChanged(f, name, f.contactsOf, func(file *os.File) ([]Contact, error) { return ReadContacts(name, file) })
+		f.unbuilt, errs = f.unbuilt || opened, append(errs, err)
 	}
 	for _, name := range f.config.Routes {
-		errs = append(errs, readChanged(f, name, f.routesOf, func(file *os.File) ([]Route, error) { return ReadRoutes(filepath.Base(name), file) }))
+		opened, err := readChanged(f, name, f.routesOf, func(file *os.File) ([]Route, error) { return ReadRoutes(filepath.Base(name), file) })
+		f.unbuilt, errs = f.unbuilt || opened, append(errs, err)
 	}
 	for _, l := range f.config.Leases {
 		for _, name := range l.Files {
-			errs = append(errs, readChanged(f, name, f.leasesOf, func(file *os.File) ([]Lease, error) { return ReadLeases(l, name, file, now) }))
+			_, err := readChanged(f, name, f.leasesOf, func(file *os.File) ([]Lease, error) { return ReadLeases(l, name, file, now) })
+			errs = append(errs, err)
 		}
 	}
 	errs = append(errs, f.buildBook())
 	return errors.Join(errs...)
 }
 
-func readChanged[T any](f *fileSet, name string, into map[string][]T, read func(*os.File) ([]T, error)) error {
+// readChanged reads one file if it changed, and reports whether it did.
+func readChanged[T any](f *fileSet, name string, into map[string][]T, read func(*os.File) ([]T, error)) (opened bool, err error) {
 	path := f.path(name)
 	state := stateOf(path)
 	if before, known := f.states[name]; known && before == state {
-		return nil
+		return false, nil
 	}
 	file, err := os.Open(path)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) { // told once; what it said before stays until it is back
 			f.states[name] = fileState{}
 		}
-		return fmt.Errorf("reading the registry's files: %w", err)
+		return false, fmt.Errorf("reading the registry's files: %w", err)
 	}
 	defer file.Close()
 	f.states[name] = state
 	values, err := read(file)
-	if _, before := into[name]; err == nil || !before {
-		into[name] = values
+	if _, before := into[name]; err == nil || !before || f.partial[name] {
+		into[name], f.partial[name] = values, err != nil
 	}
-	return err
+	return true, err
 }
 
 func (f *fileSet) buildBook() error {
@@ -121,6 +118,14 @@ func (f *fileSet) buildBook() error {
 	}
 	f.book = NewLeaseBook(MergeRenewals(all))
 	return err
+}
+
+// contactsWhole reports whether every file of contacts was read without mistakes at least once.
+func (f *fileSet) contactsWhole() bool {
+	return !slices.ContainsFunc(f.config.Contacts, func(name string) bool {
+		_, known := f.contactsOf[name]
+		return !known || f.partial[name]
+	})
 }
 
 func (f *fileSet) contacts() []Contact {

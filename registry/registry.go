@@ -59,7 +59,6 @@ type Registry struct {
 	mu       sync.Mutex // one rebuild, reload or poll result at a time
 	files    fileSet
 	stored   Leases               // of the store
-	unbuilt  bool                 // files were read that the table does not show: the store failed
 	problems map[sourceKey]string // of routers whose last walk was not accepted
 	polling  sync.Mutex           // one round of polls at a time
 }
@@ -79,12 +78,7 @@ func New(ctx context.Context, deps Deps) (*Registry, error) {
 	r := &Registry{deps: deps, problems: map[sourceKey]string{}, metrics: newMetrics(deps.Metrics)}
 	r.files = newFileSet(deps.Config, deps.Dir)
 	mistakes := r.files.read(deps.Now())
-	if _, fresh := deps.Store.(*memory); mistakes == nil || fresh { // a broken file must not end what a store on disk holds
-		if err := r.recordContacts(ctx); err != nil {
-			return nil, err
-		}
-	}
-	if err := r.rebuild(ctx); err != nil {
+	if err := r.showFiles(ctx); err != nil {
 		return nil, err
 	}
 	return r, mistakes
@@ -139,29 +133,39 @@ func (r *Registry) Run(ctx context.Context) error {
 func (r *Registry) Reload(ctx context.Context) (changed bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.files.changed() && !r.unbuilt {
+	if !r.files.changed() && !r.files.unbuilt {
 		return false, nil
 	}
-	tableChanged := r.files.tableChanged() || r.unbuilt
 	mistakes := r.files.read(r.deps.Now())
 	if mistakes != nil {
 		r.metrics.fileErrors.Inc()
 	}
-	if !tableChanged { // lease logs grow all day: they alone do not cost a new table of a million routes
+	if !r.files.unbuilt { // lease logs grow all day: they alone do not cost a new table of a million routes
 		r.table.Store(r.Table().withLeases(bothLeases(r.stored, r.files.book)))
 		return true, mistakes
 	}
-	r.unbuilt = true
-	if err := r.recordContacts(ctx); err != nil {
-		return true, errors.Join(mistakes, err)
-	}
-	err = r.rebuild(ctx)
-	r.unbuilt = err != nil
-	return true, errors.Join(mistakes, err)
+	return true, errors.Join(mistakes, r.showFiles(ctx))
 }
 
+// showFiles stores the contacts of the files and builds a table. Where it fails, the next
+// Reload tries again.
+func (r *Registry) showFiles(ctx context.Context) error {
+	r.files.unbuilt = true
+	if err := r.recordContacts(ctx); err != nil {
+		return err
+	}
+	if err := r.rebuild(ctx); err != nil {
+		return err
+	}
+	r.files.unbuilt = false
+	return nil
+}
+
+// recordContacts stores the contacts of the files. As long as one of the files was never
+// read whole, a store on disk keeps what it holds: a mistake must not end a contact.
 func (r *Registry) recordContacts(ctx context.Context) error {
-	if !r.files.contactsRead {
+	_, fresh := r.deps.Store.(*memory)
+	if len(r.deps.Config.Contacts) == 0 || !fresh && !r.files.contactsWhole() {
 		return nil
 	}
 	if err := r.deps.Store.RecordContacts(ctx, "files", r.files.contacts(), r.deps.Now()); err != nil {

@@ -142,3 +142,35 @@ func TestReloadIsTriedAgainWhenTheStoreFailed(t *testing.T) {
 	expect(t, r, "198.51.100.1", "two@example.org")
 	reload(t, r, false, "")
 }
+
+// TestAMistakeAtTheStartEndsNoContact: what the store holds stays until the file of contacts
+// is read whole, whatever else changes; mistakes elsewhere keep no contact out.
+func TestAMistakeAtTheStartEndsNoContact(t *testing.T) {
+	r, f, _ := reloadable(t)
+	restart := func(wantErr string) {
+		t.Helper()
+		var err error
+		if r, err = New(context.Background(), r.deps); err == nil || !strings.Contains(err.Error(), wantErr) {
+			t.Fatalf("started with %v, want %s", err, wantErr)
+		}
+	}
+	f.write("contacts.toml", "[[contact]]\nNext-Hop = nonsense\n")
+	restart("contacts.toml")
+	expect(t, r, "198.51.100.1", "one@example.org")
+	f.write("routes.csv", "prefix,next_hop\n198.51.100.0/25,192.0.2.1\n")
+	reload(t, r, true, "")
+	expect(t, r, "198.51.100.1", "one@example.org")
+
+	f.write("contacts.toml", contactOf("two@example.org"))
+	f.write("leases.csv", "ip,from,to,who\nnonsense,2026-10-01T07:00:00Z,2026-10-01T09:00:00Z,alice\n")
+	restart("leases.csv")
+	expect(t, r, "198.51.100.1", "two@example.org")
+
+	if err := os.Remove(filepath.Join(f.dir, "contacts.toml")); err != nil {
+		t.Fatal(err)
+	}
+	restart("contacts.toml")
+	f.write("routes.csv", "prefix,next_hop\n198.51.100.0/24,192.0.2.1\n")
+	reload(t, r, true, "")
+	expect(t, r, "198.51.100.1", "two@example.org")
+}
