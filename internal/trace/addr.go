@@ -188,7 +188,7 @@ func isAlpha(c byte) bool { return (c|0x20)-'a' <= 25 }
 func isSpace(c byte) bool { return c <= ' ' && spaces>>c&1 != 0 }
 
 // spaces has a bit for each byte that is white space.
-const spaces = 1<<' ' | 1<<'\t' | 1<<'\r' | 1<<'\n' | 1<<0
+const spaces uint64 = 1<<' ' | 1<<'\t' | 1<<'\r' | 1<<'\n' | 1<<0
 
 // Classes of bytes, by which the scanner goes over a line.
 const (
