@@ -142,12 +142,13 @@ func unquoted(raw []byte) []byte {
 	if at < 0 {
 		return nil
 	}
+	mark := bytes.TrimRight(prefix, " \t")
 	out := make([]byte, 0, len(raw)-at)
 	for pos := at; pos < len(raw); {
 		line, next := cutLine(raw, pos)
 		cut, ok := bytes.CutPrefix(line, prefix)
 		if !ok {
-			if cut, ok = bytes.CutPrefix(line, bytes.TrimRight(prefix, " \t")); !ok {
+			if cut, ok = bytes.CutPrefix(line, mark); !ok {
 				break
 			}
 		}
@@ -188,19 +189,22 @@ func refolded(raw []byte) []byte {
 	head := headOf(raw)
 	start := len(raw) - len(bytes.TrimLeft(raw, "\r\n"))
 	var out []byte
-	copied, field, open := 0, 0, false
+	var dated dateSearch
+	copied, open := 0, false
 	for pos := start; pos < start+len(head); {
 		line, next := cutLine(raw, pos)
+		name := fieldName(line)
 		switch {
 		case line[0] == ' ' || line[0] == '\t':
-		case fieldName(line) != nil:
-			field, open = pos, string(fieldName(line)) == "received"
-		case open && !(dated(raw[field:pos]) && !isOffset(line)):
+		case name != nil:
+			dated, open = dateSearch{}, string(name) == "received"
+		case open && !(dated.found() && !isOffset(line)):
 			out = append(append(out, raw[copied:pos]...), '\t')
 			copied = pos
 		default:
 			open = false
 		}
+		dated.read(line)
 		pos = next
 	}
 	if out == nil {
@@ -209,11 +213,19 @@ func refolded(raw []byte) []byte {
 	return append(out, raw[copied:]...)
 }
 
-// dated tells whether a field has its date's time of day already.
-func dated(field []byte) bool {
-	i := bytes.LastIndexByte(field, ';')
-	return i >= 0 && bytes.IndexByte(field[i:], ':') > 0
+// A dateSearch looks for a field's date, line by line.
+type dateSearch struct{ semicolon, colon bool }
+
+// read looks at one line more. The date stands behind the last semicolon.
+func (d *dateSearch) read(line []byte) {
+	if i := bytes.LastIndexByte(line, ';'); i >= 0 {
+		d.semicolon, d.colon, line = true, false, line[i:]
+	}
+	d.colon = d.colon || bytes.IndexByte(line, ':') >= 0
 }
+
+// found tells whether the date's time of day was read.
+func (d *dateSearch) found() bool { return d.semicolon && d.colon }
 
 // isOffset tells whether a line begins with a zone's offset.
 func isOffset(line []byte) bool {

@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"spoor/internal/message"
 	"spoor/internal/trace"
@@ -103,4 +106,43 @@ func FuzzPasted(f *testing.F) {
 			t.Errorf("%d bytes became %d", len(raw), len(out))
 		}
 	})
+}
+
+// TestPastedCostIsLinear: what is ten times as long may cost fifty times as much at the very
+// most; a quadratic cost would be a hundred times as much.
+func TestPastedCostIsLinear(t *testing.T) {
+	for name, shape := range map[string]func(n int) string{
+		"folds lost":     func(n int) string { return "Received: from a\n" + strings.Repeat("x\n", n) },
+		"no time of day": func(n int) string { return "Received: from a;\n" + strings.Repeat("x\n", n) },
+		"indented far":   func(n int) string { return "hello\n" + strings.Repeat(" ", n) + "Received: from a\n" + strings.Repeat("x\n", n) },
+		"quoted deep":    func(n int) string { return "hello\n" + strings.Repeat("> Received: x\n>\n", n) },
+		"fields":         func(n int) string { return "hello\n\n" + strings.Repeat("> x: y\n", n) },
+		"blank lines":    func(n int) string { return "Received: from a\n\n" + strings.Repeat("x\n\n", n) },
+	} {
+		small, large := []byte(shape(5_000)), []byte(shape(50_000))
+		if a, b := pasteCost(small), pasteCost(large); b > 50*a {
+			t.Errorf("%s: ten times the length costs %v after %v", name, b, a)
+		}
+	}
+}
+
+// pasteCost returns the least processor time of several runs on their own thread.
+func pasteCost(raw []byte) time.Duration {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	best := time.Duration(1 << 62)
+	for range 7 {
+		start := threadTime()
+		pasted(raw)
+		best = min(best, threadTime()-start)
+	}
+	return max(best, time.Microsecond)
+}
+
+func threadTime() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
+		panic(err)
+	}
+	return time.Duration(t.Nano())
 }
