@@ -185,7 +185,7 @@ func blast(b *testing.B, to netip.AddrPort, list [][]byte, rounds int) {
 func socketRun(b *testing.B, list [][]byte, rounds int) took {
 	port := peers.FreePort(b)
 	p := peers.Start(b, selfAsCollector(port))
-	peers.WaitFor(b, 10*time.Second, "the collector", func() bool { return strings.Contains(p.Output(), "ready") })
+	peers.WaitFor(b, time.Minute, "the collector", func() bool { return strings.Contains(p.Output(), "ready") })
 	before := cpuOf(b, p.Pid())
 	blast(b, peers.Loopback(port), list, rounds)
 	flows := settle(b, func() uint64 { return lastNumber(p.Output()) })

@@ -155,7 +155,7 @@ func exported(t *testing.T, least int, export func(to netip.AddrPort)) string {
 	x := newTap(t, collector.Addr)
 	export(x.addr())
 	datagrams := x.drain(t)
-	peers.WaitFor(t, 5*time.Second, "nfcapd to read on", func() bool { return queued(t, collector.Addr.Port()) == 0 })
+	peers.WaitFor(t, time.Minute, "nfcapd to read on", func() bool { return queued(t, collector.Addr.Port()) == 0 })
 	file := collector.Stop(t)
 	ours, health := decoded(t, datagrams)
 	theirs := nfdumped(t, file)

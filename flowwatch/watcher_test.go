@@ -177,6 +177,37 @@ func TestSYNAloneIsNotProven(t *testing.T) {
 	}
 }
 
+// TestToldApart checks that a host whose address others forged (backscatter), one that answers forged attempts (reflection)
+// and one that sends are told apart.
+func TestToldApart(t *testing.T) {
+	f := newFeed(t, openStore(t, filepath.Join(t.TempDir(), "flows.db")))
+	var records []netflowtest.Record
+	for i := range 40 {
+		world := netip.AddrFrom4([4]byte{198, 18, 1, byte(i)})
+		synAck := netflowtest.Record{SrcPort: 25, DstPort: uint16(2000 + i), Proto: 6, Flags: 0x12, Packets: 2, Bytes: 120, In: 2, Out: 1}
+		forgedHost, reflector := synAck, synAck
+		forgedHost.Src, forgedHost.Dst = world, netip.MustParseAddr("192.0.2.20")
+		reflector.Src, reflector.Dst = netip.MustParseAddr("192.0.2.21"), world
+		attempt := reflector
+		attempt.Src, attempt.Dst, attempt.SrcPort, attempt.DstPort, attempt.Flags = reflector.Dst, reflector.Src, reflector.DstPort, 25, 0x02
+		records = append(records, forgedHost, attempt, reflector)
+	}
+	f.interval(append(records, bot("192.0.2.7", 60)...))
+	for host, want := range map[string]string{"192.0.2.20": "backscatter: 40 answers came to 0 flows", "192.0.2.21": "reflection: it answered 40 attempts", "192.0.2.7": ""} {
+		addr := netip.MustParseAddr(host)
+		show, err := f.w.Show(context.Background(), netip.PrefixFrom(addr, 32), flowwatch.Scope{Profile: "smtp", From: noon, To: noon.Add(time.Hour)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(show.Notes, "; "); !strings.HasPrefix(got, want) || want == "" && got != "" {
+			t.Errorf("%s: notes %q, want %q", host, got, want)
+		}
+		if _, listed := f.w.Listed(addr); listed != (want == "") {
+			t.Errorf("%s: listed %v", host, listed)
+		}
+	}
+}
+
 func TestEvidence(t *testing.T) {
 	f := newFeed(t, openStore(t, filepath.Join(t.TempDir(), "flows.db")))
 	for range 4 {
