@@ -114,10 +114,12 @@ func TestPastedCostIsLinear(t *testing.T) {
 	for name, shape := range map[string]func(n int) string{
 		"folds lost":     func(n int) string { return "Received: from a\n" + strings.Repeat("x\n", n) },
 		"no time of day": func(n int) string { return "Received: from a;\n" + strings.Repeat("x\n", n) },
-		"indented far":   func(n int) string { return "hello\n" + strings.Repeat(" ", n) + "Received: from a\n" + strings.Repeat("x\n", n) },
-		"quoted deep":    func(n int) string { return "hello\n" + strings.Repeat("> Received: x\n>\n", n) },
-		"fields":         func(n int) string { return "hello\n\n" + strings.Repeat("> x: y\n", n) },
-		"blank lines":    func(n int) string { return "Received: from a\n\n" + strings.Repeat("x\n\n", n) },
+		"indented far": func(n int) string {
+			return "hello\n" + strings.Repeat(" ", n) + "Received: from a\n" + strings.Repeat("x\n", n)
+		},
+		"quoted deep": func(n int) string { return "hello\n" + strings.Repeat("> Received: x\n>\n", n) },
+		"fields":      func(n int) string { return "hello\n\n" + strings.Repeat("> x: y\n", n) },
+		"blank lines": func(n int) string { return "Received: from a\n\n" + strings.Repeat("x\n\n", n) },
 	} {
 		small, large := []byte(shape(5_000)), []byte(shape(50_000))
 		if a, b := pasteCost(small), pasteCost(large); b > 50*a {
