@@ -143,11 +143,14 @@ func (e *Evidence) words() string {
 	var b strings.Builder
 	switch {
 	case e.Visibility == Seen && e.Row.Out.Flows > 0:
-		about := ""
+		about, what := "", "SMTP connections"
 		if !e.Row.PeersExact {
 			about = "about "
 		}
-		fmt.Fprintf(&b, "%s SMTP connections to %s%s hosts between %s and %s UTC", grouped(e.Row.Out.Flows), about,
+		if e.Row.Packets {
+			what = "packets of SMTP connections" // several may be of the same one
+		}
+		fmt.Fprintf(&b, "%s %s to %s%s hosts between %s and %s UTC", grouped(e.Row.Out.Flows), what, about,
 			grouped(uint64(e.Row.Peers)), clock(e.Row.From), clock(e.Row.To))
 		if e.Row.Sampling > 1 {
 			fmt.Fprintf(&b, " (of the one packet in %d that was looked at)", e.Row.Sampling)

@@ -249,6 +249,20 @@ func TestEvidence(t *testing.T) {
 	}
 }
 
+// TestEvidenceOfPackets checks that sampled packets are not told as connections, in the desk's evidence or on the list.
+func TestEvidenceOfPackets(t *testing.T) {
+	f := newFeed(t, openStore(t, filepath.Join(t.TempDir(), "flows.db")))
+	f.x = netflowtest.Exporter{Format: netflowtest.SFlow, Sampling: 100}
+	f.interval(bot("192.0.2.7", 60))
+	e, err := f.w.Evidence(context.Background(), netip.MustParseAddr("192.0.2.7"), noon, noon.Add(5*time.Minute))
+	if err != nil || !strings.HasPrefix(e.Text, "60 packets of SMTP connections to 60 hosts") || !strings.Contains(e.Text, "one packet in 100 ") {
+		t.Errorf("text %q, error %v", e.Text, err)
+	}
+	if list := f.w.List(); len(list) != 1 || !strings.Contains(list[0].Reasons[0].Text, "60 sampled packets") {
+		t.Errorf("list %+v", list)
+	}
+}
+
 // TestOpenIntervalIsEvidence checks that what came a minute ago is told already.
 func TestOpenIntervalIsEvidence(t *testing.T) {
 	f := newFeed(t, openStore(t, filepath.Join(t.TempDir(), "flows.db")))

@@ -33,6 +33,14 @@ func lensOf(a *activity.Activity) lens { return lens{max(a.Sampling, 1), a.Packe
 // coarsest is the lens through which what is not seen of a host may have gone.
 func (l lens) coarsest(c activity.Coverage) lens { return lens{max(l.rate, c.Sampling), l.packet} }
 
+// unit is what is seen and counted.
+func (l lens) unit() string {
+	if l.packet {
+		return "sampled packets"
+	}
+	return "flows"
+}
+
 // clear tells whether every conversation is seen whole.
 func (l lens) clear() bool { return l.rate <= 1 && !l.packet }
 

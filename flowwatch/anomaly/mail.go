@@ -68,7 +68,7 @@ func (j *Judge) intensive(a *activity.Activity, f features, tested bool) verdict
 	w := j.config.Weights
 	b := newScore()
 	b.add("fan-out", float64(f.peers), w.FanOut*fan(f.peers, f.relay)*j.suspicion(f),
-		"sent to %s hosts in %v, %d flows", figure(f.peers, f.exact), a.Length.Round(time.Second), f.flows)
+		"sent to %s hosts in %v, %d %s", figure(f.peers, f.exact), a.Length.Round(time.Second), f.flows, f.lens.unit())
 	j.common(b, f, tested)
 	b.v.kind, b.v.proven = Intensive, f.proven
 	if f.failed > 0.9 && !f.proven {
@@ -117,7 +117,7 @@ func (j *Judge) iterative(a *activity.Activity, s *state, f features, tested boo
 	}
 	fanOut, iteration := j.config.slow(f, peers, suspicion)
 	b.add("fan-out-hours", float64(peers), fanOut,
-		"sent to %s hosts in the last hours, %d flows", figure(peers, r.Peers.Exact() && f.lens.clear()), r.Flows)
+		"sent to %s hosts in the last hours, %d %s", figure(peers, r.Peers.Exact() && f.lens.clear()), r.Flows, f.lens.unit())
 	b.add("iteration", float64(f.hours), iteration, "active in %d of the last 24 hours, %.0f new hosts an hour", f.hours, hourly(peers, f.hours))
 	j.common(b, f, tested)
 	b.v.kind, b.v.proven = Iterative, f.proven
