@@ -49,9 +49,10 @@ func config() registry.ServeConfig {
 	return c
 }
 
-func start(t testing.TB, c registry.ServeConfig) string {
+func start(t testing.TB, c registry.ServeConfig) string { return startWith(t, c, table(t)) }
+
+func startWith(t testing.TB, c registry.ServeConfig, built *registry.Table) string {
 	t.Helper()
-	built := table(t)
 	s := NewServer(Deps{Config: c, Table: func() *registry.Table { return built }, Version: "test"})
 	l, err := listen.Open(context.Background(), "127.0.0.1:0", listen.Options{Idle: c.Timeout.Std(),
 		Limits: listen.NewLimits(listen.Quota{Total: c.MaxClients, PerClient: c.MaxPerClient}, nil)})
@@ -125,7 +126,7 @@ func converse(t *testing.T, addr, transcript string) string {
 }
 
 // TestTranscripts plays every recorded conversation. "personal" and "transfer" in a
-// file's name grant the client those rights.
+// file's name grant the client those rights; "empty" is a registry without a network.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/transcripts/*.txt")
 	if err != nil || len(files) == 0 {
@@ -145,7 +146,11 @@ func TestTranscripts(t *testing.T) {
 			if strings.Contains(file, "transfer") {
 				c.Transfer = loopback
 			}
-			got := converse(t, start(t, c), string(want))
+			built := table(t)
+			if strings.Contains(file, "empty") {
+				built = registrytest.Table(t, "prefix,next_hop\n0.0.0.0/0,192.0.2.254\n", "")
+			}
+			got := converse(t, startWith(t, c, built), string(want))
 			if *update {
 				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
@@ -156,6 +161,32 @@ func TestTranscripts(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestEveryErrorIsShown: each number is in a transcript, but for the two that take time.
+func TestEveryErrorIsShown(t *testing.T) {
+	files, err := filepath.Glob("testdata/transcripts/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := "%error 501 in TestBusy, %error 503 in TestSlowClient"
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown += string(text)
+	}
+	for code := range 600 {
+		if errorText(code) != errorText(0) && !strings.Contains(shown, fmt.Sprintf("%%error %d ", code)) {
+			t.Errorf("no transcript shows %d, %s", code, errorText(code))
+		}
+	}
+	for name := range directives() {
+		if !strings.Contains(strings.ToLower(shown), "c: -"+name) {
+			t.Errorf("no transcript shows -%s", name)
+		}
 	}
 }
 
@@ -196,22 +227,51 @@ func TestHostileLines(t *testing.T) {
 // TestSlowClient: a client that sends nothing is told so and closed.
 func TestSlowClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		built := table(t)
-		s := NewServer(Deps{Config: config(), Table: func() *registry.Table { return built }, Version: "test"})
-		ours, theirs := net.Pipe()
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			_ = ours.SetReadDeadline(time.Now().Add(30 * time.Second)) // as internal/listen does
-			s.handle(context.Background(), ours)
-			ours.Close()
-		}()
-		answer, err := io.ReadAll(theirs)
-		if err != nil || !strings.Contains(string(answer), "%error 503") {
-			t.Errorf("%q, %v", answer, err)
+		if answer := pipe(t, newServer(t), ""); !strings.Contains(answer, "%error 503") {
+			t.Errorf("%q", answer)
 		}
-		<-done
 	})
+}
+
+// TestBusy: a search that finds no room among others is told to come again.
+func TestBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		for range maxScans {
+			s.scans <- struct{}{}
+		}
+		if answer := pipe(t, s, "physics\r\n"); !strings.Contains(answer, "%error 501") {
+			t.Errorf("%q", answer)
+		}
+		<-s.scans
+		if answer := pipe(t, s, "physics\r\n"); !strings.Contains(answer, "%ok") {
+			t.Errorf("with room again: %q", answer)
+		}
+	})
+}
+
+func newServer(t *testing.T) *Server {
+	built := table(t)
+	return NewServer(Deps{Config: config(), Table: func() *registry.Table { return built }, Version: "test"})
+}
+
+// pipe says something to a server and returns what it says until it closes.
+func pipe(t *testing.T, s *Server, say string) string {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		_ = ours.SetReadDeadline(time.Now().Add(30 * time.Second)) // as internal/listen does
+		s.handle(context.Background(), ours)
+		ours.Close()
+	})
+	wait.Go(func() { _, _ = io.WriteString(theirs, say) })
+	answer, err := io.ReadAll(theirs)
+	if err != nil {
+		t.Error(err)
+	}
+	wait.Wait()
+	return string(answer)
 }
 
 // TestCrowd opens ten thousand connections against a limit of two hundred: those within
