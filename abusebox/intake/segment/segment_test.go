@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -273,6 +274,59 @@ func TestSyncFault(t *testing.T) {
 		if len(files) > 2 {
 			t.Errorf("failed writes left %d files", len(files))
 		}
+	}
+}
+
+// A failed sync fails every record that shares it, however many; those that wait behind it share a later one.
+func TestFailedSyncFailsItsGroup(t *testing.T) {
+	const waiting = 50
+	l := open(t, t.TempDir(), Options{})
+	syncing, goOn := make(chan bool), make(chan bool)
+	syncs := 0
+	l.sync = func(f *os.File) error { // of one goroutine
+		syncs++
+		syncing <- true
+		<-goOn
+		if syncs == 2 {
+			return errors.New("input/output error")
+		}
+		return fdatasync(f)
+	}
+	answers := make(chan error, waiting)
+	appendOne := func(body string) {
+		_, err := l.Append(context.Background(), []byte("h"), []byte(body))
+		answers <- err
+	}
+	go appendOne("first")
+	<-syncing
+	for range waiting {
+		go appendOne("bad")
+	}
+	for len(l.requests) < waiting { // all make one group, which begins when the first sync is done
+		runtime.Gosched()
+	}
+	goOn <- true
+	if err := <-answers; err != nil {
+		t.Fatal(err)
+	}
+	<-syncing
+	go appendOne("after")
+	for len(l.requests) < 1 {
+		runtime.Gosched()
+	}
+	goOn <- true
+	for range waiting {
+		if err := <-answers; err == nil {
+			t.Error("a record of a group whose sync failed is acknowledged")
+		}
+	}
+	<-syncing
+	goOn <- true
+	if err := <-answers; err != nil {
+		t.Errorf("the record after it: %v", err)
+	}
+	if d := cmp.Diff([]string{"h:first", "h:after"}, scan(t, l, 0)); d != "" {
+		t.Errorf("kept (-want +got):\n%s", d)
 	}
 }
 
