@@ -52,7 +52,7 @@ func featuresOf(a *activity.Activity, s *state, c activity.Coverage) features {
 		clients: a.ClientsMet(), inbound: serves(a) || hours(s.Serving) >= 2 || s.clients() >= l.coarsest(c).someClients(),
 		seesIn: true, lens: l, perPacket: out.PerPacket(),
 	}
-	now := window{Flows: out.Flows, Failed: a.Failed, Tiny: a.Tiny}
+	now := window{Flows: out.Flows, Packets: out.Packets, Failed: a.Failed, Tiny: a.Tiny}
 	f.peers, f.failed, f.tiny = l.peers(f.met, &now), l.failed(&now, f.doubt()), l.tiny(&now, f.doubt())
 	proven := s.Slots[0].Proven + s.Slots[1].Proven
 	replies := s.Slots[0].Replies + s.Slots[1].Replies

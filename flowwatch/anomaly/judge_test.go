@@ -32,7 +32,11 @@ type traffic struct {
 func (x traffic) activity(host netip.Prefix, profile string, start time.Time) *activity.Activity {
 	a := &activity.Activity{Host: host, Profile: profile, Start: start, Length: five, Sampling: max(1, x.sampling)}
 	flows := uint64(max(x.flows, x.peers))
-	a.Series[activity.Out] = activity.Counts{Flows: flows, Packets: flows * 10, Bytes: flows * 10 * 400}
+	packets := flows * 10
+	if x.sampling > 1 {
+		packets = flows * uint64(x.sampling) // a packet of each was looked at
+	}
+	a.Series[activity.Out] = activity.Counts{Flows: flows, Packets: packets, Bytes: packets * 400}
 	a.Failed, a.Tiny = uint64(x.failed), uint64(x.tiny)
 	a.Established = flows - uint64(x.failed)
 	if !x.noPort25 {
@@ -305,6 +309,21 @@ func TestMixedSampling(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTwoWays checks that peers who were all seen do not stand for others when some of the host's mail leaves by a router
+// that samples.
+func TestTwoWays(t *testing.T) {
+	r := watched(t)
+	for i := range 36 {
+		office := traffic{peers: 3, answered: true, from: i}
+		if i%6 == 5 {
+			office.peers, office.sampling = 1, 1000
+		}
+		if r.host(office); r.listed() != nil {
+			t.Fatalf("interval %d: %+v", i, r.listed())
+		}
 	}
 }
 

@@ -121,7 +121,7 @@ func (l lens) tiny(w *window, doubt float64) float64 {
 // that was seen stands for others that were not, as far as the same peers are not met again and again (n draws out of m
 // meet n²/2m again; three more than were met are not ruled out).
 func (l lens) peers(met int, w *window) int {
-	if l.clear() || met == 0 {
+	if l.clear() || !l.all(w) {
 		return met
 	}
 	seen := l.seen(ordinaryMail)
@@ -136,6 +136,10 @@ func (l lens) peers(met int, w *window) int {
 	return max(met, int(min(max(float64(met)/seen, opened), unmet)))
 }
 
+// all tells whether all of the flows were sampled, half as coarsely at least: each then stands for as many packets. Where
+// some exporters sample and others do not, a few sampled ones tell nothing of those that were seen whole.
+func (l lens) all(w *window) bool { return w.Packets >= w.Flows*uint64(l.rate)/2 }
+
 // watched is how long must have been looked before it means something that no mail came in.
 func (l lens) watched() time.Duration {
 	if l.clear() {
@@ -149,8 +153,8 @@ func (l lens) watched() time.Duration {
 const ordinary = 1
 
 // enterSlow is the score over hours from which a host is listed.
-func (c Config) enterSlow(l lens) float64 {
-	if l.clear() {
+func (c Config) enterSlow(l lens, w *window) float64 {
+	if l.clear() || !l.all(w) {
 		return c.EnterSlow
 	}
 	return c.EnterSlow - ordinary
@@ -179,8 +183,9 @@ func (c Config) reach(l lens) int {
 		if l.packet {
 			w.Flows, w.Failed = uint64(connections*senderMean/float64(l.rate)), uint64(connections/float64(l.rate))
 		}
+		w.Packets = w.Flows * uint64(l.rate)
 		fan, iteration := c.slow(features{relay: 1, hours: windowHours, lens: l, seesIn: true}, l.peers(met, &w), c.Weights.Plain+0.3)
-		return met >= 2*c.MinPeers && fan+iteration+c.Weights.NoInbound >= c.enterSlow(l)
+		return met >= 2*c.MinPeers && fan+iteration+c.Weights.NoInbound >= c.enterSlow(l, &w)
 	})
 }
 

@@ -48,7 +48,8 @@ func TestLensDoubts(t *testing.T) {
 // TestLensPeers checks that peers of sampled conversations stand for others, unless the same are met again and again.
 func TestLensPeers(t *testing.T) {
 	for _, l := range lenses {
-		fresh, again := l.peers(40, &window{Flows: 40}), l.peers(40, &window{Flows: 4000})
+		rate := uint64(l.rate)
+		fresh, again := l.peers(40, &window{Flows: 40, Packets: 40 * rate}), l.peers(40, &window{Flows: 4000, Packets: 4000 * rate})
 		if fresh < 40 || again < 40 {
 			t.Errorf("%+v: fewer than the 40 that were met: %d, %d", l, fresh, again)
 		}
@@ -59,8 +60,14 @@ func TestLensPeers(t *testing.T) {
 			t.Errorf("%+v: 4000 conversations with 40 hosts are with %d", l, again)
 		}
 	}
-	if got := (lens{rate: 1000}).peers(40, &window{Flows: 40}); got < 150 || got > 1000 {
+	if got := (lens{rate: 1000}).peers(40, &window{Flows: 40, Packets: 40_000}); got < 150 || got > 1000 {
 		t.Errorf("40 hosts met once each, at one packet in 1000, stand for %d", got)
+	}
+	// A hundred mails that were seen whole, and two of which one packet in 1000 was.
+	for _, l := range []lens{{1000, false}, {1000, true}} {
+		if got := l.peers(102, &window{Flows: 102, Packets: 100*ordinaryMail + 2000, Failed: 20}); got != 102 {
+			t.Errorf("%+v: 102 hosts, nearly all of whose mails were seen, stand for %d", l, got)
+		}
 	}
 }
 

@@ -124,7 +124,7 @@ func (j *Judge) iterative(a *activity.Activity, s *state, f features, tested boo
 	if f.failed > 0.9 && !f.proven {
 		b.v.kind = Probing
 	}
-	return b.verdict(j.config.enterSlow(f.lens), f, met >= 2*j.config.MinPeers)
+	return b.verdict(j.config.enterSlow(f.lens, &r), f, met >= 2*j.config.MinPeers)
 }
 
 // slow are the terms of the fan-out over hours, and of these hours. They count as far as each of them brought new hosts: a

@@ -54,6 +54,7 @@ func (s *state) coarsen() {
 // A window sums up hours of outgoing traffic.
 type window struct {
 	Flows   uint64          `json:"f"`
+	Packets uint64          `json:"k,omitempty"` // corrected for sampling
 	Relay   uint64          `json:"r"`
 	Failed  uint64          `json:"x"`
 	Tiny    uint64          `json:"y"`
@@ -120,6 +121,7 @@ func (s *state) add(a *activity.Activity) {
 	s.Seen, s.dirty = a.Start.Add(a.Length).Unix(), true
 	w := &s.Slots[0]
 	w.Flows += a.Series[activity.Out].Flows
+	w.Packets += a.Series[activity.Out].Packets
 	w.Relay += a.Relay
 	w.Failed += a.Failed
 	w.Tiny += a.Tiny
@@ -149,7 +151,8 @@ func hours(mask uint64) int { return bits.OnesCount64(mask & dayMask) }
 func (s *state) recent() window {
 	w := s.Slots[0]
 	o := &s.Slots[1]
-	w.Flows, w.Relay, w.Failed, w.Tiny = w.Flows+o.Flows, w.Relay+o.Relay, w.Failed+o.Failed, w.Tiny+o.Tiny
+	w.Flows, w.Packets, w.Relay = w.Flows+o.Flows, w.Packets+o.Packets, w.Relay+o.Relay
+	w.Failed, w.Tiny = w.Failed+o.Failed, w.Tiny+o.Tiny
 	w.Proven, w.Replies = w.Proven+o.Proven, w.Replies+o.Replies
 	w.Peers.Merge(&o.Peers)
 	w.Clients.Merge(&o.Clients)
