@@ -34,7 +34,7 @@ func TestPostfixDeliversByLMTP(t *testing.T) {
 				}
 			}
 			send(1) // nobody listens yet
-			peers.WaitFor(t, waitMost, "the mail to be deferred", func() bool { return p.Queue(t)["deferred"] == 1 })
+			peers.WaitFor(t, waitMost, "the mail to be deferred", func() bool { return p.Deferrals() > 0 })
 			cfg := testConfig()
 			cfg.SMTP, cfg.LMTP = nil, []string{address}
 			i := start(t, cfg)

@@ -84,7 +84,7 @@ func (p *Postfix) Start(t testing.TB) {
 	p.proc = Start(t, exec.Command(filepath.Join(daemons, "master"), "-c", p.etc(""), "-d"))
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("postfix's log:\n%s%s", p.proc.Output(), tail(p.Log(), 4000))
+			t.Logf("postfix's queue: %v, its log:\n%s%s", p.Queue(t), p.proc.Output(), tail(p.Log(), 4000))
 		}
 	})
 	WaitFor(t, startLimit, "postfix to answer", func() bool {
@@ -136,6 +136,10 @@ func (p *Postfix) Queue(t testing.TB) map[string]int {
 	}
 	return count
 }
+
+// Deferrals returns how many deliveries were put off so far. The queue alone does not tell: a mail leaves "deferred" for
+// as long as it is tried again.
+func (p *Postfix) Deferrals() int { return strings.Count(p.Log(), " status=deferred ") }
 
 // Flush makes Postfix retry its deferred mail now.
 func (p *Postfix) Flush(t testing.TB) {
@@ -212,10 +216,11 @@ func (p *Postfix) mainCf(t testing.TB, opts PostfixOptions) string {
 	return strings.Join(lines, "")
 }
 
-// Every service runs outside a chroot: the instance's spool has no copy of the system's files.
+// Every service runs outside a chroot: the instance's spool has no copy of the system's files. The queue manager is woken
+// each 30 seconds, since it may miss a mail's coming on a busy machine.
 const postfixServices = `pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
+qmgr unix n - n 30 1 qmgr
 tlsmgr unix - - n 1000? 1 tlsmgr
 rewrite unix - - n - - trivial-rewrite
 bounce unix - - n - 0 bounce
