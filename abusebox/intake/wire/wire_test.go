@@ -34,6 +34,38 @@ func model(src string) (text, rest string, ended bool) {
 	return strings.ReplaceAll(src, "\r\n.", "\r\n")[2:], rest, ended
 }
 
+// FuzzVerb holds verbOf against its meaning in so many words, and against go-smtp's way with a command line: a client must
+// not be able to say a command that only go-smtp sees.
+func FuzzVerb(f *testing.F) {
+	for _, s := range []string{"", "NOOP", "mail FROM:<>", "StartTLSx", "\u017ftarttls", "XCLIENT", "xclient a=b", "xclients", "BDAT10", "bdat", "DATA ", "ABCDE", "\xffDAT", "A\u0131BC D"} {
+		f.Add([]byte(s + "\r\n"))
+	}
+	f.Fuzz(func(t *testing.T, line []byte) {
+		want, s := "", strings.ToUpper(strings.TrimRight(string(line), "\r\n"))
+		switch {
+		case strings.HasPrefix(s, "STARTTLS"):
+			want = "STARTTLS"
+		case s == "XCLIENT", strings.HasPrefix(s, "XCLIENT "):
+			want = "XCLIENT"
+		case strings.HasPrefix(s, "BDAT"), len(s) == 4, len(s) > 5 && s[4] == ' ':
+			want = s[:4]
+		}
+		if got := verbOf(line); got != want {
+			t.Errorf("%q is %q, want %q", line, got, want)
+		}
+		raw := strings.TrimRight(string(line), "\r\n")
+		if len(raw) != 4 && (len(raw) < 6 || raw[4] != ' ') {
+			return
+		}
+		switch cmd := strings.ToUpper(raw[:4]); cmd {
+		case "HELO", "EHLO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "AUTH", "QUIT":
+			if verbOf(line) != cmd {
+				t.Errorf("go-smtp takes %q for %s", line, cmd)
+			}
+		}
+	})
+}
+
 // FuzzBody holds the decoder against the model, for all ways in which the bytes may be cut.
 func FuzzBody(f *testing.F) {
 	for _, s := range []string{".\r\n", "a\r\n.\r\n", "..\r\n.\r\nNOOP\r\n", ".\rx\r\n.\r\n", "\r\r\n.\r\n", "a\n.\r\n.\n\r\n.\r\n", "\r\n..\r\n.\r\r\n.\r\n", "a\r"} {
