@@ -121,11 +121,30 @@ func (d *document) unzip(p *message.Part, read func(name string, r io.Reader)) {
 	}
 }
 
-// archivedDocuments returns the files of a kind within an attached zip.
+// A packedName says which files of which archive are meant.
+type packedName struct {
+	part   *message.Part
+	suffix string
+}
+
+// archivedDocuments returns the files of a kind within an attached zip, which is
+// unpacked once however many readers ask.
 func (d *document) archivedDocuments(p *message.Part, suffix string) [][]byte {
 	if !isZip(p, strings.ToLower(p.Filename)) || len(p.Raw) > 2*maxJSON {
 		return nil
 	}
+	name := packedName{p, suffix}
+	out, known := d.unpacked[name]
+	if !known {
+		if out = d.unpackDocuments(p, suffix); d.unpacked == nil {
+			d.unpacked = map[packedName][][]byte{}
+		}
+		d.unpacked[name] = out
+	}
+	return out
+}
+
+func (d *document) unpackDocuments(p *message.Part, suffix string) [][]byte {
 	b := p.Body()
 	zr, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
 	if err != nil {

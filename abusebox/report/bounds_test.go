@@ -197,17 +197,81 @@ func TestCostIsLinear(t *testing.T) {
 	const n = 500
 	for name, shape := range shapes {
 		t.Run(name, func(t *testing.T) {
-			small, large := []byte(head+"\n"+shape(n)), []byte(head+"\n"+shape(n*10))
-			ratio := costRatio(large, small)
-			for try := 0; try < 5 && ratio > 4*float64(len(large))/float64(len(small)); try++ {
-				ratio = min(ratio, costRatio(large, small)) // another process had the core
-			}
-			if grown := float64(len(large)) / float64(len(small)); ratio > 8*grown {
-				t.Errorf("%.1f times the bytes cost %.1f times as much", grown, ratio)
-			}
+			isLinear(t, []byte(head+"\n"+shape(n)), []byte(head+"\n"+shape(n*10)))
 		})
 	}
 }
+
+// isLinear fails where the larger of two mails costs far more than its length says.
+func isLinear(t *testing.T, small, large []byte) {
+	t.Helper()
+	ratio := costRatio(large, small)
+	for try := 0; try < 5 && ratio > 4*float64(len(large))/float64(len(small)); try++ {
+		ratio = min(ratio, costRatio(large, small)) // another process had the core
+	}
+	if grown := float64(len(large)) / float64(len(small)); ratio > 8*grown {
+		t.Errorf("%.1f times the bytes cost %.1f times as much", grown, ratio)
+	}
+}
+
+// The cost of hostile documents grows with their length, whatever all their
+// entries share: one time, one description, one observation.
+func TestCostOfDocumentsIsLinear(t *testing.T) {
+	shapes := map[string]struct {
+		file, typ string
+		body      func(n int) string
+	}{
+		"observation of STIX": {"b.json", "application/json", func(n int) string {
+			return `{"type":"bundle","objects":[{"type":"observed-data","first_observed":"2026-10-01T08:14:00Z","objects":{` + repeated(n, func(i int) string {
+				return fmt.Sprintf(`"%d":{"type":"ipv4-addr","value":"%s"},"t%d":{"type":"network-traffic","src_ref":"%d"},`, i, numbered(i), i, i)
+			}) + `"x":{}}}]}`
+		}},
+		"pattern of STIX": {"b.json", "application/json", func(n int) string {
+			return `{"type":"bundle","objects":[{"type":"indicator","description":"` + strings.Repeat("attack ", n*10) + `","pattern":"[` + repeated(n, func(i int) string { return "ipv4-addr:value = '" + numbered(i) + "' OR " }) + `]"}]}`
+		}},
+		"incident of IODEF": {"b.xml", "text/xml", func(n int) string {
+			return `<IODEF-Document><Incident>` + repeated(n, func(i int) string {
+				return `<Description>` + strings.Repeat("attack scan ", 10) + `</Description><System category="source"><Address>` + numbered(i) + `</Address></System>`
+			}) + `</Incident></IODEF-Document>`
+		}},
+		"time of a list": {"b.json", "application/json", func(n int) string {
+			return `{"time":"` + strings.Repeat("Oct ", n) + `","a":[` + repeated(n, func(i int) string { return `{"src_ip":"` + numbered(i) + `"},` }) + `{}]}`
+		}},
+		"attributes": {"b.xml", "text/xml", func(n int) string {
+			return `<a ` + repeated(n*3, func(i int) string { return fmt.Sprintf(`a%d="x" `, i) }) + `></a>`
+		}},
+		"networks beside addresses": {"a.txt", "text/plain", func(n int) string {
+			return "attacks from:\n" + repeated(n, func(i int) string { return fmt.Sprintf("%s\n12.%d.%d.0/24\n", numbered(i), i>>8&255, i&255) })
+		}},
+		"a letter of sections": {"a.txt", "text/plain", func(n int) string {
+			return repeated(n, func(i int) string {
+				return "Your host " + numbered(i) + " attacked us\nOct  1 08:14:00 fw kernel: DROP SRC=" + numbered(i) + " DST=10.0.0.1\n"
+			})
+		}},
+	}
+	const n = 500
+	for name, shape := range shapes {
+		t.Run(name, func(t *testing.T) {
+			small, large := []byte(shape.body(n)), []byte(shape.body(n*10))
+			if shape.typ == "text/plain" {
+				isLinear(t, append([]byte(head+"\n"), small...), append([]byte(head+"\n"), large...))
+				return
+			}
+			isLinear(t, withFile(shape.file, shape.typ, small), withFile(shape.file, shape.typ, large))
+		})
+	}
+}
+
+func repeated(n int, item func(i int) string) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(item(i))
+	}
+	return b.String()
+}
+
+// numbered returns the i-th of many public addresses.
+func numbered(i int) string { return fmt.Sprintf("11.%d.%d.%d", i>>16&255, i>>8&255, i&255) }
 
 func distinct(n int) string {
 	var b strings.Builder

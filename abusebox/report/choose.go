@@ -3,6 +3,7 @@ package report
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -337,7 +338,11 @@ func (w *weighing) withSections(named, all []*weighed) []*weighed {
 	if anyOf(named, func(c *weighed) bool { return !w.inLog(c) || !w.inProse(c) }) {
 		return named
 	}
-	return keep(all, func(c *weighed) bool { return isAmong(named, c) || c.logged && w.inProse(c) })
+	among := map[*weighed]bool{}
+	for _, c := range named {
+		among[c] = true
+	}
+	return keep(all, func(c *weighed) bool { return among[c] || c.logged && w.inProse(c) })
 }
 
 // inLog tells whether a line that begins with a time names the address.
@@ -350,23 +355,29 @@ func (w *weighing) inLog(c *weighed) bool {
 	return false
 }
 
-func isAmong(list []*weighed, c *weighed) bool {
-	return anyOf(list, func(o *weighed) bool { return o == c })
-}
-
 // withNetworks adds networks that the text lists like the addresses taken, and
 // that hold none of them.
 func (w *weighing) withNetworks(best, all []*weighed) []*weighed {
-	least := 100
-	for _, c := range best {
-		least = min(least, c.forIt.weight)
+	if anyOf(best, func(o *weighed) bool { return !w.standsAlone(o) }) {
+		return best
 	}
+	least, taken := 100, map[*weighed]bool{}
+	var ips []addr
+	for _, c := range best {
+		least, taken[c] = min(least, c.forIt.weight), true
+		ips = append(ips, c.ip)
+	}
+	slices.SortFunc(ips, addr.Compare)
 	return append(best, keep(all, func(c *weighed) bool {
-		if c.prefix < 0 || c.prefix >= c.ip.BitLen() || c.forIt.weight < least || c.forIt.weight < weightBare || c.forIt.is == reference || isAmong(best, c) {
+		if c.prefix < 0 || c.prefix >= c.ip.BitLen() || c.forIt.weight < least || c.forIt.weight < weightBare || c.forIt.is == reference || taken[c] || !w.standsAlone(c) {
 			return false
 		}
 		net, err := c.ip.Prefix(c.prefix)
-		return err == nil && w.standsAlone(c) && !anyOf(best, func(o *weighed) bool { return net.Contains(o.ip) || !w.standsAlone(o) })
+		if err != nil {
+			return false
+		}
+		i, _ := slices.BinarySearchFunc(ips, net.Addr(), addr.Compare)
+		return i == len(ips) || !net.Contains(ips[i])
 	})...)
 }
 

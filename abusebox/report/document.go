@@ -36,6 +36,7 @@ type document struct {
 	budget   *budget
 	known    knownKind
 	asked    knownAnswer // whether it asks for something
+	unpacked map[packedName][][]byte
 	weights  *weighing
 	split    bool // pasted and forwarded mails were told from the text
 	// innerSubjects and innerAuthor are those of mails forwarded within the text.

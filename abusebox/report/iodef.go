@@ -56,7 +56,9 @@ func (d *document) iodef(text string) []Report {
 			}
 			w.start(t)
 		case xml.CharData:
-			w.text.Write(t[:min(len(t), 4096)])
+			if w.text.Len() < maxXMLText {
+				w.text.Write(t[:min(len(t), maxXMLText)])
+			}
 		case xml.EndElement:
 			depth--
 			w.end(t.Name.Local)
@@ -74,7 +76,14 @@ func (w *iodefWalk) start(t xml.StartElement) {
 	case "System":
 		w.system, w.addrs, w.port = strings.ToLower(xmlAttribute(t, "category")), nil, 0
 	case "Impact", "SystemImpact", "IncidentCategory":
-		w.kind += " " + xmlAttribute(t, "type")
+		w.tell(xmlAttribute(t, "type"))
+	}
+}
+
+// tell adds to what is said of an incident's kind, as far as that is not too much.
+func (w *iodefWalk) tell(words string) {
+	if len(w.kind) < maxXMLText {
+		w.kind += " " + limitText(words, 400)
 	}
 }
 
@@ -102,7 +111,7 @@ func (w *iodefWalk) end(name string) {
 			w.times[name] = st
 		}
 	case "Description":
-		w.kind += " " + limitText(value, 400)
+		w.tell(value)
 	case "System":
 		w.closeSystem()
 	}
@@ -123,12 +132,16 @@ func (w *iodefWalk) closeSystem() {
 
 // close ends an incident: its times and kind are those of all its sources.
 func (w *iodefWalk) close() {
+	var category, typ string
+	if w.incident < len(w.out) {
+		category, typ = iodefKind(w.kind)
+	}
 	for i := w.incident; i < len(w.out); i++ {
 		for _, name := range [...]string{"StartTime", "DetectTime", "ReportTime"} {
 			w.d.setTime(&w.out[i], w.times[name])
 		}
 		w.d.setEnd(&w.out[i], w.times["EndTime"])
-		w.out[i].Category, w.out[i].Type = iodefKind(w.kind)
+		w.out[i].Category, w.out[i].Type = category, typ
 	}
 	w.incident, w.kind = len(w.out), ""
 	clear(w.times)

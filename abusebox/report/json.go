@@ -22,12 +22,12 @@ func readJSON(d *document) []Report {
 	for _, b := range docs {
 		var v any
 		if json.Unmarshal(b, &v) == nil {
-			out = d.jsonValue(v, out, 0, "")
+			out = d.jsonValue(v, out, 0, stamp{})
 			continue
 		}
 		for _, l := range strings.Split(limitText(string(b), 8<<20), "\n") { // one object a line
 			if json.Unmarshal([]byte(l), &v) == nil {
-				out = d.jsonValue(v, out, 0, "")
+				out = d.jsonValue(v, out, 0, stamp{})
 			}
 		}
 	}
@@ -36,7 +36,7 @@ func readJSON(d *document) []Report {
 
 // jsonValue looks for objects that name a source, at most eight levels down;
 // when is the time that an object around them states.
-func (d *document) jsonValue(v any, out []Report, depth int, when string) []Report {
+func (d *document) jsonValue(v any, out []Report, depth int, when stamp) []Report {
 	if depth > 8 || len(out) >= d.lim.MaxReports {
 		return out
 	}
@@ -46,13 +46,11 @@ func (d *document) jsonValue(v any, out []Report, depth int, when string) []Repo
 			out = d.jsonValue(item, out, depth+1, when)
 		}
 	case map[string]any:
-		if t := object(lowerKeys(v)).text(timeMembers...); t != "" {
-			when = t
+		if st, ok := stampOf(limitText(object(lowerKeys(v)).text(timeMembers...), maxStampText)); ok {
+			when = st
 		}
 		r, column := d.jsonObject(v)
-		if st, ok := stampOf(when); ok {
-			d.setTime(&r, st)
-		}
+		d.setTime(&r, when)
 		if column != "" && !isObserver(column) {
 			return append(out, r)
 		}
@@ -77,7 +75,7 @@ func (d *document) jsonValue(v any, out []Report, depth int, when string) []Repo
 
 // jsonLists reads members that are lists of addresses: "sources": ["x", "y"].
 // The object's time is that of each.
-func (d *document) jsonLists(m map[string]any, out []Report, when string) []Report {
+func (d *document) jsonLists(m map[string]any, out []Report, when stamp) []Report {
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		list, _ := m[k].([]any)
 		if is := phraseBearing(strings.ToLower(k)); len(list) == 0 || is != source && is != generic && is != from {
@@ -87,9 +85,7 @@ func (d *document) jsonLists(m map[string]any, out []Report, when string) []Repo
 			s, _ := item.(string)
 			if ip, ok := parseAddress(s); ok && len(s) < 64 && len(out) < d.lim.MaxReports {
 				r := d.base(ip, Medium, "list "+strconv.Quote(k))
-				if st, ok := stampOf(when); ok {
-					d.setTime(&r, st)
-				}
+				d.setTime(&r, when)
 				r.Evidence = []string{strconv.Quote(k) + ": " + s}
 				out = append(out, r)
 			}
@@ -97,6 +93,9 @@ func (d *document) jsonLists(m map[string]any, out []Report, when string) []Repo
 	}
 	return out
 }
+
+// maxStampText is longer than any member that states a time.
+const maxStampText = 200
 
 // timeMembers name the time of an event, the surest first.
 var timeMembers = []string{"event_time", "eventtime", "detecttime", "detect_time", "first_seen", "firstseen", "starttime", "start_time", "start", "timestamp", "@timestamp", "time", "datetime", "date", "last_seen", "lastseen", "seen", "observed", "createtime", "when"}

@@ -2,8 +2,9 @@ package report
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
-	"strings"
+	"slices"
 )
 
 // readSTIX reads bundles of STIX 2: the sources of observed traffic, and the
@@ -35,13 +36,30 @@ type stix struct {
 	targets map[addr]bool   // of observed traffic
 }
 
+// A stixSaid is what an object says of all addresses in it.
+type stixSaid struct {
+	when          stamp
+	category, typ string
+	evidence      string
+}
+
+func (s *stix) said(o object) stixSaid {
+	var out stixSaid
+	out.when, _ = stampOf(limitText(o.text("first_observed", "start", "first_seen", "valid_from", "created"), maxStampText))
+	out.category, out.typ = kindOfText(limitText(o.text("name")+" "+o.text("description"), maxXMLText))
+	if b, err := json.Marshal(o); err == nil {
+		out.evidence = limitText(string(b), 2000)
+	}
+	return out
+}
+
 func (s *stix) bundle(objects []map[string]any) []Report {
 	for _, m := range objects {
 		s.remember(object(m).text("id"), object(m))
 	}
 	for _, m := range objects {
 		if o := object(m); o.text("type") == "network-traffic" {
-			s.traffic(o, o)
+			s.traffic(o, s.said(o))
 		} else if o.text("type") == "observed-data" {
 			s.observed(o)
 		}
@@ -51,7 +69,7 @@ func (s *stix) bundle(objects []map[string]any) []Report {
 			s.indicator(o)
 		}
 	}
-	return s.out[:min(len(s.out), s.d.lim.MaxReports)]
+	return s.out
 }
 
 func (s *stix) remember(id string, o object) {
@@ -62,24 +80,30 @@ func (s *stix) remember(id string, o object) {
 	}
 }
 
-// observed reads one observation: its traffic, else its lone addresses.
+// observed reads one observation: its traffic, else its lone address.
 func (s *stix) observed(o object) {
 	inner, _ := o["objects"].(map[string]any)
-	before := len(s.out)
-	for id, v := range inner {
-		if m, ok := v.(map[string]any); ok {
-			s.remember(id, m)
+	ids := slices.Sorted(maps.Keys(inner))
+	var traffic []object
+	for _, id := range ids {
+		m, _ := inner[id].(map[string]any)
+		s.remember(id, m)
+		if object(m).text("type") == "network-traffic" {
+			traffic = append(traffic, m)
 		}
 	}
-	for id := range inner {
-		if t := o.object("objects").object(id); t.text("type") == "network-traffic" {
-			s.traffic(t, o)
+	before, said := len(s.out), s.said(o)
+	for _, t := range traffic {
+		about := said
+		if len(traffic) > 1 {
+			about.evidence = s.said(t).evidence // which shows nobody the others
 		}
+		s.traffic(t, about)
 	}
-	if ip, ok := s.lone(inner); ok && len(s.out) == before {
-		s.add(ip, o, "observed address")
+	if ip, ok := s.lone(inner); ok && len(s.out) == before && !s.targets[ip] {
+		s.add(ip, said, "observed address")
 	}
-	for id := range inner {
+	for _, id := range ids {
 		delete(s.refs, id) // "0", "1" mean others in the next observation
 	}
 }
@@ -95,15 +119,19 @@ func (s *stix) lone(inner map[string]any) (only addr, ok bool) {
 	return only, n == 1
 }
 
-// traffic reads who sent; when is the object that says at what time.
-func (s *stix) traffic(t, when object) {
-	if dst, ok := s.refs[t.text("dst_ref")]; ok {
+// traffic reads who sent; said is what the object around it says.
+func (s *stix) traffic(t object, said stixSaid) {
+	dst, known := s.refs[t.text("dst_ref")]
+	if known {
 		s.targets[dst] = true
 	}
-	if src, ok := s.refs[t.text("src_ref")]; ok {
-		r := s.add(src, when, "src_ref of network-traffic")
+	src, ok := s.refs[t.text("src_ref")]
+	if !ok {
+		return
+	}
+	if r := s.add(src, said, "src_ref of network-traffic"); r != nil {
 		r.Port, r.DstPort = t.port("src_port"), t.port("dst_port")
-		if dst, ok := s.refs[t.text("dst_ref")]; ok {
+		if known {
 			r.Destination = dst.String()
 		}
 	}
@@ -114,21 +142,31 @@ var patternAddress = regexp.MustCompile(`(?:ipv[46]-addr:value|src_ref\.value|ds
 
 // indicator takes the addresses of a pattern, but for those that were attacked.
 func (s *stix) indicator(o object) {
-	for _, m := range patternAddress.FindAllStringSubmatch(limitText(o.text("pattern"), 1<<16), 1000) {
+	found := patternAddress.FindAllStringSubmatch(limitText(o.text("pattern"), 1<<16), 1000)
+	if len(found) == 0 {
+		return
+	}
+	said := s.said(o)
+	for _, m := range found {
+		if len(found) > 1 {
+			said.evidence = m[0]
+		}
 		if ip, ok := parseAddress(m[1]); ok && !s.targets[ip] {
-			s.add(ip, o, "pattern of an indicator")
+			s.add(ip, said, "pattern of an indicator")
 		}
 	}
 }
 
-func (s *stix) add(ip addr, when object, why string) *Report {
-	r := s.d.base(ip, Medium, why)
-	if st, ok := stampOf(when.text("first_observed", "start", "first_seen", "valid_from", "created")); ok {
-		s.d.setTime(&r, st)
+// add makes a report; it returns nil where there are too many.
+func (s *stix) add(ip addr, said stixSaid, why string) *Report {
+	if len(s.out) >= s.d.lim.MaxReports {
+		return nil
 	}
-	r.Category, r.Type = kindOfText(strings.Join([]string{when.text("name"), when.text("description")}, " "))
-	if b, err := json.Marshal(when); err == nil {
-		r.Evidence = []string{limitText(string(b), 2000)}
+	r := s.d.base(ip, Medium, why)
+	s.d.setTime(&r, said.when)
+	r.Category, r.Type = said.category, said.typ
+	if said.evidence != "" {
+		r.Evidence = []string{said.evidence}
 	}
 	s.out = append(s.out, r)
 	return &s.out[len(s.out)-1]

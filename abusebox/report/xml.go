@@ -125,7 +125,7 @@ func attribute(tag, name string) string {
 // the names of its elements.
 func (d *document) xmlDocument(text string) []Report {
 	if tree := xmlTree(text); tree != nil {
-		if out := d.jsonValue(tree, nil, 0, ""); len(out) > 0 {
+		if out := d.jsonValue(tree, nil, 0, stamp{}); len(out) > 0 {
 			return out
 		}
 	}
