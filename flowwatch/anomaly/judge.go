@@ -84,8 +84,13 @@ func (j *Judge) Host(a *activity.Activity) {
 	j.bound(s)
 	f := featuresOf(a, s, j.cover[a.Profile])
 	f.unwatched = j.unwatched(f.lens.coarsest(j.cover[a.Profile]))
-	if !f.lens.clear() {
+	switch {
+	case f.lens.clear():
+	case p.Judge == activity.JudgeMail:
 		f.blind = append(f.blind, j.blind(f.lens))
+	default:
+		f.peers = f.met // for how many others one stands is known of mail alone
+		f.blind = append(f.blind, "single conversations: "+f.lens.words())
 	}
 	j.apply(key, s, j.verdict(p, a, s, f), a, f)
 }

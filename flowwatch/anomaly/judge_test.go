@@ -418,6 +418,17 @@ func TestOtherProfiles(t *testing.T) {
 	}
 }
 
+// TestSampledScan checks that SYN alone, which sampling makes of anybody's sessions, counts for no more hosts than were met.
+func TestSampledScan(t *testing.T) {
+	for peers, want := range map[int]bool{100: false, 250: true} {
+		r := newRun(t)
+		r.play(traffic{peers: peers, failed: peers, sampling: 1000}.activity(me, "syn", begin))
+		if e := r.listed(); (e != nil) != want || e != nil && (e.Peers != peers || len(e.Blind) == 0) {
+			t.Errorf("%d hosts met, one packet in 1000: %+v", peers, e)
+		}
+	}
+}
+
 // TestMemory checks that a Judge that takes up another's memory goes on as that would.
 func TestMemory(t *testing.T) {
 	a := newRun(t)

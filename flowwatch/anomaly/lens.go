@@ -205,11 +205,16 @@ func (j *Judge) reach(l lens) int {
 	return reach
 }
 
-// blind says what sampling hides.
-func (j *Judge) blind(l lens) string {
-	what := fmt.Sprintf("one packet in %d is sampled", l.rate)
+// words say how the lens came to be.
+func (l lens) words() string {
 	if l.packet && l.rate <= 1 {
-		what = "sFlow tells of packets"
+		return "sFlow tells of packets"
 	}
-	return fmt.Sprintf("single conversations: %s, so failures and sizes are the least that explain what was seen, and a sender of fewer than about %d connections an hour is not seen", what, j.reach(l))
+	return fmt.Sprintf("one packet in %d is sampled", l.rate)
+}
+
+// blind says what sampling hides of mail.
+func (j *Judge) blind(l lens) string {
+	return fmt.Sprintf("single conversations: %s, so failures and sizes are the least that explain what was seen, and a sender of fewer than about %d connections an hour is not seen",
+		l.words(), j.reach(l))
 }
