@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -61,7 +62,8 @@ func (f *fileSet) changed() bool {
 	return slices.ContainsFunc(f.names(), func(name string) bool { return f.states[name] != stateOf(f.path(name)) })
 }
 
-// read reads the files that changed. A file with mistakes keeps what it said before.
+// read reads the files that changed. A file with mistakes keeps what it said before, but for
+// lease logs.
 func (f *fileSet) read(now time.Time) error {
 	var errs []error
 	for _, name := range f.config.Contacts {
@@ -74,12 +76,24 @@ func (f *fileSet) read(now time.Time) error {
 	}
 	for _, l := range f.config.Leases {
 		for _, name := range l.Files {
-			_, err := readChanged(f, name, f.leasesOf, func(file *os.File) ([]Lease, error) { return ReadLeases(l, name, file, now) })
-			errs = append(errs, err)
+			errs = append(errs, f.readLog(l, name, now))
 		}
 	}
 	errs = append(errs, f.buildBook())
 	return errors.Join(errs...)
+}
+
+// readLog reads one lease log if it changed. Broken lines among good ones are told, and do
+// not stop a log that goes on.
+func (f *fileSet) readLog(l LeaseConfig, name string, now time.Time) error {
+	var broken error
+	_, err := readChanged(f, name, f.leasesOf, func(file *os.File) (leases []Lease, err error) {
+		if leases, broken = ReadLeases(l, name, file, now); len(leases) == 0 {
+			return nil, broken
+		}
+		return leases, nil
+	})
+	return cmp.Or(err, broken)
 }
 
 // readChanged reads one file if it changed, and reports whether it did.

@@ -128,8 +128,9 @@ func (r *Registry) Run(ctx context.Context) error {
 	}
 }
 
-// Reload reads the files that changed since they were last read. A file with mistakes
-// keeps what it said before; the mistakes are returned.
+// Reload reads the files that changed since they were last read. Contacts and routes of a
+// file with mistakes stay as they were; of a lease log the other lines are used. The
+// mistakes are returned.
 func (r *Registry) Reload(ctx context.Context) (changed bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -115,6 +115,19 @@ func TestReloadOfLeasesKeepsTheTable(t *testing.T) {
 	}
 }
 
+// TestALeaseLogGoesOnBehindABrokenLine: one bad line does not hide all that follow it; a log
+// of which nothing can be read keeps what it said before.
+func TestALeaseLogGoesOnBehindABrokenLine(t *testing.T) {
+	r, f, _ := reloadable(t)
+	const log = "ip,from,to,who\n203.0.113.9,2026-10-01T07:00:00Z,2026-10-01T07:30:00Z,alice\nnonsense,2026-10-01T07:00:00Z,,x\n"
+	f.write("leases.csv", log+"203.0.113.9,2026-10-01T07:45:00Z,2026-10-01T09:00:00Z,bob\n")
+	reload(t, r, true, "leases.csv:3")
+	expect(t, r, "203.0.113.9", "bob one@example.org")
+	f.write("leases.csv", "who was it?\n")
+	reload(t, r, true, "leases.csv:1")
+	expect(t, r, "203.0.113.9", "bob one@example.org")
+}
+
 // TestAFileThatVanishedIsToldOnce: what it said before stays until it is back.
 func TestAFileThatVanishedIsToldOnce(t *testing.T) {
 	r, f, _ := reloadable(t)
