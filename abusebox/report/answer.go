@@ -154,8 +154,8 @@ type knownAnswer struct {
 }
 
 func (d *document) readRequest() bool {
-	low := strings.ToLower(d.subject + "\n" + d.body[:min(len(d.body), 8<<10)])
-	return containsAny(low, requestWords) && !containsAny(low, offenceWords)
+	low := d.lowered()
+	return low.containsAny(requestWords) && !low.containsAny(offenceWords)
 }
 
 // offenceWords are the narrow half of complaintWords: those that mail about

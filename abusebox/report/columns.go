@@ -89,6 +89,9 @@ func phraseBearing(name string) bearing {
 		if is := bearingOf(name); is == source || is == target {
 			return is
 		}
+		if isASCII(name) {
+			return found
+		}
 		for _, b := range cjkBearings {
 			if strings.Contains(name, b.word) && (b.is == source || b.is == target) {
 				return b.is

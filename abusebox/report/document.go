@@ -35,6 +35,7 @@ type document struct {
 	zone     *zone            // stated for all times of the text, nil until looked for
 	budget   *budget
 	known    knownKind
+	low      lowered     // the head of the text
 	asked    knownAnswer // whether it asks for something
 	unpacked map[packedName][][]byte
 	weights  *weighing

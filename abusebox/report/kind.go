@@ -40,8 +40,10 @@ var kinds = []kind{
 func kindOfText(text string) (category, typ string) {
 	best, at := 0, -1
 	low := strings.ToLower(text)
+	var pairs letterPairs
+	pairs.add(low)
 	for i, k := range kinds {
-		if n := k.count(low, 4); n > best {
+		if n := k.count(low, &pairs, 4); n > best {
 			best, at = n, i
 		}
 	}
@@ -51,10 +53,14 @@ func kindOfText(text string) (category, typ string) {
 	return kinds[at].category, kinds[at].typ
 }
 
-// count tells how often the kind's words occur, each at most limit times.
-func (k kind) count(low string, limit int) int {
+// count tells how often the kind's words occur in a text, each at most limit
+// times; pairs hold those of the text.
+func (k kind) count(low string, pairs *letterPairs, limit int) int {
 	n := 0
 	for _, w := range k.words {
+		if !pairs.mayHold(w) {
+			continue
+		}
 		for i, c := 0, 0; c < limit; c++ {
 			j := strings.Index(low[i:], w)
 			if j < 0 {
@@ -145,12 +151,18 @@ type knownKind struct {
 	category, typ string
 }
 
+// maxKindText is as far as words speak for a kind.
+const maxKindText = 6 << 10
+
 func (d *document) weighKind() (category, typ string) {
-	subject := strings.ToLower(d.subject)
-	body := strings.ToLower(d.body[:min(len(d.body), 6<<10)])
+	low := d.lowered()
+	body := low.body
+	if len(d.body) > maxKindText {
+		body = strings.ToLower(d.body[:maxKindText])
+	}
 	best, at := 0, -1
 	for i, k := range kinds {
-		n := 6*k.count(subject, 1) + k.count(body, 3)
+		n := 6*k.count(low.subject, &low.pairs, 1) + k.count(body, &low.pairs, 3)
 		if n > best {
 			best, at = n, i
 		}
@@ -192,12 +204,5 @@ var complaintWords = []string{
 
 // soundsLikeComplaint tells whether subject or text use words of complaints.
 func (d *document) soundsLikeComplaint() bool {
-	subject := strings.ToLower(d.subject)
-	body := strings.ToLower(d.body[:min(len(d.body), 8<<10)])
-	for _, w := range complaintWords {
-		if strings.Contains(subject, w) || strings.Contains(body, w) {
-			return true
-		}
-	}
-	return false
+	return d.lowered().containsAny(complaintWords)
 }
