@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"spoor/abusebox/intake/collect"
 	"spoor/internal/peers"
 	"spoor/internal/unit"
 )
@@ -49,8 +50,13 @@ func serveChild(dir string) error {
 		return err
 	}
 	cfg := testConfig()
-	if watched := filepath.Join(dir, "watched.mbox"); exists(watched) {
-		cfg.Watch = []string{watched}
+	for _, name := range []string{"watched.mbox", "Maildir"} {
+		if watched := filepath.Join(dir, name); exists(watched) {
+			cfg.Watch = append(cfg.Watch, watched)
+		}
+	}
+	if server, err := os.ReadFile(filepath.Join(dir, "imap")); err == nil {
+		cfg.IMAP = []IMAPConfig{{Server: string(server), User: "abuse", PasswordFile: filepath.Join(dir, "password"), Plaintext: true}}
 	}
 	s, err := New(cfg, Deps{Spool: spool, Logger: logger, Dir: dir})
 	if err != nil {
@@ -207,47 +213,80 @@ func TestCrash(t *testing.T) {
 	t.Logf("%d mails acknowledged, %d stored", len(acked), len(stored))
 }
 
-// The drop folder, an import and a watched mbox, killed at random: no mail is lost, and none is filed twice but those that
-// were in flight at a kill.
+// The drop folder, an import, a watched mbox and Maildir, and an IMAP mailbox, killed at random: no mail is lost, and none is
+// filed twice but those that were in flight at a kill.
 func TestCrashOfReaders(t *testing.T) {
-	const mails, kills = 3000, 6
+	const kills = 6
 	for name, c := range map[string]struct {
-		fill     func(t *testing.T, dir string)
+		fill     func(t *testing.T, dir string, mails int)
+		mails    int
 		inFlight int
+		within   int // milliseconds, of a kill
 	}{
-		"drop": {func(t *testing.T, dir string) {
-			d := NewDrop(dir, 1<<20)
-			for n := range mails / 10 {
-				if err := d.Put(Mail{Raw: fmt.Appendf(nil, "Subject: %d\n\nbody\n\n", n)}); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}, 1},
-		"import": {func(t *testing.T, dir string) { rename(t, writeMbox(t, mails, ""), filepath.Join(dir, "backlog.mbox")) }, childWorkers},
-		"watch":  {func(t *testing.T, dir string) { rename(t, writeMbox(t, mails, ""), filepath.Join(dir, "watched.mbox")) }, 1},
+		"drop": {fillDrop, 300, 1, 60},
+		"import": {func(t *testing.T, dir string, mails int) {
+			rename(t, writeMbox(t, mails, ""), filepath.Join(dir, "backlog.mbox"))
+		}, 3000, childWorkers, 60},
+		"watch": {func(t *testing.T, dir string, mails int) {
+			rename(t, writeMbox(t, mails, ""), filepath.Join(dir, "watched.mbox"))
+		}, 3000, 1, 60},
+		"maildir": {fillMaildir, 300, 1, 60},
+		"imap":    {fillIMAP, 300, collect.Group, 400},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			c.fill(t, dir)
+			c.fill(t, dir, c.mails)
 			for range kills {
 				_, cmd := child(t, dir)
-				time.Sleep(time.Duration(5+rand.IntN(60)) * time.Millisecond)
+				time.Sleep(time.Duration(5+rand.IntN(c.within)) * time.Millisecond)
 				kill(cmd)
 			}
-			want := mails
-			if name == "drop" {
-				want = mails / 10
-			}
 			child(t, dir)
-			stored := settled(t, dir, want)
+			stored := settled(t, dir, c.mails)
 			repeats := 0
-			for n := range want {
-				repeats += max(0, stored[fmt.Sprintf("Subject: %d\n", n)]-1)
+			for n := range c.mails {
+				repeats += max(0, stored[fmt.Sprintf("Subject: %d", n)]-1)
 			}
 			if repeats > kills*c.inFlight {
 				t.Errorf("%d repeats after %d kills with %d mails in flight each", repeats, kills, c.inFlight)
 			}
 		})
+	}
+}
+
+func numbered(n int) string { return fmt.Sprintf("Subject: %d\n\nbody\n\n", n) }
+
+func fillDrop(t *testing.T, dir string, mails int) {
+	d := NewDrop(dir, 1<<20)
+	for n := range mails {
+		if err := d.Put(Mail{Raw: []byte(numbered(n))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func fillMaildir(t *testing.T, dir string, mails int) {
+	for _, sub := range []string{"new", "cur", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(dir, "Maildir", sub), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range mails {
+		if err := os.WriteFile(filepath.Join(dir, "Maildir", "new", fmt.Sprintf("%d.x", n)), []byte(numbered(n)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func fillIMAP(t *testing.T, dir string, mails int) {
+	d := peers.NewDovecot(t, peers.DovecotOptions{})
+	for n := range mails {
+		d.Deliver(t, fmt.Sprintf("%d.x", n), numbered(n))
+	}
+	for name, text := range map[string]string{"imap": d.Addr.String(), "password": d.Password} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -264,7 +303,7 @@ func settled(t *testing.T, dir string, want int) map[string]int {
 	var stored map[string]int
 	peers.WaitFor(t, waitMost, "all mails to be filed", func() bool {
 		stored = map[string]int{}
-		if err := readBeside(dir, func(m Mail) { stored[strings.SplitAfter(string(m.Raw), "\n")[0]]++ }); err != nil {
+		if err := readBeside(dir, func(m Mail) { stored[strings.TrimRight(strings.SplitAfter(string(m.Raw), "\n")[0], "\r\n")]++ }); err != nil {
 			t.Fatal(err)
 		}
 		return len(stored) >= want

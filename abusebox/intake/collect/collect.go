@@ -20,12 +20,14 @@ import (
 	"github.com/emersion/go-imap/v2/imapclient"
 )
 
+// Group is how many mails are marked by one command: so many can come twice after a crash.
+const Group = 50
+
 const (
 	dialTime   = 30 * time.Second
 	maxIdle    = 5 * time.Minute // then the mailbox is looked at anyway
 	maxBackoff = 5 * time.Minute
 	markTime   = 5 * time.Second // for the marks of what is kept when the service ends
-	group      = 50              // mails that are marked by one command
 
 	// mark is the keyword of what we have. Where the server keeps no keywords, \Flagged stands for it.
 	mark imap.Flag = "$SpoorFiled"
@@ -211,7 +213,7 @@ func (s *session) collect(ctx context.Context) error {
 			continue
 		}
 		kept.AddNum(uid)
-		if n++; n%group == 0 {
+		if n++; n%Group == 0 {
 			if err := s.finish(kept); err != nil {
 				return err
 			}
