@@ -94,8 +94,11 @@ func prefixKey(p netip.Prefix) []byte {
 // prefixOf reads a key of prefixKey and returns what follows it.
 func prefixOf(key []byte) (netip.Prefix, []byte, error) {
 	size := 4
-	if len(key) > 0 && key[0] == 6 {
+	switch {
+	case len(key) > 0 && key[0] == 6:
 		size = 16
+	case len(key) > 0 && key[0] != 4:
+		return netip.Prefix{}, nil, fmt.Errorf("key %x is of no family", key)
 	}
 	if len(key) < size+2 {
 		return netip.Prefix{}, nil, fmt.Errorf("key %x is too short for a prefix", key)

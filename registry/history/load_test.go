@@ -70,6 +70,7 @@ func TestBrokenRecords(t *testing.T) {
 		{"path without number", bucketRoutes, key(0, 0, 0, 0, 0, 0, 0, 1), value, "route 192.0.2.0/24: path 0 is not stored"},
 		{"short value", bucketRoutes, key(0, 0, 0, 1, 0, 0, 0, 1), value[:8], "route 192.0.2.0/24: record of 8 and 8 bytes"},
 		{"short key", bucketRoutes, []byte{4, 192, 0}, value, "key 04c000 is too short"},
+		{"unknown family", bucketRoutes, append([]byte{5}, key(0, 0, 0, 1, 0, 0, 0, 1)[1:]...), value, "is of no family"},
 		{"impossible length", bucketRoutes, []byte{4, 192, 0, 2, 0, 33, 0, 0, 0, 1, 0, 0, 0, 1}, value, "is no prefix"},
 		{"path out of sequence", bucketPaths, pathKey(7), []byte(`{"router":"r"}`), "path 00000007 is stored where number 2 is due"},
 		{"unreadable path", bucketPaths, pathKey(2), []byte(`{`), "path 00000002: unexpected end"},
