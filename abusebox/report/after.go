@@ -62,7 +62,11 @@ func ownWord(t string) string {
 }
 
 // elsewhereWords tell that a host is somebody else's, who was told already.
-var elsewhereWords = []string{"other provider", "another provider", "different provider", "other hoster", "another network", "its provider", "their provider", "not your network", "not on your network", "not in your network", "outside your network", "reported separately", "already reported", "already notified", "notified separately", "reported to its", "reported to their", "anderen provider", "anderer provider", "anderem provider", "bereits gemeldet", "autre hébergeur", "autre fournisseur", "déjà signalé", "otro proveedor", "ya notificad", "ya reportad", "outro provedor", "já notificad", "andere provider", "reeds gemeld", "другой провайдер", "другого провайдера"}
+var elsewhereWords = []string{"other provider", "another provider", "different provider", "other hoster", "another network", "its provider", "their provider", "not your network", "not on your network", "not in your network", "outside your network", "reported separately", "notified separately", "reported to its", "reported to their", "anderen provider", "anderer provider", "anderem provider", "autre hébergeur", "autre fournisseur", "otro proveedor", "outro provedor", "andere provider", "другой провайдер", "другого провайдера"}
+
+// toldWords say that somebody was told already, who in a note in brackets is
+// another, and in a sentence may be the desk itself.
+var toldWords = []string{"already reported", "already notified", "bereits gemeldet", "déjà signalé", "ya notificad", "ya reportad", "já notificad", "reeds gemeld"}
 
 // isElsewhere tells whether the rest of the sentence behind an address says so.
 func isElsewhere(after string) bool {
@@ -70,7 +74,12 @@ func isElsewhere(after string) bool {
 	if i := strings.Index(t, ". "); i >= 0 {
 		t = t[:i]
 	}
-	return len(t) > 12 && containsAny(strings.ToLower(t), elsewhereWords) && len(findAddresses(t)) == 0
+	if len(t) <= 12 {
+		return false
+	}
+	low := strings.ToLower(t)
+	note, _, _ := strings.Cut(strings.TrimLeft(low, " \t"), ")")
+	return (containsAny(low, elsewhereWords) || strings.HasPrefix(note, "(") && containsAny(note, toldWords)) && len(findAddresses(t)) == 0
 }
 
 // ownVerbs lead from an address to the word that says whose it is.

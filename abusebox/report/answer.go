@@ -14,7 +14,16 @@ func (d *document) aggregateReport() bool {
 	if strings.Contains(subject, "report domain:") && strings.Contains(subject, "submitter:") {
 		return true
 	}
-	found := strings.EqualFold(d.root.Params["report-type"], "tlsrpt")
+	if strings.EqualFold(d.root.Params["report-type"], "tlsrpt") {
+		return true
+	}
+	lines := d.bodyLines()
+	for i := range lines {
+		if len(lines[i].hits) > 0 {
+			return false // a person writes about whom the report names
+		}
+	}
+	found := false
 	d.root.Walk(func(p *message.Part) bool {
 		found = found || strings.HasPrefix(p.MediaType, "application/tlsrpt+") || isAggregateFile(p.Filename)
 		return !found
@@ -50,7 +59,7 @@ var settledWords = []string{"has stopped", "have stopped", "it stopped", "been r
 	"已处理", "已處理", "已解决", "已解決", "已清除", "已修复", "已修復", "已关闭", "已關閉", "已重灌", "已断网", "已斷網", "已移除", "対応いたしました", "対応しました", "対処いたしました", "対処しました", "解決しました", "解決いたしました", "停止しました", "停止いたしました", "削除しました", "削除いたしました", "조치하였습니다", "조치했습니다", "조치 완료", "처리하였습니다", "처리했습니다", "처리 완료", "삭제하였습니다"}
 
 // goesOnWords say that it has not.
-var goesOnWords = []string{"again", "still ", "continu", "another", "not been", "hasn't", "has not", "isn't", "more of", "new attack", "not stopped", "nothing has", "persist", "ongoing", "immer noch", "weiterhin", "erneut", "schon wieder", "noch immer", "nicht behoben", "toujours", "encore", "de nouveau", "sigue", "otra vez", "de nuevo", "todavía", "continua", "ainda", "novamente", "ancora", "di nuovo", "nog steeds", "opnieuw", "nadal", "ponownie", "stále", "znovu", "опять", "снова", "по-прежнему", "продолжа", "до сих пор", "仍", "又", "再次", "未处理", "未處理", "まだ", "再度", "引き続き", "여전히", "다시"}
+var goesOnWords = []string{"again", "came back", "come back", "is back", "are back", "returned", "still ", "continu", "another", "not been", "hasn't", "has not", "isn't", "more of", "new attack", "not stopped", "nothing has", "persist", "ongoing", "immer noch", "weiterhin", "erneut", "schon wieder", "noch immer", "nicht behoben", "toujours", "encore", "de nouveau", "sigue", "otra vez", "de nuevo", "todavía", "continua", "ainda", "novamente", "ancora", "di nuovo", "nog steeds", "opnieuw", "nadal", "ponownie", "stále", "znovu", "опять", "снова", "по-прежнему", "продолжа", "до сих пор", "仍", "又", "再次", "未处理", "未處理", "まだ", "再度", "引き続き", "여전히", "다시"}
 
 // isAnswer tells an answer to a notice or to a complaint: it says that the
 // matter is settled, or replies to a mail of the desk to which it was sent, and
@@ -135,8 +144,8 @@ func startsWithOne(s string, prefixes []string) bool {
 // requestWords are what customers and strangers write to a desk about that is
 // no complaint: name entries, delisting, geolocation, quotes, sales.
 var requestWords = []string{"ptr record", "ptr-record", "ptr entry", "ptr-eintrag", "reverse dns entry", "reverse dns record", "set the reverse dns", "rdns record", "rdns entry", "reverse-dns-eintrag", "enregistrement ptr", "reverse dns pour", "registro ptr", "record ptr", "запись ptr", "ptr-запись", "ptr запись", "反解", "逆引き",
-	"open port 25", "unblock port", "port 25 outbound", "port 25 freischalten", "freischalten", "firewall freigabe",
-	"delist", "whitelist", "geofeed", "geolocation", "geoip", "wrong country", "validate your poc", "verify your whois", "annual validation",
+	"open port 25", "unblock port", "port 25 outbound", "port 25 freischalten", "bitte freischalten", "ip freischalten", "firewall freigabe",
+	"delist our", "delist my", "delist the", "delist this", "delisting request", "request delisting", "please delist", "whitelist our", "whitelist my", "whitelist the", "whitelist this", "whitelisting", "please whitelist", "geofeed", "geolocation", "geoip", "wrong country", "validate your poc", "verify your whois", "annual validation",
 	"if this was you", "if it wasn't you", "if it was not you", "confirm your subscription", "new sign-in to your account", "can be upgraded to", "has not been able to reach your server", "free quote", "seo error", "seo audit", "rank your", "first page of google", "buy unused ipv4", "buy ipv4", "lease ipv4", "sell ipv4", "ipv4 blocks", "ipv4 broker", "webinar", "peer with", "peering", "max prefix", "bitte um angebot", "colocation"}
 
 // asksForSomething tells a mail that asks or offers, and speaks of no offence.
@@ -160,5 +169,5 @@ func (d *document) readRequest() bool {
 
 // offenceWords are the narrow half of complaintWords: those that mail about
 // something else hardly uses.
-var offenceWords = []string{"attack", "spam", "complain", "infring", "malicious", "phish", "malware", "scan", "brute", "unauthor", "intrusion", "hack", "ddos", "flood", "fraud", "botnet", "infected", "compromised", "takedown", "copyright", "exploit", "vulnerab", "unsolicited", "failed password", "abuse of", "abuse from", "abuse report", "abusive",
-	"missbrauch", "angriff", "beschwerde", "vorfall", "plainte", "attaque", "ataque", "denuncia", "abuso", "misbruik", "aanval", "жалоб", "атак", "взлом", "спам", "攻击", "攻擊", "投诉", "投訴", "檢舉", "举报", "滥用", "濫用", "垃圾", "攻撃", "不正", "迷惑", "공격", "침해"}
+var offenceWords = []string{"attack", "spam", "complain", "infring", "malicious", "phish", "malware", "scan", "brute", "unauthor", "intrusion", "hack", "ddos", "flood", "fraud", "botnet", "infected", "compromised", "trojan", "virus", "worm", "login attempt", "failed login", "logins", "illegal", "stolen", "harass", "threat", "violat", "open relay", "open resolver", "open proxy", "takedown", "copyright", "exploit", "vulnerab", "unsolicited", "failed password", "abuse of", "abuse from", "abuse report", "abusive",
+	"missbrauch", "angriff", "angreif", "greift", "beschwerde", "vorfall", "drohung", "beläst", "einbruch", "loginversuch", "anmeldeversuch", "verstoß", "pirat", "intrusion", "hameçonnage", "attacco", "attacc", "violaz", "truffa", "nadużyc", "włama", "útok", "вирус", "злоупотреб", "plainte", "attaque", "ataque", "denuncia", "abuso", "misbruik", "aanval", "жалоб", "атак", "взлом", "спам", "攻击", "攻擊", "投诉", "投訴", "檢舉", "举报", "滥用", "濫用", "垃圾", "攻撃", "不正", "迷惑", "공격", "침해"}

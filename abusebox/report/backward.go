@@ -397,7 +397,7 @@ func isOurCheck(before string) bool {
 	if i := strings.LastIndex(t, ". "); i >= 0 {
 		t = t[i:]
 	}
-	if containsAny(t, []string{"vérifié", "testé le", "geprüft", "comprobado", "verificado", "gecontroleerd", "sprawdzono", "проверено", "verified", "tested on", "checked on", "query performed", "test performed", "check performed", "screenshot"}) {
+	if containsAny(t, []string{"vérifié", "testé le", "geprüft", "comprobado", "verificado", "gecontroleerd", "sprawdzono", "проверено", "verified", "tested on", "checked on", "query performed", "test performed", "check performed", "screenshot"}) && !containsAny(t, assaultWords) {
 		return true
 	}
 	i, own := -1, ""
@@ -472,8 +472,11 @@ func isUsual(before string) bool {
 	if i := strings.LastIndexAny(t, ".;:!?"); i >= 0 {
 		t = t[i:]
 	}
-	return containsAny(t, usualWords)
+	return containsAny(t, usualWords) && !containsAny(t, assaultWords)
 }
+
+// assaultWords tell a clause of an offence, whoever looked and however usual it is.
+var assaultWords = []string{"attack", "spam", "abuse", "brute", "hack", "intrusion", "malware", "phish", "flood", "angriff", "angreif", "attaque", "ataque", "attacc", "aanval", "útok", "atak", "атак"}
 
 var usualWords = []string{"normally ", "usually ", "typically ", "normalerweise ", "gewöhnlich ", "habituellement ", "d'habitude ", "normalement ", "normalmente ", "habitualmente ", "di solito ", "normaal ", "gewoonlijk ", "zwykle ", "zazwyczaj ", "obvykle ", "обычно ", "зазвичай "}
 

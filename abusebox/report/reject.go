@@ -69,7 +69,7 @@ var autoReplies = []string{"out of office", "out of the office", "automatic repl
 
 // awayPrefixes are how programs begin the subjects of vacation notes, before the
 // subject that they answer to.
-var awayPrefixes = []string{"automatic reply:", "out of office:", "out of office re:", "out-of-office", "autoreply:", "auto-reply:", "auto:", "abwesenheitsnotiz", "automatische antwort:", "réponse automatique", "absence du bureau", "respuesta automática:", "resposta automática:", "automatisch antwoord:", "risposta automatica:", "автоответ", "автоматический ответ:", "自动回复", "自動回覆", "自動応答", "不在通知", "autosvar:", "automatyczna odpowiedź", "automatická odpověď", "automatikus válasz", "otomatik yanıt", "부재중"}
+var awayPrefixes = []string{"automatic reply:", "out of office:", "out of office re:", "out-of-office", "autoreply:", "auto-reply:", "abwesenheitsnotiz", "automatische antwort:", "réponse automatique", "absence du bureau", "respuesta automática:", "resposta automática:", "automatisch antwoord:", "risposta automatica:", "автоответ", "автоматический ответ:", "自动回复", "自動回覆", "自動応答", "不在通知", "autosvar:", "automatyczna odpowiedź", "automatická odpověď", "automatikus válasz", "otomatik yanıt", "부재중"}
 
 // receipts are subjects by which ticket systems acknowledge a mail.
 var receipts = []string{"we have received your", "thank you for contacting", "your ticket has been", "ticket received", "your request has been received", "eingangsbestätigung", "we received your message", "accusé de réception", "was closed", "has been closed", "ticket closed", "wurde geschlossen"}
@@ -136,7 +136,7 @@ func (d *document) isBusiness() bool {
 		return false // forwarded to us, so not meant for us
 	}
 	subject := strings.ToLower(d.subject)
-	if subject == "test" || d.invites() || startsWithOne(subject, monitorPrefixes) || d.asksForSomething() {
+	if subject == "test" || d.invites() || startsWithOne(subject, monitorPrefixes) && !containsAny(subject, offenceWords) || d.asksForSomething() {
 		return true
 	}
 	if !containsAny(subject, businessWords) {
