@@ -22,6 +22,7 @@ import (
 	"spoor/cmd/spoor/config"
 	"spoor/cmd/spoor/control"
 	flowhistory "spoor/flowwatch/history"
+	file "spoor/internal/bolt"
 	registryhistory "spoor/registry/history"
 )
 
@@ -166,6 +167,9 @@ func openCheckers(_ context.Context, cfg config.Config, mux *http.ServeMux) (fun
 			return nil
 		}
 		checker, closer, err := open(path)
+		if errors.Is(err, file.ErrNewer) { // it says what to do, and a backup would be of no use
+			return err
+		}
 		if err != nil {
 			return hint(err, "is a daemon with another control socket running? Otherwise restore %s from a backup", path)
 		}

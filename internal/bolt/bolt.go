@@ -102,7 +102,7 @@ func migrate(file *bbolt.DB, options Options) error {
 
 func checkVersion(tx *bbolt.Tx, newest int) error {
 	if v := versionOf(tx); v > uint64(newest) {
-		return fmt.Errorf("%w: it has version %d, this program knows %d", ErrNewer, v, newest)
+		return fmt.Errorf("%w: it has version %d, this program knows %d; run the spoor that wrote it, or a later one", ErrNewer, v, newest)
 	}
 	return nil
 }
