@@ -62,7 +62,7 @@ func ownWord(t string) string {
 }
 
 // elsewhereWords tell that a host is somebody else's, who was told already.
-var elsewhereWords = []string{"other provider", "another provider", "different provider", "other hoster", "another network", "its provider", "their provider", "not your network", "not on your network", "not in your network", "outside your network", "reported separately", "notified separately", "reported to its", "reported to their", "anderen provider", "anderer provider", "anderem provider", "autre hébergeur", "autre fournisseur", "otro proveedor", "outro provedor", "andere provider", "другой провайдер", "другого провайдера"}
+var elsewhereWords = []string{"other provider", "another provider", "different provider", "other hoster", "another network", "not your network", "not on your network", "not in your network", "outside your network", "reported separately", "notified separately", "reported to its", "reported to their", "anderen provider", "anderer provider", "anderem provider", "autre hébergeur", "autre fournisseur", "otro proveedor", "outro provedor", "andere provider", "другой провайдер", "другого провайдера"}
 
 // toldWords say that somebody was told already, who in a note in brackets is
 // another, and in a sentence may be the desk itself.
@@ -79,6 +79,9 @@ func isElsewhere(after string) bool {
 	}
 	low := strings.ToLower(t)
 	note, _, _ := strings.Cut(strings.TrimLeft(low, " \t"), ")")
+	if containsAny(low, assaultWords) {
+		return false // "x attacks what we have at another provider"
+	}
 	return (containsAny(low, elsewhereWords) || strings.HasPrefix(note, "(") && containsAny(note, toldWords)) && len(findAddresses(t)) == 0
 }
 

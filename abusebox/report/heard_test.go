@@ -20,6 +20,8 @@ func TestTrueComplaintsAreHeard(t *testing.T) {
 		"an answer to spam":      mail("Re: Buy pills", "This is spam, sent from your network. Stop it.\n\nOn 1 Oct 2026, Pills <pills@spam.example> wrote:\n> Received: from x (203.0.113.7) by mx.reporter.example; Thu, 1 Oct 2026 08:00:00 +0000\n> Subject: Buy pills\n> From: pills@spam.example\n>\n> buy"),
 		"reported before":        mail("attack", "203.0.113.7 attacks our SSH server; already reported three times, no reaction!"),
 		"reported last week":     mail("attack", "Your host 203.0.113.7 attacked us, which was already reported last week and nothing happened.\n2026-10-01 08:14:00 UTC"),
+		"you are its provider":   mail("attack", "203.0.113.7 probes our SSH server, and you are its provider."),
+		"a server elsewhere":     mail("attack", "203.0.113.7 attacks a server that we have at another provider."),
 		"usual attacks":          mail("attack", "We normally see attacks from 203.0.113.7 at night."),
 		"an attack was verified": mail("attack", "verified attack from 203.0.113.7 yesterday on our ssh"),
 		"found by our scan":      mail("attack", "Our security scan found attacks from 203.0.113.7 yesterday."),
