@@ -96,6 +96,11 @@ func TestPackings(t *testing.T) {
 			if len(text) > 1000 && len(rec) > len(text)/4 {
 				t.Errorf("packing %d makes %d bytes of %d", p, len(rec), len(text))
 			}
+			for cut := head; cut < len(rec); cut += 1 + len(rec)/50 {
+				if m, err := c.decode(rec[:head], rec[head:cut]); err == nil && string(m.Raw) == text && text != "" {
+					t.Errorf("packing %d of %d bytes is whole without its end", p, len(text))
+				}
+			}
 			rec[0] = 3
 			if _, err := c.decode(rec[:head], rec[head:]); !errors.Is(err, errVersion) {
 				t.Errorf("a record of a later version: %v", err)

@@ -29,6 +29,7 @@ func (s *Store) Check(ctx context.Context, bad func(where, problem, mend string)
 		checkTasks(tx, bad)
 		checkLeads(tx, bad)
 		checkHangers(tx, bad)
+		s.checkComposed(tx, bad)
 		return ctx.Err()
 	})
 }

@@ -41,6 +41,29 @@ func TestComposedMailsArePacked(t *testing.T) {
 	}
 }
 
+// A packed mail that was damaged anywhere is never sent as something else.
+func TestDamagedPackedMails(t *testing.T) {
+	p, err := newPacker()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	mail := []byte(composedMail + strings.Repeat("one of the lines of the evidence\r\n", 100))
+	whole := p.pack(mail)
+	for i := 1; i < len(whole); i++ {
+		if got, err := p.unpack(whole[:i]); err == nil && len(got) > 0 {
+			t.Errorf("cut off after %d bytes it is %d bytes", i, len(got))
+		}
+		for bit := range 8 {
+			damaged := bytes.Clone(whole)
+			damaged[i] ^= 1 << bit
+			if got, err := p.unpack(damaged); err == nil && !bytes.Equal(got, mail) {
+				t.Errorf("with bit %d of byte %d changed it is %d bytes", bit, i, len(got))
+			}
+		}
+	}
+}
+
 // Whoever asks to be forgotten is found in a packed mail too.
 func TestPurgeReadsPackedMails(t *testing.T) {
 	s := filled(t)

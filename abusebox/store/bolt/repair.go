@@ -91,6 +91,16 @@ func checkHangers(tx *bbolt.Tx, bad func(where, problem, mend string)) {
 	})
 }
 
+// checkComposed unpacks every composed mail: its checksum tells one that was damaged.
+func (s *Store) checkComposed(tx *bbolt.Tx, bad func(where, problem, mend string)) {
+	_ = tx.Bucket(bucketComposed).ForEach(func(k, v []byte) error {
+		if _, err := s.packer.unpack(v); err != nil {
+			bad(fmt.Sprintf("mail of task %d", fromNumber[uint64](k)), err.Error(), "restore a backup")
+		}
+		return nil
+	})
+}
+
 // Repair makes the indexes anew of the records, in one commit. What is lost with a record itself stays lost.
 func (s *Store) Repair(ctx context.Context) error {
 	return s.update(ctx, func(tx *bbolt.Tx) error {

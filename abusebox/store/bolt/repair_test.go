@@ -103,6 +103,7 @@ func TestCheckFindsDamage(t *testing.T) {
 		"evidence of nobody":           {enter(bucketEvidence, append(nobody, number(uint64(1))...), []byte("{}")), "its incident is gone", true},
 		"a mail's record is noise":     {enter(bucketMails, number(uint64(1)), []byte("{")), "record of mail", true},
 		"a mail's record is another's": {enter(bucketMails, number(uint64(1)), []byte("{}")), "is another mail's", true},
+		"a mail that is noise":         {enter(bucketComposed, number(uint64(1)), []byte("\x00noise")), "mail of task 1: unpack: ", true},
 		"history that was taken out":   {drop(bucketHistory), "history entry 2: ", true},
 		"history that was rewritten": {func(tx *bbolt.Tx) error {
 			b := tx.Bucket(bucketHistory)
