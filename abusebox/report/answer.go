@@ -17,18 +17,22 @@ func (d *document) aggregateReport() bool {
 	if strings.EqualFold(d.root.Params["report-type"], "tlsrpt") {
 		return true
 	}
-	lines := d.bodyLines()
-	for i := range lines {
-		if len(lines[i].hits) > 0 {
-			return false // a person writes about whom the report names
-		}
-	}
 	found := false
 	d.root.Walk(func(p *message.Part) bool {
 		found = found || strings.HasPrefix(p.MediaType, "application/tlsrpt+") || isAggregateFile(p.Filename)
 		return !found
 	})
-	return found
+	return found && !d.textNamesAddress() // else a person writes about whom the report names
+}
+
+func (d *document) textNamesAddress() bool {
+	lines := d.bodyLines()
+	for i := range lines {
+		if len(lines[i].hits) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // isAggregateFile knows "receiver!domain!begin!end.xml.gz" (RFC 7489 §7.2.1.1).
