@@ -126,8 +126,11 @@ func (d *document) isReadReceipt() bool {
 	return strings.EqualFold(d.root.Params["report-type"], "disposition-notification")
 }
 
+// problemPrefix begins the subjects of monitors, and of people who complain.
+const problemPrefix = "[problem]"
+
 // monitorPrefixes begin the subjects of what watches our own hosts.
-var monitorPrefixes = []string{"** problem", "** recovery", "** flapping", "[problem]", "[recovery]", "problem service alert", "problem host alert", "[firing:", "[resolved]", "[status]", "arpwatch:", "cron <"}
+var monitorPrefixes = []string{"** problem", "** recovery", "** flapping", "[recovery]", "problem service alert", "problem host alert", "[firing:", "[resolved]", "[status]", "arpwatch:", "cron <"}
 
 // isBusiness tells by its subject that a mail sells, bills or announces, and
 // complains of nothing: what it calls yours is no accusation.
@@ -136,7 +139,8 @@ func (d *document) isBusiness() bool {
 		return false // forwarded to us, so not meant for us
 	}
 	subject := strings.ToLower(d.subject)
-	if subject == "test" || d.invites() || startsWithOne(subject, monitorPrefixes) && !containsAny(subject, offenceWords) || d.asksForSomething() {
+	problem := strings.HasPrefix(subject, problemPrefix) && !containsAny(subject, offenceWords)
+	if subject == "test" || problem || d.invites() || startsWithOne(subject, monitorPrefixes) || d.asksForSomething() {
 		return true
 	}
 	if !containsAny(subject, businessWords) {
