@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -54,14 +55,9 @@ func retry(ctx context.Context, deadline time.Time, try func() (func(), error)) 
 
 // dotLock makes the lock file. Where we may not write into the folder the fcntl lock must do, as for other readers.
 func dotLock(path string) (func(), error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	err := makeLock(path)
 	switch {
 	case err == nil:
-		_, err = f.WriteString(lockText(os.Getpid()))
-		if err = errors.Join(err, f.Close()); err != nil { // a full disk, say: a lock file left there would keep the MTA out
-			os.Remove(path)
-			return nil, err
-		}
 		return func() { os.Remove(path) }, nil
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EROFS):
 		return func() {}, nil
@@ -72,6 +68,40 @@ func dotLock(path string) (func(), error) {
 		os.Remove(path) // the next attempt says whether that helped
 	}
 	return nil, ErrLocked
+}
+
+// makeLock makes the lock file and its text in one step: a crash between two would leave a file whose owner nobody knows,
+// and keep everybody out until it is old.
+func makeLock(path string) error {
+	f, err := os.OpenFile(filepath.Dir(path), os.O_WRONLY|unix.O_TMPFILE, 0o600)
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) {
+		return makeNamedLock(path) // NFS, say, has no files without a name
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.WriteString(lockText(os.Getpid())); err != nil {
+		return err
+	}
+	err = unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", f.Fd()), unix.AT_FDCWD, path, unix.AT_SYMLINK_FOLLOW)
+	if errors.Is(err, unix.ENOENT) {
+		return makeNamedLock(path) // no /proc
+	}
+	return os.NewSyscallError("linkat", err)
+}
+
+// makeNamedLock makes the lock file first and writes its text then.
+func makeNamedLock(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(lockText(os.Getpid()))
+	if err = errors.Join(err, f.Close()); err != nil { // a full disk, say: a lock file left there would keep the MTA out
+		os.Remove(path)
+	}
+	return err
 }
 
 // lockText is what we write into a lock file: the process id, as others do, and that it is ours and of this machine.

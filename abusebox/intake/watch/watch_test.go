@@ -397,3 +397,36 @@ func TestRun(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestLockFileIsNeverEmpty looks at the lock file while it comes and goes: whoever sees it can tell whose it is, so that one
+// whose owner was killed at any moment keeps nobody out for long.
+func TestLockFileIsNeverEmpty(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mbox.lock")
+	stop, seen := make(chan struct{}), make(chan string, 1)
+	go func() {
+		for {
+			text, err := os.ReadFile(path)
+			if err == nil && string(text) != lockText(os.Getpid()) {
+				seen <- string(text)
+				return
+			}
+			select {
+			case <-stop:
+				close(seen)
+				return
+			default:
+			}
+		}
+	}()
+	for range 5000 {
+		unlock, err := dotLock(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		unlock()
+	}
+	close(stop)
+	if text, bad := <-seen; bad {
+		t.Errorf("a lock file held %q", text)
+	}
+}
