@@ -18,10 +18,10 @@ import (
 
 	goflow "github.com/netsampler/goflow2/v2/decoders/netflow"
 	legacy "github.com/netsampler/goflow2/v2/decoders/netflowlegacy"
-	"golang.org/x/sys/unix"
 
 	"spoor/flowwatch"
 	"spoor/flowwatch/netflow/netflowtest"
+	"spoor/internal/costtest"
 	"spoor/internal/peers"
 )
 
@@ -96,14 +96,6 @@ func benchCount(b *testing.B, list [][]byte) float64 {
 	return perRecord(b, list, func(d []byte) error { return w.Receive(d, router, noon) })
 }
 
-// processor is the processor time that this thread has used so far: unlike the clock on the wall it tells the cost of
-// a record also where others share the machine.
-func processor() time.Duration {
-	var t unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t) // it cannot fail for oneself (clock_gettime(2))
-	return time.Duration(t.Nano())
-}
-
 // round is how many datagrams are measured together.
 const round = 256
 
@@ -116,13 +108,13 @@ func perRecord(b *testing.B, list [][]byte, take func([]byte) error) float64 {
 	b.ReportAllocs()
 	var rounds []float64
 	for i := 0; b.Loop(); i++ {
-		begun := processor()
+		begun := costtest.Thread()
 		for j := range round {
 			if err := take(list[(i*round+j)%len(list)]); err != nil {
 				b.Fatal(err)
 			}
 		}
-		rounds = append(rounds, float64((processor()-begun).Nanoseconds())/(round*24))
+		rounds = append(rounds, float64((costtest.Thread()-begun).Nanoseconds())/(round*24))
 	}
 	slices.Sort(rounds)
 	ns := rounds[len(rounds)/4]

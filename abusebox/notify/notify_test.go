@@ -93,7 +93,24 @@ func noticeTo(i incident.Incident) incident.Task {
 	return incident.Task{Kind: incident.Notice, Contact: i.Holder.Contact, Number: 1, Created: noon}
 }
 
-// TestGolden holds every kind of mail in both languages against what people reviewed. UPDATE=1 writes it anew.
+// golden holds a mail against what people reviewed; UPDATE=1 writes it anew.
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s: %s", path, diff)
+	}
+}
+
+// TestGolden holds every kind of mail in both languages against what people reviewed.
 func TestGolden(t *testing.T) {
 	c := testComposer(t, func(d *Deps) {
 		d.Activity = func(_ context.Context, _ netip.Addr, _ string, from, to time.Time) (points []Point) {
@@ -114,18 +131,7 @@ func TestGolden(t *testing.T) {
 			n, _ := compose(t, c, task, i, second)
 			got := "Subject: " + n.Subject + "\n\n" + n.Text
 			path := filepath.Join("testdata", "golden", lang+"-"+string(kind)+".txt")
-			if os.Getenv("UPDATE") != "" {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("%s: %s", path, diff)
-			}
+			golden(t, path, got)
 		}
 	}
 }
@@ -661,18 +667,7 @@ func TestTracedGolden(t *testing.T) {
 			if claimed {
 				path = filepath.Join("testdata", "golden", lang+"-traced-claimed.txt")
 			}
-			if os.Getenv("UPDATE") != "" {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("%s: %s", path, diff)
-			}
+			golden(t, path, got)
 			if text := string(n.Raw) + allText(m); strings.Contains(text, "S-0") || strings.Contains(text, "spoor:S") || m.Header.Has("Reply-To") {
 				t.Errorf("%s: a case is mentioned:\n%s", path, text)
 			}

@@ -14,11 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/unicode"
 
+	"spoor/internal/costtest"
 	"spoor/internal/message"
 )
 
@@ -285,26 +285,9 @@ func costRatio(large, small []byte) float64 {
 	return float64(parseCost(large)) / float64(parseCost(small)+100*time.Microsecond)
 }
 
-// parseCost is processor time of this thread, which other work on a busy machine
-// does not change.
+// parseCost is the least processor time of several readings.
 func parseCost(raw []byte) time.Duration {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	best := time.Duration(1 << 62)
-	for range 3 {
-		start := threadTime()
-		parse(raw, Options{})
-		best = min(best, threadTime()-start)
-	}
-	return best
-}
-
-func threadTime() time.Duration {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
-		panic(err)
-	}
-	return time.Duration(t.Nano())
+	return costtest.Least(3, func() { parse(raw, Options{}) })
 }
 
 // A large table in a legacy charset is decoded as it is read, to its last row.

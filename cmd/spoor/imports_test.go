@@ -53,6 +53,7 @@ var arrows = []struct {
 	{"internal/bolt/", nil},
 	{"internal/listen/", nil},
 	{"internal/unit/", nil},
+	{"internal/costtest/", nil},
 	{"internal/peers/", []string{"internal/peers/"}},
 }
 

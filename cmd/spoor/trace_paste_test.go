@@ -2,15 +2,14 @@ package main
 
 import (
 	"bytes"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
 
+	"spoor/internal/costtest"
 	"spoor/internal/message"
 	"spoor/internal/trace"
 )
@@ -128,23 +127,7 @@ func TestPastedCostIsLinear(t *testing.T) {
 	}
 }
 
-// pasteCost returns the least processor time of several runs on their own thread.
+// pasteCost returns the least processor time of several runs, a microsecond at least.
 func pasteCost(raw []byte) time.Duration {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	best := time.Duration(1 << 62)
-	for range 7 {
-		start := threadTime()
-		pasted(raw)
-		best = min(best, threadTime()-start)
-	}
-	return max(best, time.Microsecond)
-}
-
-func threadTime() time.Duration {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
-		panic(err)
-	}
-	return time.Duration(t.Nano())
+	return max(costtest.Least(7, func() { pasted(raw) }), time.Microsecond)
 }

@@ -12,10 +12,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"golang.org/x/sys/unix"
 
 	"spoor/flowwatch/activity"
 	"spoor/flowwatch/netflow"
+	"spoor/internal/costtest"
 )
 
 var (
@@ -548,13 +548,6 @@ func TestNoAllocation(t *testing.T) {
 	}
 }
 
-// processor is the processor time that this thread has used so far: a busy machine changes the time on the wall.
-func processor() time.Duration {
-	var t unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t) // it cannot fail for oneself (clock_gettime(2))
-	return time.Duration(t.Nano())
-}
-
 // TestGrowth checks that counting among many hosts costs no more a flow than memory's distance explains.
 func TestGrowth(t *testing.T) {
 	cost := func(hosts int) time.Duration {
@@ -569,11 +562,11 @@ func TestGrowth(t *testing.T) {
 			}
 		}
 		run()
-		begin := processor()
+		begin := costtest.Thread()
 		for range 400000 / hosts {
 			run()
 		}
-		return processor() - begin
+		return costtest.Thread() - begin
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

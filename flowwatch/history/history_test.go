@@ -18,12 +18,12 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.etcd.io/bbolt"
 	"go.uber.org/goleak"
-	"golang.org/x/sys/unix"
 
 	"spoor/flowwatch/activity"
 	"spoor/flowwatch/anomaly"
 	"spoor/flowwatch/history"
 	"spoor/internal/bolt"
+	"spoor/internal/costtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -322,13 +322,6 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// processor is the processor time that this thread has used so far: a busy machine changes the time on the wall.
-func processor() time.Duration {
-	var t unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t) // it cannot fail for oneself (clock_gettime(2))
-	return time.Duration(t.Nano())
-}
-
 // BenchmarkTopOverADay reads a day of twenty thousand hosts, as `flows top` does.
 func BenchmarkTopOverADay(b *testing.B) {
 	s := open(b, filepath.Join(b.TempDir(), "flows.db"))
@@ -358,14 +351,14 @@ func BenchmarkTopOverADay(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			begun := processor()
+			begun := costtest.Thread()
 			for b.Loop() {
 				hosts := 0
 				if _, err := s.Each(ctx, "smtp", midnight, midnight.Add(to), func(*activity.Activity) error { hosts++; return nil }); err != nil || hosts != 20000 {
 					b.Fatal(hosts, err)
 				}
 			}
-			b.ReportMetric(float64((processor()-begun).Microseconds())/1000/float64(b.N), "cpu-ms/answer")
+			b.ReportMetric(float64((costtest.Thread()-begun).Microseconds())/1000/float64(b.N), "cpu-ms/answer")
 		})
 	}
 	if size, err := s.Size(); err == nil {

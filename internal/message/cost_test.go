@@ -1,35 +1,19 @@
 package message
 
 import (
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"spoor/internal/costtest"
 )
 
-// cost returns the least processor time of this thread over several reads, texts
-// decoded; other work on a busy machine does not change it.
+// cost returns the least processor time of several reads, texts decoded.
 func cost(b []byte) time.Duration {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	best := time.Duration(1 << 62)
-	for range 7 {
-		start := threadTime()
+	return costtest.Least(7, func() {
 		m := Read(b, Limits{})
 		m.Walk(func(p *Part) bool { p.Text(); return true })
-		best = min(best, threadTime()-start)
-	}
-	return best
-}
-
-func threadTime() time.Duration {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
-		panic(err)
-	}
-	return time.Duration(t.Nano())
+	})
 }
 
 // The cost of hostile shapes is compared with that of the same number of bytes

@@ -1,34 +1,16 @@
 package trace
 
 import (
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"spoor/internal/costtest"
 )
 
-// cost returns the least processor time that several runs of f took on its own
-// thread: a busy machine takes wall time away, and makes no difference to this.
+// cost returns the least processor time of several runs of f, a microsecond at least.
 func cost(f func()) time.Duration {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	best := time.Duration(1 << 62)
-	for range 15 {
-		start := threadTime()
-		f()
-		best = min(best, threadTime()-start)
-	}
-	return max(best, time.Microsecond)
-}
-
-func threadTime() time.Duration {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
-		panic(err)
-	}
-	return time.Duration(t.Nano())
+	return max(costtest.Least(15, f), time.Microsecond)
 }
 
 // Hostile lines must not cost more than their length: the same shape, ten times
