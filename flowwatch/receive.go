@@ -49,14 +49,13 @@ func newBatch() *batch {
 		h.SetIovlen(1)
 	}
 	b.look = func(fd uintptr) bool {
-		b.n, b.err = b.receive(int(fd))
-		return b.n > 0 || b.err != nil
+		b.n, b.err = b.receive(fd)
+		return true
 	}
 	return b
 }
 
-// wait waits for datagrams, in the kernel and then in Go's poller, and says how many there are. It looks for them before
-// each wait in the poller, so that none that comes in between goes unnoticed.
+// wait waits for datagrams in the kernel, and says how many there are.
 func (b *batch) wait(conn syscall.RawConn) (int, error) {
 	if err := conn.Read(b.look); err != nil {
 		return 0, err
@@ -64,14 +63,19 @@ func (b *batch) wait(conn syscall.RawConn) (int, error) {
 	return b.n, b.err
 }
 
-// receive waits for datagrams, as long as the socket's time limit lets it, and says how many there are.
-func (b *batch) receive(fd int) (int, error) {
+// receive waits for datagrams and says how many there are. What is there
+// already is taken without telling Go's scheduler: it would have another thread look for work meanwhile, and under load
+// such threads take turns at what processors there are.
+func (b *batch) receive(fd uintptr) (int, error) {
 	for i := range b.headers {
 		h := &b.headers[i].header
 		h.Namelen = unix.SizeofSockaddrInet6
 		h.SetControllen(controlSize)
 	}
-	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.headers)), batchSize, unix.MSG_WAITFORONE, 0, 0)
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.headers)), batchSize, unix.MSG_DONTWAIT, 0, 0)
+	if errno == unix.EAGAIN {
+		n, _, errno = unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.headers)), batchSize, unix.MSG_WAITFORONE, 0, 0)
+	}
 	switch errno {
 	case 0:
 		return int(n), nil

@@ -18,7 +18,8 @@ import (
 
 // A socket receives the datagrams of one listening address.
 type socket struct {
-	conn  *net.UDPConn
+	file  *os.File // unknown to Go's poller
+	addr  netip.AddrPort
 	drops atomic.Uint32 // by the kernel, since the socket was opened
 }
 
@@ -48,10 +49,14 @@ func (w *Watcher) bind(address string) (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{conn: conn}
+	file, err := unpolled(conn)
+	if err = errors.Join(err, conn.Close()); err != nil {
+		return nil, err
+	}
+	s := &socket{file: file, addr: conn.LocalAddr().(*net.UDPAddr).AddrPort()}
 	got, err := s.prepare(int(w.config.Buffer))
 	if err != nil {
-		return nil, errors.Join(err, conn.Close())
+		return nil, errors.Join(err, file.Close())
 	}
 	if got < int(w.config.Buffer) {
 		w.log.Warn("the kernel allows a smaller receive buffer: bursts may be lost",
@@ -60,9 +65,27 @@ func (w *Watcher) bind(address string) (*socket, error) {
 	return s, nil
 }
 
+// unpolled is the socket of a connection, to be read by waiting in the kernel, after the connection is closed. Go's poller
+// must not know it: that would wake a thread for every datagram (epoll(7), edge-triggered), though nobody waits there.
+func unpolled(conn *net.UDPConn) (file *os.File, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var inner error
+	err = raw.Control(func(fd uintptr) {
+		var own int
+		if own, inner = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0); inner == nil {
+			inner = unix.SetNonblock(own, false)
+			file = os.NewFile(uintptr(own), "udp")
+		}
+	})
+	return file, errors.Join(err, inner)
+}
+
 // prepare asks for the buffer, by force where we may, and for the kernel's count of drops with each datagram.
 func (s *socket) prepare(buffer int) (got int, err error) {
-	raw, err := s.conn.SyscallConn()
+	raw, err := s.file.SyscallConn()
 	if err != nil {
 		return 0, err
 	}
@@ -81,26 +104,22 @@ func (s *socket) prepare(buffer int) (got int, err error) {
 	return got / 2, errors.Join(err, inner) // the kernel doubles what it was asked for (socket(7))
 }
 
-// quietAfter is how long datagrams are waited for in the kernel. Where none came, Go's poller watches for the next: a
-// thread that wakes now and then to look would cost a quiet daemon more than all else.
-const quietAfter = 200 * time.Millisecond
-
 // gather is how long more datagrams are waited for where few came: to be woken for each costs more than to read it.
 const gather = time.Millisecond
 
-// receive hands every datagram to the Watcher until ctx ends. While they come it waits in the kernel, on a socket that
-// blocks: Go's poller would be woken for each datagram anew, which costs more than the datagram.
+// receive hands every datagram to the Watcher until ctx ends.
 func (s *socket) receive(ctx context.Context, w *Watcher) error {
-	raw, err := s.blocking()
+	raw, err := s.file.SyscallConn()
 	if err != nil {
 		return fmt.Errorf("receive flows: %w", err)
 	}
-	defer context.AfterFunc(ctx, func() { _ = s.conn.SetReadDeadline(time.Unix(1, 0)) })() // ends the waiting
+	defer context.AfterFunc(ctx, func() { shut(raw) })()
 	b := newBatch()
-	for ctx.Err() == nil {
+	for {
 		n, err := b.wait(raw)
 		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
+		case ctx.Err() != nil:
+			return ctx.Err()
 		case err != nil:
 			w.stats.readErrors.Add(1)
 			time.Sleep(10 * time.Millisecond) // an ICMP error of the network, say: not in a tight loop
@@ -111,21 +130,11 @@ func (s *socket) receive(ctx context.Context, w *Watcher) error {
 			}
 		}
 	}
-	return ctx.Err()
 }
 
-// blocking makes reads of the socket wait in the kernel, for quietAfter.
-func (s *socket) blocking() (syscall.RawConn, error) {
-	raw, err := s.conn.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	limit := unix.NsecToTimeval(quietAfter.Nanoseconds())
-	var inner error
-	err = raw.Control(func(fd uintptr) {
-		inner = errors.Join(unix.SetNonblock(int(fd), false), unix.SetsockoptTimeval(int(fd), unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit))
-	})
-	return raw, errors.Join(err, inner)
+// shut ends the waiting for datagrams: the kernel says that the socket is not connected, and shuts it all the same.
+func shut(conn syscall.RawConn) {
+	_ = conn.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RD) })
 }
 
 // take hands a batch to the Decoder.
@@ -156,7 +165,7 @@ func (w *Watcher) kernelDrops() (n uint64) {
 
 func (w *Watcher) unbind() {
 	for _, s := range w.sockets {
-		_ = s.conn.Close() // nothing was written to it
+		_ = s.file.Close() // nothing was written to it
 	}
 }
 
@@ -164,9 +173,7 @@ func (w *Watcher) unbind() {
 func (w *Watcher) Addrs() []netip.AddrPort {
 	var list []netip.AddrPort
 	for _, s := range w.sockets {
-		if a, ok := s.conn.LocalAddr().(*net.UDPAddr); ok {
-			list = append(list, a.AddrPort())
-		}
+		list = append(list, s.addr)
 	}
 	return list
 }

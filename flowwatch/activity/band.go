@@ -59,38 +59,73 @@ func (h *Histogram) Total() (sum Bar) {
 // pairs, chosen by their hash, are forgotten and no longer followed, and the rest stand for them (adaptive sampling,
 // Flajolet 1990). So the table stays small enough to be fast, and the histogram unbiased.
 //
-// The table is open addressing by a hash of both ends: two pairs of one hash, one in 2^64, count as one.
+// The table is open addressing by a hash of both ends: two pairs of one hash, one in 2^64, count as one. Where in it a pair
+// stands is fetched from memory for many flows at once: so these wait until they are many.
 type pairs struct {
 	limit int
 	slots []pair // a power of two
 	n     int
 	shift uint8 // pairs whose hash has so many zeros on top are followed: one in 2^shift
+
+	waiting [waitingPairs]waitingPair
+	waits   int // so many do
+	touched uint32
 }
+
+const waitingPairs = 128
+
+// A waitingPair is a flow that is not counted by its pair yet.
+type waitingPair struct{ hash, packets, bytes uint64 }
 
 type pair struct {
 	hash uint64 // 0 is empty
 	tally
 }
 
+// add counts a flow of a pair. Whether the pair is followed cannot be foretold, so it is decided without a branch.
 func (p *pairs) add(hash, packets, bytes uint64) {
-	if hash>>(64-p.shift) != 0 || hash == 0 {
+	p.waiting[p.waits%waitingPairs] = waitingPair{hash, packets, bytes}
+	top := hash >> ((64 - p.shift) & 127)
+	p.waits += int(1 ^ (top|-top)>>63)
+	if p.waits == waitingPairs {
+		p.settle()
+	}
+}
+
+// settle counts what waits.
+func (p *pairs) settle() {
+	list := p.waiting[:p.waits]
+	p.waits = 0
+	if p.slots == nil && len(list) > 0 {
+		p.rebuild(1024)
+	}
+	for i := range list {
+		p.touched += p.slots[list[i].hash&uint64(len(p.slots)-1)].flows // or the compiler would leave it out
+	}
+	for i := range list {
+		p.count(&list[i])
+	}
+}
+
+func (p *pairs) count(w *waitingPair) {
+	if w.hash>>(64-p.shift) != 0 || w.hash == 0 {
 		return
 	}
 	if 4*(p.n+1) > 3*len(p.slots) {
-		p.rebuild(max(1024, 2*len(p.slots)))
+		p.rebuild(2 * len(p.slots))
 	}
-	at := p.find(hash)
+	at := p.find(w.hash)
 	if at.hash == 0 {
 		if p.n >= p.limit {
 			p.shift++
 			p.rebuild(len(p.slots))
-			p.add(hash, packets, bytes)
+			p.count(w)
 			return
 		}
 		p.n++
-		at.hash = hash
+		at.hash = w.hash
 	}
-	at.add(packets, bytes)
+	at.add(w.packets, w.bytes)
 }
 
 func (p *pairs) find(hash uint64) *pair {
@@ -115,6 +150,7 @@ func (p *pairs) rebuild(size int) {
 }
 
 func (p *pairs) histogram() (h Histogram) {
+	p.settle()
 	for _, s := range p.slots {
 		h.Add(Counts{uint64(s.flows), uint64(s.packets), s.bytes})
 	}
