@@ -34,12 +34,8 @@ type reading struct {
 }
 
 // decide reads a mail, decides about it, and returns when the decision is on disk.
-func (d *Desk) decide(ctx context.Context, id intake.ID, mail intake.Mail, poison bool) error {
+func (d *Desk) decide(ctx context.Context, id intake.ID, mail intake.Mail) error {
 	r := &reading{id: id, mail: mail, now: d.now().UTC()}
-	if poison {
-		r.msg = &message.Message{}
-		return d.commit(ctx, r, d.setAside(r, incident.Poisoned, "its processing failed too often"))
-	}
 	r.msg = message.Read(mail.Message(), message.DefaultLimits())
 	r.marks = notify.Marks(r.msg.Header)
 	for _, to := range mail.Recipients {
@@ -74,6 +70,17 @@ func (d *Desk) decide(ctx context.Context, id intake.ID, mail intake.Mail, poiso
 		d.acknowledge(r, known, &decision)
 		return decision, nil
 	})
+}
+
+// giveUp hands a mail to a person without reading it: its processing failed too often, or ended the process.
+func (d *Desk) giveUp(ctx context.Context, t taken, cause error) error {
+	r := &reading{id: t.id, mail: t.mail, now: d.now().UTC(), msg: &message.Message{}}
+	why := "its processing failed too often"
+	if cause != nil {
+		line, _, _ := strings.Cut(cause.Error(), "\n")
+		why += ", last with: " + cut(line, 200)
+	}
+	return d.commit(ctx, r, d.setAside(r, incident.Poisoned, why))
 }
 
 // How long others may take to answer: name servers while a mail is read, and each witness.

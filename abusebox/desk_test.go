@@ -3,6 +3,7 @@ package abusebox_test
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -330,6 +331,79 @@ func TestPoisonGoesToTheDesk(t *testing.T) {
 	if w.sink.count() != 2 {
 		t.Errorf("%d mails", w.sink.count())
 	}
+}
+
+// A shaky store says after its first commits that it does not know their outcome, and one mail's decision panics in it.
+type shaky struct {
+	abusebox.Store
+	doubts  atomic.Int32
+	subject string
+}
+
+func (s *shaky) doubt() error {
+	if s.doubts.Add(-1) >= 0 {
+		return abusebox.ErrUncertain
+	}
+	return nil
+}
+
+func (s *shaky) Begin(ctx context.Context, ids []intake.ID, low intake.ID) ([]abusebox.Attempt, error) {
+	all, err := s.Store.Begin(ctx, ids, low)
+	return all, errors.Join(err, s.doubt())
+}
+
+func (s *shaky) Again(ctx context.Context, id intake.ID, after int) (abusebox.Attempt, error) {
+	a, err := s.Store.Again(ctx, id, after)
+	return a, errors.Join(err, s.doubt())
+}
+
+func (s *shaky) Decide(ctx context.Context, ask abusebox.Ask, decide func(incident.Known) (incident.Decision, error)) (incident.Decision, error) {
+	if s.subject != "" && strings.Contains(ask.Record.Subject, s.subject) {
+		decide = func(incident.Known) (incident.Decision, error) { panic("odd") }
+	}
+	return s.Store.Decide(ctx, ask, decide)
+}
+
+func TestAPanickingDecisionGoesToTheDesk(t *testing.T) {
+	w := newWorld(t, func(d *abusebox.Deps) { d.Store = &shaky{Store: d.Store, subject: "666"} })
+	w.put(arf("192.0.2.66", w.clock.now(), 666))
+	w.put(arf("192.0.2.25", w.clock.now(), 1))
+	w.settled()
+	if diff := cmp.Diff([]incident.Outcome{incident.Poisoned, incident.Filed}, w.outcomes()); diff != "" {
+		t.Error(diff)
+	}
+	if m := w.records()[0]; !strings.Contains(m.Why, "panic") || strings.Contains(m.Why, "\n") {
+		t.Errorf("why: %q", m.Why)
+	}
+}
+
+// A commit whose outcome is unknown is asked for again; the mail must not pay for that.
+func TestUncertainCommitsCountOnce(t *testing.T) {
+	var failed atomic.Bool
+	w := newWorld(t, func(d *abusebox.Deps) {
+		store := &shaky{Store: d.Store}
+		store.doubts.Store(4)
+		holders := d.Holders
+		d.Store = store
+		d.Holders = holdersFunc(func(ctx context.Context, q abusebox.Whose) (abusebox.Answer, error) {
+			if failed.CompareAndSwap(false, true) {
+				store.doubts.Store(4)
+				return abusebox.Answer{}, errors.New("not now")
+			}
+			return holders.Holders(ctx, q)
+		})
+	})
+	w.put(arf("192.0.2.25", w.clock.now(), 1))
+	w.settled()
+	if m := w.records()[0]; m.Outcome != incident.Filed || m.Attempts != 2 {
+		t.Errorf("%s after %d attempts: %s", m.Outcome, m.Attempts, m.Why)
+	}
+}
+
+type holdersFunc func(context.Context, abusebox.Whose) (abusebox.Answer, error)
+
+func (f holdersFunc) Holders(ctx context.Context, q abusebox.Whose) (abusebox.Answer, error) {
+	return f(ctx, q)
 }
 
 func TestAcknowledgedOnce(t *testing.T) {

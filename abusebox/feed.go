@@ -126,7 +126,7 @@ func (f *feeder) flush(ctx context.Context) error {
 	for n, t := range f.batch {
 		ids[n] = t.id
 	}
-	attempts, err := retry(ctx, func() ([]Attempt, error) { return f.desk.d.Store.Begin(ctx, ids, f.low()) })
+	attempts, err := f.begin(ctx, ids)
 	if err != nil {
 		return err
 	}
@@ -157,6 +157,18 @@ func (f *feeder) flush(ctx context.Context) error {
 	return nil
 }
 
+// begin counts the first attempt at each mail. What the store found when it was asked first stands: if that commit is
+// uncertain, the next try may find the mails begun by itself.
+func (f *feeder) begin(ctx context.Context, ids []intake.ID) (first []Attempt, err error) {
+	return retry(ctx, func() ([]Attempt, error) {
+		found, err := f.desk.d.Store.Begin(ctx, ids, f.low())
+		if first == nil && len(found) == len(ids) {
+			first = found
+		}
+		return first, err
+	})
+}
+
 // low is the first mail that is not done: a later start begins there.
 func (f *feeder) low() intake.ID {
 	f.mu.Lock()
@@ -182,7 +194,7 @@ func (f *feeder) hand(ctx context.Context, t taken) error {
 
 func (f *feeder) alone(ctx context.Context, t taken) error {
 	defer f.weight.Release(t.weight)
-	a, err := retry(ctx, func() (Attempt, error) { return f.desk.d.Store.Again(ctx, t.id) })
+	a, err := retry(ctx, func() (Attempt, error) { return f.desk.d.Store.Again(ctx, t.id, t.attempt) })
 	if err != nil || a.Done {
 		return err
 	}
@@ -208,11 +220,16 @@ func (f *feeder) worker(ctx context.Context) error {
 
 // process takes one mail to its decision. It returns only when the mail is decided, or when the Desk ends.
 func (d *Desk) process(ctx context.Context, t taken) error {
-	attempt := t.attempt
+	attempt, cause := t.attempt, error(nil)
 	for wait := 200 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		begin := d.now()
 		poison := attempt > d.d.Config.Attempts
-		err := guard(func() error { return d.decide(ctx, t.id, t.mail, poison) })
+		err := guard(func() error {
+			if poison {
+				return d.giveUp(ctx, t, cause)
+			}
+			return d.decide(ctx, t.id, t.mail)
+		})
 		switch {
 		case err == nil, errors.Is(err, ErrMailDone):
 			d.metrics.took.Observe(d.now().Sub(begin).Seconds())
@@ -226,11 +243,11 @@ func (d *Desk) process(ctx context.Context, t taken) error {
 			if isStoreFault(err) {
 				break
 			}
-			again, againErr := retry(ctx, func() (Attempt, error) { return d.d.Store.Again(ctx, t.id) })
+			again, againErr := retry(ctx, func() (Attempt, error) { return d.d.Store.Again(ctx, t.id, attempt) })
 			if againErr != nil {
 				return againErr
 			}
-			attempt = again.Number
+			attempt, cause = again.Number, err
 		}
 		if err := sleep(ctx, wait); err != nil {
 			return err
@@ -250,14 +267,15 @@ func (d *Desk) note(id intake.ID, attempt int, err error) {
 	d.metrics.failures.WithLabelValues(kind).Inc()
 }
 
-// A storeFault is an error of the store: not the mail's fault, so it counts for nothing.
+// A storeFault is an error of the store: not the mail's fault, so it counts for nothing. A decision that panics within the
+// store's transaction is the mail's.
 type storeFault struct{ error }
 
 func (s storeFault) Unwrap() error { return s.error }
 
 func isStoreFault(err error) bool {
 	var fault storeFault
-	return errors.As(err, &fault)
+	return errors.As(err, &fault) && !errors.Is(err, ErrPanicked)
 }
 
 // guard turns a panic into an error.

@@ -363,12 +363,20 @@ func (w *world) about(ip string) incident.Incident {
 	return incident.Incident{}
 }
 
-func (w *world) outcomes() (all []incident.Outcome) {
+func (w *world) records() (all []abusebox.MailRecord) {
 	w.t.Helper()
 	for m, err := range w.store.Mails(context.Background(), 0) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
+		all = append(all, m)
+	}
+	return all
+}
+
+func (w *world) outcomes() (all []incident.Outcome) {
+	w.t.Helper()
+	for _, m := range w.records() {
 		all = append(all, m.Outcome)
 	}
 	return all

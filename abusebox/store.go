@@ -16,6 +16,8 @@ var (
 	ErrNotFound  = errors.New("abusebox: not found")
 	ErrMailDone  = errors.New("abusebox: the mail was decided before")
 	ErrUncertain = errors.New("abusebox: the outcome of the last commit is unknown; the store was opened again")
+	// ErrPanicked means that the function given to the store panicked, and that nothing was changed.
+	ErrPanicked = errors.New("abusebox: the decision panicked")
 )
 
 // A Store is the Desk's memory. It speaks in whole decisions: look-up and commit are one transaction, and the
@@ -30,10 +32,12 @@ type Store interface {
 // A Decider takes decisions about mails and incidents.
 type Decider interface {
 	// Begin counts the first attempt at each of the mails, and says which of them were begun before or are done.
-	// Mails before low are all done; a later Cursor begins there.
+	// Mails before low are all done; a later Cursor begins there. What it found is returned beside ErrUncertain too: who
+	// asks again would else take its own beginning for one that a crash ended.
 	Begin(ctx context.Context, mails []intake.ID, low intake.ID) ([]Attempt, error)
-	// Again counts another attempt at one mail: alone, so that a crash is blamed on no other.
-	Again(ctx context.Context, mail intake.ID) (Attempt, error)
+	// Again counts one attempt more than after at one mail: alone, so that a crash is blamed on no other. Asked again with
+	// the same after, it counts none.
+	Again(ctx context.Context, mail intake.ID, after int) (Attempt, error)
 	// Cursor is the first mail that may not be done.
 	Cursor(ctx context.Context) (intake.ID, error)
 	// Decide marks the mail done and writes what decide says, in one transaction. It fails with ErrMailDone when

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -16,6 +17,9 @@ const maxGroup = 64
 // ErrUnknownOutcome wraps a failed commit: bbolt may have made the change durable all the same, so whoever
 // needs to know must close the store, open it again and look.
 var ErrUnknownOutcome = errors.New("bolt: commit failed, its outcome is unknown")
+
+// ErrPanicked wraps what a change panicked with: it was undone, as for any error of its own.
+var ErrPanicked = errors.New("bolt: change panicked")
 
 // A change is one function that waits to be committed with others.
 type change struct {
@@ -143,7 +147,7 @@ func (db *DB) fill(tx *bbolt.Tx) {
 func run(fn func(tx *bbolt.Tx) error, tx *bbolt.Tx) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("bolt: change panicked: %v", p)
+			err = fmt.Errorf("%w: %v\n%s", ErrPanicked, p, debug.Stack())
 		}
 	}()
 	return fn(tx)

@@ -162,6 +162,9 @@ func (s *Store) update(ctx context.Context, fn func(tx *bbolt.Tx) error) error {
 	if errors.Is(err, bolt.ErrUnknownOutcome) || errors.Is(err, bolt.ErrClosed) {
 		return s.reopen(db, err)
 	}
+	if errors.Is(err, bolt.ErrPanicked) {
+		return fmt.Errorf("%w: %w", abusebox.ErrPanicked, err)
+	}
 	return err
 }
 

@@ -32,7 +32,7 @@ func (s *Store) Begin(ctx context.Context, mails []intake.ID, low intake.ID) ([]
 	err := s.update(ctx, func(tx *bbolt.Tx) error {
 		attempts = make([]abusebox.Attempt, 0, len(mails))
 		for _, id := range mails {
-			a, err := attempt(tx, id, false)
+			a, err := attempt(tx, id, 0)
 			if err != nil {
 				return err
 			}
@@ -43,20 +43,21 @@ func (s *Store) Begin(ctx context.Context, mails []intake.ID, low intake.ID) ([]
 	return attempts, err
 }
 
-// Again counts another attempt at one mail.
-func (s *Store) Again(ctx context.Context, mail intake.ID) (a abusebox.Attempt, err error) {
+// Again counts the attempt after the given one.
+func (s *Store) Again(ctx context.Context, mail intake.ID, after int) (a abusebox.Attempt, err error) {
 	err = s.update(ctx, func(tx *bbolt.Tx) (err error) {
-		a, err = attempt(tx, mail, true)
+		a, err = attempt(tx, mail, after)
 		return err
 	})
 	return a, err
 }
 
-func attempt(tx *bbolt.Tx, id intake.ID, again bool) (abusebox.Attempt, error) {
+// attempt counts the attempt after the given one, unless a commit of unknown outcome counted it already.
+func attempt(tx *bbolt.Tx, id intake.ID, after int) (abusebox.Attempt, error) {
 	b := tx.Bucket(bucketMails)
 	r, _, err := get[abusebox.MailRecord](b, number(id))
 	a := abusebox.Attempt{Mail: id, Number: r.Attempts, Before: r.Attempts > 0, Done: r.Done()}
-	if err != nil || a.Done || a.Before && !again {
+	if err != nil || a.Done || r.Attempts > after {
 		return a, err
 	}
 	r.Mail = id

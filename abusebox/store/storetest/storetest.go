@@ -38,7 +38,7 @@ func Run(t *testing.T, e Engine) {
 		{"a mail is decided once", decidedOnce}, {"a failed decision changes nothing", failedDecision}, {"repeats", repeats},
 		{"many at once make one incident", manyAtOnce}, {"incidents are found by key", byKey}, {"merged incidents lead on", mergedLeadOn},
 		{"counters and contacts are known", countersKnown}, {"change", change}, {"due", due}, {"leases", leases}, {"caps", caps},
-		{"the desk's mails are shared", sharedForDesk}, {"settle", settle}, {"listing", listing}, {"history", history}, {"attempts", attempts},
+		{"the desk's mails are shared", sharedForDesk}, {"settle", settle}, {"listing", listing}, {"history", history}, {"attempts", attempts}, {"a panic changes nothing", panics},
 		{"purge by age", purgeByAge}, {"purge one person", purgePerson}, {"purge one holder", purgeHolder}, {"cancelled context", cancelled},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -504,8 +504,10 @@ func attempts(t *testing.T, s abusebox.Store) {
 		t.Errorf("begun again %+v, %v", second, err)
 	}
 	for n := 2; n <= 4; n++ {
-		if a, err := s.Again(ctx, 5); err != nil || a.Number != n || a.Done {
-			t.Errorf("attempt %d: %+v, %v", n, a, err)
+		for range 2 { // the second time as after a commit of unknown outcome
+			if a, err := s.Again(ctx, 5, n-1); err != nil || a.Number != n || a.Done {
+				t.Errorf("attempt %d: %+v, %v", n, a, err)
+			}
 		}
 	}
 	file(t, s, 5, complaint(1, noon), noon)
@@ -513,7 +515,7 @@ func attempts(t *testing.T, s abusebox.Store) {
 	if err != nil || !got[0].Done || got[0].Number != 4 || got[1].Number != 1 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if a, err := s.Again(ctx, 5); err != nil || !a.Done || a.Number != 4 {
+	if a, err := s.Again(ctx, 5, 4); err != nil || !a.Done || a.Number != 4 {
 		t.Errorf("again after it was done: %+v, %v", a, err)
 	}
 	if cursor, err := s.Cursor(ctx); err != nil || cursor != 6 {
@@ -524,6 +526,22 @@ func attempts(t *testing.T, s abusebox.Store) {
 	}
 	if cursor, _ := s.Cursor(ctx); cursor != 6 {
 		t.Errorf("the cursor went back to %s", cursor)
+	}
+}
+
+func panics(t *testing.T, s abusebox.Store) {
+	ctx, c := context.Background(), complaint(1, noon)
+	_, err := s.Decide(ctx, ask(1, c, noon), func(incident.Known) (incident.Decision, error) { panic("odd") })
+	if !errors.Is(err, abusebox.ErrPanicked) || errors.Is(err, abusebox.ErrUncertain) {
+		t.Errorf("a decision that panics gives %v", err)
+	}
+	if id := file(t, s, 1, c, noon).Changes[0].Incident.ID; id == 0 {
+		t.Error("the mail cannot be decided after it")
+	}
+	for i, err := range s.Incidents(ctx, abusebox.Filter{}) {
+		if err != nil || i.Reports != 1 {
+			t.Errorf("%d reports, %v", i.Reports, err)
+		}
 	}
 }
 
