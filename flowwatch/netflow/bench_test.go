@@ -15,7 +15,10 @@ import (
 
 // datagrams of 24 records each, the templates in the first alone.
 func datagrams(format netflowtest.Format, n int) [][]byte {
-	x := netflowtest.Exporter{Format: format, Boot: now.Add(-time.Hour), TemplateEvery: 1 << 30}
+	return datagramsOf(netflowtest.Exporter{Format: format, Boot: now.Add(-time.Hour), TemplateEvery: 1 << 30}, n)
+}
+
+func datagramsOf(x netflowtest.Exporter, n int) [][]byte {
 	records := make([]netflowtest.Record, 24*n)
 	for i := range records {
 		records[i] = smtp("192.0.2.9", "198.51.100.1")
@@ -27,7 +30,7 @@ func datagrams(format netflowtest.Format, n int) [][]byte {
 func BenchmarkDecode(b *testing.B) {
 	cost := map[string]float64{}
 	for _, format := range []netflowtest.Format{netflowtest.V5, netflowtest.V9, netflowtest.IPFIX} {
-		b.Run(string(format)+"/spoor", func(b *testing.B) { cost[string(format)+"-spoor"] = benchOurs(b, format) })
+		b.Run(string(format)+"/spoor", func(b *testing.B) { cost[string(format)+"-spoor"] = benchOurs(b, datagrams(format, 64)) })
 		b.Run(string(format)+"/goflow2", func(b *testing.B) { cost[string(format)+"-goflow2"] = benchGoflow(b, format) })
 	}
 	for _, format := range []string{"v5", "v9", "ipfix"} {
@@ -43,8 +46,15 @@ func perRecord(b *testing.B, records int) float64 {
 	return ns
 }
 
-func benchOurs(b *testing.B, format netflowtest.Format) float64 {
-	list := datagrams(format, 64)
+// BenchmarkDecodeSampled measures records that name their sampler, as those of Cisco's and Juniper's routers do.
+func BenchmarkDecodeSampled(b *testing.B) {
+	for _, format := range []netflowtest.Format{netflowtest.V9, netflowtest.IPFIX} {
+		x := netflowtest.Exporter{Format: format, Boot: now.Add(-time.Hour), TemplateEvery: 1 << 30, Sampling: 100, Sampler: 1}
+		b.Run(string(format), func(b *testing.B) { benchOurs(b, datagramsOf(x, 64)) })
+	}
+}
+
+func benchOurs(b *testing.B, list [][]byte) float64 {
 	d := newDecoder()
 	records := 0
 	count := func(list []netflow.Flow) { records += len(list) }

@@ -66,6 +66,8 @@ func TestSamplingSources(t *testing.T) {
 		"v5 header":     {encode(netflowtest.V5, 100), netflow.Sampling{Rate: 100, Source: netflow.SourceHeader}},
 		"v9 options":    {encode(netflowtest.V9, 200), netflow.Sampling{Rate: 200, Source: netflow.SourceOptions}},
 		"ipfix options": {encode(netflowtest.IPFIX, 300), netflow.Sampling{Rate: 300, Source: netflow.SourceOptions}},
+		"v9 sampler":    {encodeBy(netflowtest.Exporter{Format: netflowtest.V9, Sampling: 500, Sampler: 3}), netflow.Sampling{Rate: 500, Source: netflow.SourceOptions}},
+		"ipfix sampler": {encodeBy(netflowtest.Exporter{Format: netflowtest.IPFIX, Sampling: 600, Sampler: 4}), netflow.Sampling{Rate: 600, Source: netflow.SourceOptions}},
 		"sflow":         {encode(netflowtest.SFlow, 400), netflow.Sampling{Rate: 400, Source: netflow.SourceSample}},
 		"nothing":       {encode(netflowtest.V9, 0), netflow.Sampling{Rate: 1, Source: netflow.SourceNone}},
 		"nokia 305/306": {[][]byte{ipfix(0, set(3, nokia)), ipfix(0, set(300, nokiaData))},
@@ -92,7 +94,11 @@ func TestSamplingSources(t *testing.T) {
 }
 
 func encode(format netflowtest.Format, rate uint32) [][]byte {
-	x := netflowtest.Exporter{Format: format, Domain: 7, Boot: now.Add(-time.Hour), Sampling: rate}
+	return encodeBy(netflowtest.Exporter{Format: format, Domain: 7, Sampling: rate})
+}
+
+func encodeBy(x netflowtest.Exporter) [][]byte {
+	x.Boot = now.Add(-time.Hour)
 	return x.Encode([]netflowtest.Record{smtp("192.0.2.9", "198.51.100.1")}, now)
 }
 

@@ -16,6 +16,7 @@ type layout struct {
 	start, end       place
 	clock            clock
 	icmp             place // type and code, of records that are of ICMP and have no port
+	samplerAt        place // the number of the sampler that looked at the flow
 }
 
 // A window is as much of a datagram as a layout reaches: the eight bytes before a record, and then the record. It is an
@@ -150,6 +151,8 @@ func (l *layout) place(k kind) *place {
 		return &l.in
 	case outIf:
 		return &l.out
+	case samplerID:
+		return &l.samplerAt
 	case startUp, startMs:
 		return &l.start
 	case endUp, endMs:

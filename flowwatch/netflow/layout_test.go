@@ -16,7 +16,7 @@ import (
 func TestLayoutEqualsFieldByField(t *testing.T) {
 	for version, message := range map[uint16]func(uint32, ...[]byte) []byte{9: v9, 10: ipfix} {
 		r := rand.New(rand.NewPCG(1, 2))
-		compared, timed := 0, 0
+		compared, timed, sampled := 0, 0, 0
 		for range 400 {
 			fields := randomFields(r)
 			longer := append(append([][2]uint16{}, fields...), [2]uint16{82, 0xffff}) // interfaceName
@@ -30,8 +30,9 @@ func TestLayoutEqualsFieldByField(t *testing.T) {
 				body = append(body, record...)
 				more = append(append(more, record...), 0)
 			}
-			got, err := hear(newDecoder(), message(1, template, set(300, body)))
-			want, err2 := hear(newDecoder(), message(1, template, set(301, more)))
+			samplers := r.IntN(2) == 0
+			got, err := hear(samplingDecoder(t, samplers), message(1, template, set(300, body)))
+			want, err2 := hear(samplingDecoder(t, samplers), message(1, template, set(301, more)))
 			if err != nil || err2 != nil {
 				t.Fatalf("version %d, fields %v: errors %v and %v", version, fields, err, err2)
 			}
@@ -41,15 +42,34 @@ func TestLayoutEqualsFieldByField(t *testing.T) {
 			}
 			compared += len(got)
 			for i := range got {
+				if got[i].Sampling > 1 {
+					sampled++
+				}
 				if got[i].Start != netflow.StampOf(now) || got[i].End != netflow.StampOf(now) {
 					timed++ // by its own times
 				}
 			}
 		}
-		if compared < 10_000 || timed < 1000 {
-			t.Errorf("version %d: only %d records were compared, %d of them with times", version, compared, timed)
+		if compared < 10_000 || timed < 1000 || sampled < 1000 {
+			t.Errorf("version %d: only %d records were compared, %d of them with times, %d sampled", version, compared, timed, sampled)
 		}
 	}
+}
+
+// samplingDecoder is a Decoder that may have been told of samplers, one packet in ten and in twenty.
+func samplingDecoder(t *testing.T, told bool) *netflow.Decoder {
+	t.Helper()
+	d := newDecoder()
+	if !told {
+		return d
+	}
+	table := []byte{0, 0, 0, 0, 1, 0, 0, 0, 10, 0, 0, 0, 0, 2, 0, 0, 0, 20}
+	v9Options := set(1, append(u16(300, 4, 8), u16(1, 4, 48, 1, 34, 4)...))
+	ipfixOptions := set(3, append(u16(300, 3, 1), u16(149, 4, 48, 1, 34, 4)...))
+	if _, err := hear(d, v9(1, v9Options, set(300, table)), ipfix(1, ipfixOptions, set(300, table))); err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 // TestTimesOutOfReach reads records whose times, or one of them, lie farther back than a layout reaches.
@@ -87,6 +107,9 @@ func randomFields(r *rand.Rand) (fields [][2]uint16) {
 	add(12)
 	add(4)
 	if r.IntN(4) == 0 {
+		fields = append(fields, [2]uint16{48, 1})
+	}
+	if r.IntN(4) == 0 {
 		add(32) // where all else is laid, so is this
 	} else {
 		known = append(known, 32)
@@ -110,6 +133,8 @@ func randomRecord(r *rand.Rand, fields [][2]uint16) (record []byte) {
 		}
 		ago := r.Uint64N(100_000)
 		switch plausible := r.IntN(8) > 0; {
+		case plausible && f == [2]uint16{48, 1}:
+			value[0] = byte(r.IntN(4))
 		case plausible && f == [2]uint16{4, 1}:
 			value[0] = []byte{netflow.ProtoICMP, netflow.ProtoTCP, netflow.ProtoUDP, netflow.ProtoICMPv6}[r.IntN(4)]
 		case plausible && f == [2]uint16{152, 8}:

@@ -140,16 +140,35 @@ func (d *Decoder) records(e *exporter, dom *domain, h header, t *template, s Sam
 	d.readLaid(flows, t, &h)
 	d.readICMP(flows, t)
 	if t.whole && dom.interfaces == nil {
-		d.keepAll(e, flows, s)
+		if t.samplerAt.mask != 0 && len(dom.samplers) > 0 {
+			d.keepEach(e, dom, flows, t)
+		} else {
+			d.keepAll(e, flows, s)
+		}
 		return
 	}
 	for i := range flows {
 		f := d.here(&flows[i])
-		d.rec = record{}
+		d.rec = record{hasSampler: t.samplerAt.mask != 0, sampler: d.samplerOf(t, i)}
 		for _, st := range t.rest {
 			d.rec.take(st.kind, b[i*t.minimum+int(st.offset):][:st.length], f)
 		}
 		d.complete(e, dom, h, t, s, f)
+	}
+}
+
+// samplerOf is the number of the sampler of a record that lies in d.windows; 0 is also where it names none.
+func (d *Decoder) samplerOf(t *template, i int) uint64 {
+	return t.samplerAt.of((*window)(d.windows[i*t.minimum:]))
+}
+
+// keepEach is keepAll for Flows each of which names the sampler that looked at it: mostly the same as the one before.
+func (d *Decoder) keepEach(e *exporter, dom *domain, flows []Flow, t *template) {
+	for i := 0; i < len(flows); {
+		id, first := d.samplerOf(t, i), i
+		for i++; i < len(flows) && d.samplerOf(t, i) == id; i++ {
+		}
+		d.keepAll(e, flows[first:i], e.sampler(dom, id))
 	}
 }
 

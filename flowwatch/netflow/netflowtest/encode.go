@@ -36,6 +36,8 @@ type Exporter struct {
 	Domain   uint32    // v9 source id, IPFIX domain, sFlow sub-agent, v5 engine
 	Boot     time.Time // when the router started
 	Sampling uint32    // one in so many, told in the format's own way; 0 says nothing
+	// Sampler is the number of the sampler that Sampling is the rate of, in v9 and IPFIX: records name it. 0 names none.
+	Sampler uint8
 	// TemplateEvery is after how many datagrams v9 and IPFIX repeat their templates; 0 means 20.
 	TemplateEvery int
 
@@ -115,13 +117,16 @@ func (x *Exporter) v5(records []Record, at time.Time) []byte {
 }
 
 // fields of the templates: element and length. The times differ by version.
-func fields(v6, ipfix bool) [][2]uint16 {
+func (x *Exporter) fields(v6, ipfix bool) [][2]uint16 {
 	f := [][2]uint16{{8, 4}, {12, 4}}
 	if v6 {
 		f = [][2]uint16{{27, 16}, {28, 16}}
 	}
 	f = append(f, [2]uint16{7, 2}, [2]uint16{11, 2}, [2]uint16{4, 1}, [2]uint16{6, 1},
 		[2]uint16{2, 8}, [2]uint16{1, 8}, [2]uint16{10, 4}, [2]uint16{14, 4})
+	if x.Sampler > 0 {
+		f = append(f, [2]uint16{48, 1})
+	}
 	if ipfix {
 		return append(f, [2]uint16{152, 8}, [2]uint16{153, 8})
 	}
@@ -136,14 +141,14 @@ func set(b []byte, id uint16, body []byte) []byte {
 	return append(b, body...)
 }
 
-func templates(ipfix bool) []byte {
+func (x *Exporter) templates(ipfix bool) []byte {
 	var b []byte
 	for _, v6 := range []bool{false, true} {
 		id := uint16(template4)
 		if v6 {
 			id = template6
 		}
-		list := fields(v6, ipfix)
+		list := x.fields(v6, ipfix)
 		b = be.AppendUint16(be.AppendUint16(b, id), uint16(len(list)))
 		for _, f := range list {
 			b = be.AppendUint16(be.AppendUint16(b, f[0]), f[1])
@@ -164,10 +169,10 @@ func (x *Exporter) sets(b []byte, records []Record, ipfix bool) ([]byte, int) {
 		if ipfix {
 			templateSet, optionsSet = 2, 3
 		}
-		b = set(b, templateSet, templates(ipfix))
+		b = set(b, templateSet, x.templates(ipfix))
 		if x.Sampling > 0 {
-			b = set(b, optionsSet, optionsTemplate(ipfix))
-			b = set(b, template0, be.AppendUint32(be.AppendUint32(nil, 0), x.Sampling))
+			b = set(b, optionsSet, x.optionsTemplate(ipfix))
+			b = set(b, template0, x.options())
 			extra = 1
 		}
 	}
@@ -191,16 +196,32 @@ func (x *Exporter) sets(b []byte, records []Record, ipfix bool) ([]byte, int) {
 	return b, n + extra
 }
 
-// optionsTemplate: scope "system" (v9) or observationDomainId, then IE 34.
-func optionsTemplate(ipfix bool) []byte {
-	if ipfix {
-		b := []byte{template0 >> 8, template0 & 255, 0, 2, 0, 1}
-		b = be.AppendUint16(be.AppendUint16(b, 149), 4)
-		return be.AppendUint16(be.AppendUint16(b, 34), 4)
+// optionsTemplate: scope "system" (v9) or observationDomainId, then the elements 34 and, of a sampler, 48.
+func (x *Exporter) optionsTemplate(ipfix bool) (b []byte) {
+	elements := [][2]uint16{{34, 4}}
+	if x.Sampler > 0 {
+		elements = append(elements, [2]uint16{48, 1})
 	}
-	b := []byte{template0 >> 8, template0 & 255, 0, 4, 0, 4}
-	b = be.AppendUint16(be.AppendUint16(b, 1), 4)
-	return be.AppendUint16(be.AppendUint16(b, 34), 4)
+	if n := uint16(len(elements)); ipfix {
+		b = be.AppendUint16(be.AppendUint16(be.AppendUint16(nil, template0), 1+n), 1)
+		b = be.AppendUint16(be.AppendUint16(b, 149), 4)
+	} else {
+		b = be.AppendUint16(be.AppendUint16(be.AppendUint16(nil, template0), 4), 4*n)
+		b = be.AppendUint16(be.AppendUint16(b, 1), 4)
+	}
+	for _, e := range elements {
+		b = be.AppendUint16(be.AppendUint16(b, e[0]), e[1])
+	}
+	return b
+}
+
+// options is the record that the options template describes.
+func (x *Exporter) options() []byte {
+	b := be.AppendUint32(be.AppendUint32(nil, 0), x.Sampling)
+	if x.Sampler > 0 {
+		b = append(b, x.Sampler)
+	}
+	return b
 }
 
 func (x *Exporter) record(b []byte, r Record, ipfix bool) []byte {
@@ -210,6 +231,9 @@ func (x *Exporter) record(b []byte, r Record, ipfix bool) []byte {
 	b = append(b, r.Proto, r.Flags)
 	b = be.AppendUint64(be.AppendUint64(b, r.Packets), r.Bytes)
 	b = be.AppendUint32(be.AppendUint32(b, r.In), r.Out)
+	if x.Sampler > 0 {
+		b = append(b, x.Sampler)
+	}
 	if ipfix {
 		return be.AppendUint64(be.AppendUint64(b, uint64(r.Start.UnixMilli())), uint64(r.End.UnixMilli()))
 	}
