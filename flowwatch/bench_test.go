@@ -57,14 +57,12 @@ func sixth(h int, r *rand.Rand) netflowtest.Record {
 	}
 }
 
-func benchWatcher(b *testing.B, listen ...string) *flowwatch.Watcher {
+func benchWatcher(b *testing.B, pairs int) *flowwatch.Watcher {
 	c := config()
 	c.Networks = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
-	c.MaxPairs = 0
+	c.MaxPairs = pairs
 	c.MaxHosts = 2_000_000
-	c.Listen = listen
-	w := newWatcher(b, c, nil, func() time.Time { return noon })
-	return w
+	return newWatcher(b, c, nil, func() time.Time { return noon })
 }
 
 // BenchmarkCount measures decoding and counting, a record at a time, beside goflow2's decoding alone.
@@ -73,8 +71,13 @@ func BenchmarkCount(b *testing.B) {
 	for _, format := range []netflowtest.Format{netflowtest.V5, netflowtest.V9, netflowtest.IPFIX} {
 		for _, hosts := range []int{10_000, 1_000_000} {
 			name := fmt.Sprintf("%s/spoor, %d hosts", format, hosts)
-			b.Run(name, func(b *testing.B) { cost[name] = benchCount(b, exports(format, hosts, max(4096, hosts/12))) })
+			b.Run(name, func(b *testing.B) {
+				cost[name] = benchTake(b, benchWatcher(b, 0), exports(format, hosts, max(4096, hosts/12)))
+			})
 		}
+		b.Run(string(format)+"/spoor, 10000 hosts and their pairs", func(b *testing.B) {
+			benchTake(b, benchWatcher(b, flowwatch.DefaultConfig().MaxPairs), exports(format, 10_000, 4096))
+		})
 		b.Run(string(format)+"/goflow2", func(b *testing.B) {
 			cost[string(format)+"/goflow2"] = benchGoflow(b, exports(format, 10_000, 4096))
 		})
@@ -86,8 +89,7 @@ func BenchmarkCount(b *testing.B) {
 	}
 }
 
-func benchCount(b *testing.B, list [][]byte) float64 {
-	w := benchWatcher(b)
+func benchTake(b *testing.B, w *flowwatch.Watcher, list [][]byte) float64 {
 	for _, d := range list { // every host has its place, and the template is known
 		if err := w.Receive(d, router, noon); err != nil {
 			b.Fatal(err)
