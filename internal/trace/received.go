@@ -235,7 +235,7 @@ func (h *Hop) settle(p *peer) {
 		}
 	case p.nameIP.IsValid():
 		h.HELO = p.name
-		if literalIsPeer(h.Dialect, h.With) {
+		if p.state == "" && p.rdns == "" && literalIsPeer(h.Dialect, h.With) { // else the comment behind it is about the peer
 			h.IP = p.nameIP
 		}
 	default:
@@ -287,6 +287,10 @@ func (h *Hop) nameBesideAddress(p *peer) RDNSState {
 		return RDNSRecorded
 	}
 	switch h.Dialect {
+	case "yahoo": // qmail's QMQP, where a name stands for a HELO and "unknown" for none
+		if equalFold(p.name, "unknown") {
+			return RDNSNone
+		}
 	case "exim", "qmail", "ironport", "qpsmtpd", "smap", "obtuse":
 		switch {
 		case p.nameIP.IsValid() || equalFold(p.name, "unknown"):

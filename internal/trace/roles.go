@@ -95,30 +95,37 @@ func (r *Result) relayed(i, j int) bool {
 	return innerName(n.By) && (sameOrg(n.HELO, h.RDNS) || sameOrg(n.HELO, h.HELO))
 }
 
-// senderHop returns the line that names whom a host had the mail from: the
-// first one whose peer is public and not the host itself.
+// senderHop returns the line that names whom a host had the mail from: the first
+// one whose peer is public, not the host itself and not one more server of its
+// organisation, else the last of those servers, which wrote the mail itself.
 func (r *Result) senderHop(host netip.Addr, from int) int {
+	inner := -1
 	for j := from; j < len(r.Hops); j++ {
 		h := &r.Hops[j]
-		if h.Skip != SkipNone || !h.IP.IsValid() || h.IP == host || h.IP.IsLoopback() {
+		if h.Skip != SkipNone || h.IP == host || !public(h.IP) {
 			continue
 		}
-		if public(h.IP) && !r.innerHop(j) {
+		p := provider(h.By)
+		switch own := p != nil && p.owns(h.IP) && !h.authenticated; {
+		case !r.innerHop(j, own):
 			return j
+		case !own:
+			inner = j
 		}
 	}
-	return -1
+	return inner
 }
 
 // innerHop tells whether line j's peer is one more server of the organisation
 // that wrote the line: then the one who gave it the mail stands further down.
-func (r *Result) innerHop(j int) bool {
+// It is, too, where the address is one of the provider's own.
+func (r *Result) innerHop(j int, own bool) bool {
 	h := &r.Hops[j]
-	if !sameOrg(h.By, h.RDNS) && !sameOrg(h.By, h.HELO) {
+	if !own && !sameOrg(h.By, h.RDNS) && !sameOrg(h.By, h.HELO) {
 		return false
 	}
 	next := r.below(j)
-	return next >= 0 && sameOrg(r.Hops[next].By, h.By) && r.relayed(j, next)
+	return next >= 0 && sameOrg(r.Hops[next].By, h.By) && (own || r.relayed(j, next))
 }
 
 // isList tells whether the peer of line hop is a mailing list's host: list fields

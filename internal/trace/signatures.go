@@ -7,7 +7,7 @@ var signatures = [26][]signature{
 	'b' - 'a': {{"bulk_mailer", "list"}},
 	'c' - 'a': {{"cpmta", "qmail"}, {"coremail", "coremail"}, {"communigate", "communigate"}, {"cyrus", "cyrus"}, {"courier", "courier"}, {"clearswift", "mailsweeper"}, {"content technologies", "mailsweeper"}, {"cellopoint", "cellopoint"}, {"cloudflare", "cloudflare"}},
 	'd' - 'a': {{"dovecot", "dovecot"}, {"domino", "domino"}},
-	'e' - 'a': {{"eudora internet mail server", "eims"}, {"exim", "exim"}, {"ecelerity", "ecelerity"}, {"eucpmta", "knox"}, {"ezmts", "ezmts"}, {"ecartis", "list"}, {"eyou", "eyou"}},
+	'e' - 'a': {{"eudora internet mail server", "eims"}, {"exim", "exim"}, {"ecelerity", "ecelerity"}, {"egp: ", "yahoo"}, {"eucpmta", "knox"}, {"ezmts", "ezmts"}, {"ecartis", "list"}, {"eyou", "eyou"}},
 	'f' - 'a': {{"fetchmail", "fetchmail"}, {"f-secure", "antivirus"}, {"fortimail", "fortimail"}, {"forefront", "exchange"}},
 	'g' - 'a': {{"generic mta", "cellopoint"}, {"getmail", "fetchmail"}},
 	'h' - 'a': {{"http/yandex", "yandex"}, {"haraka", "haraka"}, {"halon", "halon"}, {"hypersendmail", "sunone"}, {"hmailserver", "hmailserver"}, {"hmail", "hmail"}, {"hcl domino", "domino"}, {"horde", "imp"}},

@@ -148,7 +148,7 @@ func (r *Result) conclude(w *walk, e end) {
 		Confidence: ConfidenceMedium,
 	}
 	switch {
-	case e.fallback, w.soft:
+	case e.fallback, w.soft, len(w.alts) > 0:
 		r.Origin.Confidence = ConfidenceLow
 	case !w.complaint: // else even the topmost line is but the complainant's word
 		r.Origin.Confidence = ConfidenceHigh

@@ -303,13 +303,27 @@ func (w *walk) judge(h *Hop) (step, string) {
 // customers, unless the configuration names the very machine.
 func (w *walk) knownByName(h *Hop) string {
 	name := h.VerifiedRDNS()
-	if name == "" {
+	if name == "" || equalFold(name, "localhost") || equalFold(name, "localhost.localdomain") { // judge knows loopback by its address
 		return ""
 	}
 	t, rule := w.host(name, netip.Addr{})
-	if t == "" || numberedAfter(name, h.IP) && !w.listed(name) {
+	if t == "" {
+		return w.shortName(h, name)
+	}
+	if numberedAfter(name, h.IP) && !w.listed(name) {
 		return ""
 	}
+	return rule
+}
+
+// shortName returns the rule for a peer whose name has no domain: such names are
+// in the writer's own table of hosts and not in the DNS, so that its first label
+// stands for the whole name that the peer gave, if that is a trusted host's.
+func (w *walk) shortName(h *Hop, name string) string {
+	if strings.IndexByte(name, '.') > 0 || strings.IndexByte(h.HELO, '.') < 0 || !strings.EqualFold(name, firstLabel(h.HELO)) {
+		return ""
+	}
+	_, rule := w.host(h.HELO, netip.Addr{})
 	return rule
 }
 

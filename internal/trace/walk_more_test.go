@@ -67,7 +67,7 @@ func TestWalkInnerNames(t *testing.T) {
 			Received: from mx6.reporter.example ([192.0.2.103]) by mail5.reporter.example with ESMTP (post.office MTA v3.5) id A3; Mon, 5 Oct 2026 10:11:16 +0200
 			Received: from mx4.reporter.example ([192.0.2.101]) by mx6.reporter.example with ESMTP (post.office MTA v3.5) id A2; Mon, 5 Oct 2026 10:11:14 +0200
 			Received: from x (dsl.isp.example [203.0.113.9]) by mx4.reporter.example (Postfix) with SMTP id A1; Mon, 5 Oct 2026 10:11:12 +0200`,
-			"192.0.2.103", 0, ConfidenceMedium, "relay sender", "203.0.113.9"},
+			"192.0.2.103", 0, ConfidenceLow, "relay sender", "203.0.113.9"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := NewTracer(tc.o).Trace(header(t, tc.header))

@@ -15,8 +15,8 @@ import (
 type way struct {
 	name, header string
 	o            Options
-	// want is "STATUS ADDRESS HOP"; roles and alts are checked where given.
-	want, roles, alts string
+	// want is "STATUS ADDRESS HOP"; roles, senders and alts are checked where given.
+	want, roles, senders, alts string
 }
 
 // readWays reads the file: "== name", then "opt" and "want" lines, then a header.
@@ -40,6 +40,8 @@ func readWays(t *testing.T) []way {
 				w.want = value
 			case "roles":
 				w.roles = value
+			case "senders":
+				w.senders = value
 			case "alts":
 				w.alts = value
 			default:
@@ -92,7 +94,15 @@ func TestWays(t *testing.T) {
 			if roles := roleList(&r); w.roles != "" && roles != w.roles {
 				t.Errorf("roles %q, want %q", roles, w.roles)
 			}
-			var alts []string
+			var senders, alts []string
+			for _, s := range r.Sources {
+				if s.Role == SourceSender {
+					senders = append(senders, s.IP.String())
+				}
+			}
+			if list := strings.Join(senders, " "); w.senders != "" && list != w.senders {
+				t.Errorf("senders %q, want %q", list, w.senders)
+			}
 			for _, a := range r.Alternatives {
 				alts = append(alts, a.IP.String())
 			}
