@@ -1,7 +1,6 @@
 package flowwatch
 
 import (
-	"encoding/binary"
 	"errors"
 	"net/netip"
 	"syscall"
@@ -13,11 +12,10 @@ import (
 // A batch takes many datagrams off a socket in one call (recvmmsg(2)): all that wait, and where none does, the first
 // that comes. A call for each datagram would cost more than all that is done with its records.
 type batch struct {
-	headers  [batchSize]mmsghdr
-	vectors  [batchSize]unix.Iovec
-	names    [batchSize]unix.RawSockaddrInet6 // large enough for IPv4, too
-	controls [batchSize][controlSize]byte
-	buffers  []byte
+	headers [batchSize]mmsghdr
+	vectors [batchSize]unix.Iovec
+	names   [batchSize]unix.RawSockaddrInet6 // large enough for IPv4, too
+	buffers []byte
 
 	look func(fd uintptr) bool // receives, and notes here
 	n    int                   // how many there were
@@ -25,8 +23,7 @@ type batch struct {
 }
 
 const (
-	batchSize   = 32
-	controlSize = 64
+	batchSize = 32
 	// bufferSize is the longest datagram, and some bytes more, so that the buffers' beginnings do not fight for the
 	// same places in the caches.
 	bufferSize = 1<<16 + 1600
@@ -45,7 +42,7 @@ func newBatch() *batch {
 		b.vectors[i].Base = &b.buffers[i*bufferSize]
 		b.vectors[i].SetLen(1 << 16)
 		h := &b.headers[i].header
-		h.Iov, h.Name, h.Control = &b.vectors[i], (*byte)(unsafe.Pointer(&b.names[i])), &b.controls[i][0]
+		h.Iov, h.Name = &b.vectors[i], (*byte)(unsafe.Pointer(&b.names[i]))
 		h.SetIovlen(1)
 	}
 	b.look = func(fd uintptr) bool {
@@ -68,9 +65,7 @@ func (b *batch) wait(conn syscall.RawConn) (int, error) {
 // such threads take turns at what processors there are.
 func (b *batch) receive(fd uintptr) (int, error) {
 	for i := range b.headers {
-		h := &b.headers[i].header
-		h.Namelen = unix.SizeofSockaddrInet6
-		h.SetControllen(controlSize)
+		b.headers[i].header.Namelen = unix.SizeofSockaddrInet6
 	}
 	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.headers)), batchSize, unix.MSG_DONTWAIT, 0, 0)
 	if errno == unix.EAGAIN {
@@ -101,17 +96,4 @@ func (b *batch) from(i int) (netip.Addr, error) {
 		return netip.AddrFrom16(name.Addr).Unmap(), nil
 	}
 	return netip.Addr{}, errFamily
-}
-
-// drops is the kernel's count of dropped datagrams (SO_RXQ_OVFL, socket(7)), the only message asked for.
-func (b *batch) drops(i int) (n uint32, ok bool) {
-	control := b.controls[i][:b.headers[i].header.Controllen]
-	if len(control) < unix.CmsgSpace(4) {
-		return 0, false
-	}
-	h, data, _, err := unix.ParseOneSocketControlMessage(control)
-	if err != nil || h.Level != unix.SOL_SOCKET || h.Type != unix.SO_RXQ_OVFL || len(data) < 4 {
-		return 0, false
-	}
-	return binary.NativeEndian.Uint32(data), true
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -18,9 +19,9 @@ import (
 
 // A socket receives the datagrams of one listening address.
 type socket struct {
-	file  *os.File // unknown to Go's poller
-	addr  netip.AddrPort
-	drops atomic.Uint32 // by the kernel, since the socket was opened
+	file    *os.File // unknown to Go's poller
+	addr    netip.AddrPort
+	dropped atomic.Uint32 // what drops said last
 }
 
 // Bind opens the sockets that are not open yet. Run does so itself; a caller that must know the
@@ -83,7 +84,7 @@ func unpolled(conn *net.UDPConn) (file *os.File, err error) {
 	return file, errors.Join(err, inner)
 }
 
-// prepare asks for the buffer, by force where we may, and for the kernel's count of drops with each datagram.
+// prepare asks for the buffer, by force where we may.
 func (s *socket) prepare(buffer int) (got int, err error) {
 	raw, err := s.file.SyscallConn()
 	if err != nil {
@@ -93,9 +94,6 @@ func (s *socket) prepare(buffer int) (got int, err error) {
 	err = raw.Control(func(fd uintptr) {
 		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, buffer) != nil {
 			inner = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, buffer)
-		}
-		if inner == nil {
-			inner = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1)
 		}
 		if inner == nil {
 			got, inner = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
@@ -143,9 +141,6 @@ func (w *Watcher) take(s *socket, b *batch, n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range n {
-		if drops, ok := b.drops(i); ok {
-			s.drops.Store(drops)
-		}
 		from, err := b.from(i)
 		if err == nil {
 			err = w.decoder.Decode(b.datagram(i), from, at, w.add)
@@ -156,15 +151,32 @@ func (w *Watcher) take(s *socket, b *batch, n int) {
 	}
 }
 
+// drops is how many datagrams the kernel has dropped since the socket was opened: SK_MEMINFO_DROPS, the last of what
+// SO_MEMINFO tells. To be told with each datagram (SO_RXQ_OVFL) would cost more. It is 0 where the kernel is older than 4.12.
+func (s *socket) drops() uint32 {
+	var info [9]uint32
+	size := uint32(unsafe.Sizeof(info))
+	if raw, err := s.file.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { // a closed socket drops no more
+			_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO, uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+			if errno == 0 {
+				s.dropped.Store(info[8])
+			}
+		})
+	}
+	return s.dropped.Load()
+}
+
 func (w *Watcher) kernelDrops() (n uint64) {
 	for _, s := range w.sockets {
-		n += uint64(s.drops.Load())
+		n += uint64(s.drops())
 	}
 	return n
 }
 
 func (w *Watcher) unbind() {
 	for _, s := range w.sockets {
+		s.drops()
 		_ = s.file.Close() // nothing was written to it
 	}
 }
