@@ -19,27 +19,20 @@ type features struct {
 	hours  int
 
 	clients   int
-	inbound   bool // answers mail from others, now or in the last day
-	seesIn    bool // inbound traffic would be seen
-	unwatched bool // the Judge has only begun to look
-	lens      lens // what sampling leaves
+	inbound   bool    // answers mail from others, now or in the last day
+	seesIn    bool    // inbound traffic would be seen
+	watched   float64 // for how much of the time that it takes to tell whether mail comes in the Judge has looked
+	lens      lens    // what sampling leaves
 	oneWay    bool
 	proven    bool
 	perPacket float64
+	full      float64 // full packets in a mail of the host's, at least
 	blind     []string
 }
 
-// someClients in the last hours show that mail comes in, even where no interval shows several; each of which
-// something is seen stands for many where the sampling is coarse.
-func (l lens) someClients() int {
-	switch {
-	case l.rate > coarse:
-		return 2
-	case l.rate > 10:
-		return 3
-	}
-	return 5
-}
+// someClients in the last hours show that mail comes in, even where no interval shows several: five, or as many as are
+// seen of five.
+func (l lens) someClients() int { return int(math.Ceil(5 * l.seen(ordinaryMail))) }
 
 // coarse is the sampling rate above which nearly all of a conversation goes unseen.
 const coarse = 100
@@ -52,8 +45,6 @@ func featuresOf(a *activity.Activity, s *state, c activity.Coverage) features {
 		clients: a.ClientsMet(), inbound: serves(a) || hours(s.Serving) >= 2 || s.clients() >= l.coarsest(c).someClients(),
 		seesIn: true, lens: l, perPacket: out.PerPacket(),
 	}
-	now := window{Flows: out.Flows, Packets: out.Packets, Failed: a.Failed, Tiny: a.Tiny}
-	f.peers, f.failed, f.tiny = l.peers(f.met, &now), l.failed(&now, f.doubt()), l.tiny(&now, f.doubt())
 	proven := s.Slots[0].Proven + s.Slots[1].Proven
 	replies := s.Slots[0].Replies + s.Slots[1].Replies
 	// Flags that prove answers, where in hours none was seen: the way back leads past our exporters.
@@ -63,7 +54,27 @@ func featuresOf(a *activity.Activity, s *state, c activity.Coverage) features {
 		f.seesIn = false
 		f.blind = append(f.blind, "inbound mail: only one direction of the traffic is seen")
 	}
+	if f.seesIn && !f.inbound {
+		f.full = s.full() // a server may well try others, and be refused as often as its mail is long
+	}
+	now := window{Flows: out.Flows, Packets: out.Packets, Failed: a.Failed, Tiny: a.Tiny}
+	f.peers = l.peers(f.met, &now)
+	f.sort(&now)
 	return f
+}
+
+// sort tells which shares of a window's conversations failed, and carried small packets alone. Where inbound mail is not
+// seen these are all there is to go by, so what may be chance is left out: one standard error.
+func (f *features) sort(w *window) {
+	f.failed, f.tiny = f.lens.failed(w, f.full, f.doubt()), f.lens.tiny(w, f.doubt())
+	if f.lens.clear() && !f.seesIn {
+		f.failed, f.tiny = atLeast(f.failed, w.Flows), atLeast(f.tiny, w.Flows)
+	}
+}
+
+// atLeast is a share less its standard error.
+func atLeast(share float64, of uint64) float64 {
+	return max(0, share-math.Sqrt(share*(1-share)/float64(max(of, 1))))
 }
 
 // figure writes a number of hosts, as what it is.
@@ -106,15 +117,12 @@ func (f *features) tinyWeight() float64 {
 	return 1
 }
 
-// noInbound is 1 where the host takes no mail in, so far as that can be seen, and less where that was not looked at for long.
+// noInbound is 1 where the host takes no mail in, so far as that can be seen, and as much less as that was not looked at for long.
 func (f *features) noInbound() float64 {
 	if f.inbound || !f.seesIn {
 		return 0
 	}
-	if f.unwatched {
-		return 0.6
-	}
-	return 1
+	return f.watched
 }
 
 // fan is the fan-out term's logarithm. Submission (465, 587) to many servers is less unusual than 25.
@@ -144,7 +152,7 @@ func (s *state) test(a *activity.Activity, f features) bool {
 	if f.met < 3 {
 		return s.Test >= decided
 	}
-	o := f.lens.failures()
+	o := f.lens.failures(f.full)
 	benign, hostile := o.fragments(benignFailures), o.fragments(hostileFailures)
 	n := float64(min(f.flows, testFlows))
 	bad := share(a.Failed, f.flows) * n

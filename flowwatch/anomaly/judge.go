@@ -57,8 +57,10 @@ func (j *Judge) Begin(start time.Time, length time.Duration, cover map[string]ac
 	j.changes = nil
 }
 
-// unwatched tells whether too little was looked at yet for it to mean much that no mail came in.
-func (j *Judge) unwatched(l lens) bool { return j.end.Sub(j.began) < l.watched() }
+// watched tells how much it means that no mail came in: 1 after a time, and less before.
+func (j *Judge) watched(l lens) float64 {
+	return min(1, j.end.Sub(j.began).Hours()/l.watched().Hours())
+}
 
 // Host judges one host's interval.
 func (j *Judge) Host(a *activity.Activity) {
@@ -83,7 +85,7 @@ func (j *Judge) Host(a *activity.Activity) {
 	s.add(a)
 	j.bound(s)
 	f := featuresOf(a, s, j.cover[a.Profile])
-	f.unwatched = j.unwatched(f.lens.coarsest(j.cover[a.Profile]))
+	f.watched = j.watched(f.lens.coarsest(j.cover[a.Profile]))
 	switch {
 	case f.lens.clear():
 	case p.Judge == activity.JudgeMail:

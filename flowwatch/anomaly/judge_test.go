@@ -114,6 +114,9 @@ func codes(a *anomaly.Anomaly) string {
 
 func TestIntensive(t *testing.T) {
 	r := newRun(t)
+	for range 12 {
+		r.play() // an hour without inbound mail means something
+	}
 	changes := r.host(traffic{peers: 60, failed: 20, tiny: 40, answered: true})
 	e := r.listed()
 	if e == nil || len(changes) != 1 || !changes[0].Entered {
@@ -121,6 +124,23 @@ func TestIntensive(t *testing.T) {
 	}
 	if e.Kind != anomaly.Intensive || !e.Proven || !strings.HasPrefix(codes(e), "fan-out no-inbound failed tiny") {
 		t.Errorf("kind %s, proven %v, reasons %s", e.Kind, e.Proven, codes(e))
+	}
+}
+
+// TestFirstHour checks that little is made of no mail coming in while the Judge has hardly begun to look: a mailing list's first
+// post goes to hundreds. An hour later such a host is listed.
+func TestFirstHour(t *testing.T) {
+	post := traffic{peers: 400, failed: 8, tiny: 12, answered: true}
+	early, late := newRun(t), newRun(t)
+	early.host(post)
+	if e := early.listed(); e != nil {
+		t.Errorf("listed in the first five minutes: %+v", e)
+	}
+	for range 12 {
+		late.play()
+	}
+	if late.host(post); late.listed() == nil {
+		t.Error("not listed after an hour")
 	}
 }
 

@@ -67,10 +67,30 @@ func (l lens) part() float64 {
 // fragment that looks like the second.
 type origin struct{ whole, alike, bad float64 }
 
-// failures are short mails, of which the SYN alone may be seen, beside attempts that send nothing else.
-func (l lens) failures() origin {
+// failures are mails of which the SYN alone may be seen, beside attempts that send nothing else. A mail is a short one with so
+// many full packets besides: on average, more of them being as much rarer as they are more.
+func (l lens) failures(full float64) origin {
 	q := l.part()
-	return origin{visible(q, shortMail), q * math.Pow(1-q, shortMail-1), visible(q, deadHost)}
+	if q >= 1 {
+		return origin{1, 0, 1}
+	}
+	unseen := math.Pow(1-q, shortMail-1) / (1 - full*math.Log1p(-q))
+	return origin{1 - unseen*(1-q), q * unseen, visible(q, deadHost)}
+}
+
+// Sizes of a packet: one that carries no data or a line, and one full of data. That many full ones in a mail are believed, so
+// that a few large mails do not make many short ones look like failures.
+const (
+	shortPacket = 64
+	fullPacket  = 1500
+	fullAtMost  = 5
+)
+
+// full is how many full packets there are to the short ones of a mail, by the mean size of the packets.
+func full(packets, bytes uint64) float64 {
+	size := float64(bytes) / float64(max(packets, 1))
+	part := min(max((size-shortPacket)/(fullPacket-shortPacket), 0), 0.9)
+	return min(shortMail*part/(1-part), fullAtMost)
 }
 
 // refusals are mails of which only the short packets may be seen, beside conversations that have no others.
@@ -110,8 +130,8 @@ func (l lens) bad(o origin, fragments, of uint64, doubt float64) float64 {
 }
 
 // failed and tiny are the shares of conversations that failed, and that carried small packets alone.
-func (l lens) failed(w *window, doubt float64) float64 {
-	return l.bad(l.failures(), w.Failed, w.Flows, doubt)
+func (l lens) failed(w *window, full, doubt float64) float64 {
+	return l.bad(l.failures(full), w.Failed, w.Flows, doubt)
 }
 func (l lens) tiny(w *window, doubt float64) float64 {
 	return l.bad(l.refusals(), w.Tiny, w.Flows, doubt)

@@ -14,7 +14,7 @@ var lenses = []lens{{1, false}, {2, false}, {10, false}, {100, false}, {1000, fa
 // TestLensInverts checks that the share of bad conversations is found again in what sampling leaves of them.
 func TestLensInverts(t *testing.T) {
 	for _, l := range lenses {
-		for _, o := range []origin{l.failures(), l.refusals()} {
+		for _, o := range []origin{l.failures(0), l.failures(fullAtMost), l.refusals()} {
 			for _, want := range []float64{0, 0.1, 0.5, 1} {
 				fragments := o.fragments(want)
 				if got := o.share(fragments); math.Abs(got-want) > 1e-6 || fragments < 0 || fragments > 1 {
@@ -23,7 +23,7 @@ func TestLensInverts(t *testing.T) {
 			}
 		}
 	}
-	if got := (lens{rate: 1}).bad(lens{rate: 1}.failures(), 3, 12, 2); got != 0.25 {
+	if got := (lens{rate: 1}).bad(lens{rate: 1}.failures(0), 3, 12, 2); got != 0.25 {
 		t.Errorf("where all is seen, 3 of 12 are %v", got)
 	}
 }
@@ -31,7 +31,7 @@ func TestLensInverts(t *testing.T) {
 // TestLensDoubts checks that few fragments prove nothing, and that those of ordinary mail never do.
 func TestLensDoubts(t *testing.T) {
 	for _, l := range lenses[2:] {
-		o := l.failures()
+		o := l.failures(0)
 		if got := l.bad(o, 2, 3, 1); got > 0.1 {
 			t.Errorf("%+v: two of three fragments make %.2f failures", l, got)
 		}
@@ -41,6 +41,30 @@ func TestLensDoubts(t *testing.T) {
 		}
 		if got := l.bad(o, 1000, 1000, 2); got < 0.8 {
 			t.Errorf("%+v: a host that sends SYN alone has %.2f failures", l, got)
+		}
+	}
+}
+
+// TestLensOfLongMail checks that mail is not taken for failures by the length that its packets' sizes tell of, whatever its
+// length is, and that what is long shows more of the failures among it than what is short.
+func TestLensOfLongMail(t *testing.T) {
+	for _, l := range lenses[2:] {
+		q, last := l.part(), 0.0
+		for _, data := range []float64{0, 1, 3, 5, 15, 100} {
+			known := full(uint64(100*(shortMail+data)), uint64(100*(shortMail*shortPacket+data*fullPacket)))
+			if known > data+0.1 || known > fullAtMost {
+				t.Errorf("%v full packets of a mail are taken for %.2f", data, known)
+			}
+			o := l.failures(known)
+			alone := q * math.Pow(1-q, shortMail+data-1) / visible(q, shortMail+data)
+			if got := o.share(alone); got > 1e-9 {
+				t.Errorf("%+v: of mails of %v full packets %.3f failed, say the SYN that are seen alone", l, data, got)
+			}
+			if got := o.share(0.2); got < last {
+				t.Errorf("%+v: mails of %v full packets hide more failures than shorter ones: %.3f, %.3f", l, data, got, last)
+			} else {
+				last = got
+			}
 		}
 	}
 }

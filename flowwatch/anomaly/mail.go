@@ -108,7 +108,8 @@ func (j *Judge) iterative(a *activity.Activity, s *state, f features, tested boo
 	r := s.recent()
 	met := int(min(uint64(r.Peers.Count()), r.Flows))
 	peers := f.lens.peers(met, &r)
-	f.failed, f.tiny, f.relay = f.lens.failed(&r, f.doubt()), f.lens.tiny(&r, f.doubt()), share(r.Relay, r.Flows)
+	f.relay = share(r.Relay, r.Flows)
+	f.sort(&r)
 	b := newScore()
 	suspicion := j.suspicion(f)
 	if f.noInbound() == 0 {

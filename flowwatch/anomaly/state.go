@@ -54,7 +54,8 @@ func (s *state) coarsen() {
 // A window sums up hours of outgoing traffic.
 type window struct {
 	Flows   uint64          `json:"f"`
-	Packets uint64          `json:"k,omitempty"` // corrected for sampling
+	Packets uint64          `json:"k,omitempty"` // corrected for sampling,
+	Bytes   uint64          `json:"g,omitempty"` // and these
 	Relay   uint64          `json:"r"`
 	Failed  uint64          `json:"x"`
 	Tiny    uint64          `json:"y"`
@@ -122,6 +123,7 @@ func (s *state) add(a *activity.Activity) {
 	w := &s.Slots[0]
 	w.Flows += a.Series[activity.Out].Flows
 	w.Packets += a.Series[activity.Out].Packets
+	w.Bytes += a.Series[activity.Out].Bytes
 	w.Relay += a.Relay
 	w.Failed += a.Failed
 	w.Tiny += a.Tiny
@@ -151,12 +153,19 @@ func hours(mask uint64) int { return bits.OnesCount64(mask & dayMask) }
 func (s *state) recent() window {
 	w := s.Slots[0]
 	o := &s.Slots[1]
-	w.Flows, w.Packets, w.Relay = w.Flows+o.Flows, w.Packets+o.Packets, w.Relay+o.Relay
+	w.Flows, w.Relay = w.Flows+o.Flows, w.Relay+o.Relay
+	w.Packets, w.Bytes = w.Packets+o.Packets, w.Bytes+o.Bytes
 	w.Failed, w.Tiny = w.Failed+o.Failed, w.Tiny+o.Tiny
 	w.Proven, w.Replies = w.Proven+o.Proven, w.Replies+o.Replies
 	w.Peers.Merge(&o.Peers)
 	w.Clients.Merge(&o.Clients)
 	return w
+}
+
+// full is how many full packets a mail of the last hours held at least.
+func (s *state) full() float64 {
+	a, b := &s.Slots[0], &s.Slots[1]
+	return full(a.Packets+b.Packets, a.Bytes+b.Bytes)
 }
 
 // clients is how many clients held sessions with the host's server in the last hours.
