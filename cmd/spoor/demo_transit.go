@@ -63,9 +63,10 @@ func (t *tour) list(ctx context.Context, host netip.Addr) (why string, err error
 	return why, nil
 }
 
-// spamRun is one host's connections to the mail servers of 400 others, each of which answers.
+// spamRun is one host's connections to the mail servers of 400 others: of three one takes its mail, one refuses it, and one is
+// not there.
 func spamRun(host netip.Addr, now time.Time) (records []netflowtest.Record) {
-	const tcp, finished = 6, 0x1b // FIN, SYN, PSH, ACK
+	const tcp, opening, finished = 6, 0x02, 0x1b // SYN alone; FIN, SYN, PSH, ACK
 	for i := range 400 {
 		to := netip.AddrFrom4([4]byte{203, 0, 113, byte(1 + i/2)})
 		if i%2 == 1 {
@@ -75,9 +76,18 @@ func spamRun(host netip.Addr, now time.Time) (records []netflowtest.Record) {
 			Src: host, Dst: to, SrcPort: uint16(20000 + i), DstPort: 25, Proto: tcp, Flags: finished,
 			Packets: 12, Bytes: 9000, Start: now, End: now.Add(time.Second),
 		}
-		back := there
-		back.Src, back.Dst, back.SrcPort, back.DstPort = to, host, 25, there.SrcPort
-		records = append(records, there, back)
+		switch i % 3 {
+		case 1:
+			there.Packets, there.Bytes = 9, 580
+		case 2:
+			there.Flags, there.Packets, there.Bytes = opening, 3, 180
+		}
+		records = append(records, there)
+		if there.Flags == finished {
+			back := there
+			back.Src, back.Dst, back.SrcPort, back.DstPort = to, host, 25, there.SrcPort
+			records = append(records, back)
+		}
 	}
 	return records
 }
