@@ -56,6 +56,10 @@ func findAddresses(s string) []hit {
 			if h, ok := scanV4(s, i); ok {
 				hits = append(hits, h)
 				i = h.full
+				if more := shortened(s, h); len(more) > 0 {
+					hits = append(hits, more...)
+					i = more[len(more)-1].full
+				}
 				continue
 			}
 			if h, ok := scanV6(s, i); ok {

@@ -61,8 +61,31 @@ func ownWord(t string) string {
 	return ""
 }
 
+// isThanked tells a clause that thanks for what was done about the address
+// before it: "thanks for closing x".
+func isThanked(before string) bool {
+	t := before[max(0, len(before)-90):]
+	i := lastSentence(t)
+	t = strings.ToLower(t[i:])
+	if !containsAny(t, thankWords) {
+		return false
+	}
+	return containsAny(t, []string{" closing ", " suspending ", " blocking ", " shutting ", " disabling ", " terminating ", " removing ", " cleaning ", " handling ", " dealing with ", " taking down ", " fixing ", " stopping ", " sperrung ", " abschaltung ", "suspension ", "blocage ", "fermeture ", "bloqueo ", "bloqueio ", "blocco ", "blokkeren ", "afsluiten ", "блокировку ", "отключение "})
+}
+
+var thankWords = []string{"thank", "thx", "danke", "vielen dank", "merci", "gracias", "obrigad", "grazie", "bedankt", "dank ", "спасибо", "dziękuj"}
+
+// lastSentence returns where the last sentence of a text begins.
+func lastSentence(t string) int {
+	i := strings.LastIndexAny(t, ".;!?")
+	for i >= 0 && i+1 < len(t) && t[i+1] != ' ' {
+		i = strings.LastIndexAny(t[:i], ".;!?")
+	}
+	return i + 1
+}
+
 // elsewhereWords tell that a host is somebody else's, who was told already.
-var elsewhereWords = []string{"other provider", "another provider", "different provider", "other hoster", "another network", "not your network", "not on your network", "not in your network", "outside your network", "reported separately", "notified separately", "reported to its", "reported to their", "anderen provider", "anderer provider", "anderem provider", "autre hébergeur", "autre fournisseur", "otro proveedor", "outro provedor", "andere provider", "другой провайдер", "другого провайдера"}
+var elsewhereWords = []string{"other provider", "another provider", "different provider", "other hoster", "another network", "not your network", "not on your network", "not in your network", "outside your network", "different company", "different host", "other hosting", "reported separately", "notified separately", "to them separately", "have been told", "has been told", "have been informed", "been notified", "to them already", "were told", "told them", "informed them", "notified them", "wurden informiert", "wurde informiert", "schon informiert", "ont été prévenus", "a été prévenu", "han sido avisados", "sono stati avvisati", "foram avisados", "zijn ingelicht", "reported to its", "reported to their", "anderen provider", "anderer provider", "anderem provider", "autre hébergeur", "autre fournisseur", "otro proveedor", "outro provedor", "andere provider", "другой провайдер", "другого провайдера"}
 
 // toldWords say that somebody was told already, who in a note in brackets is
 // another, and in a sentence may be the desk itself.

@@ -115,7 +115,7 @@ func isService(w string) bool {
 // isAssault tells nouns behind which "on" names the victim.
 func isAssault(w string) bool {
 	switch w {
-	case "attack", "attacks", "assault", "ddos", "dos", "flood", "intrusion", "intrusions", "hack":
+	case "attack", "attacks", "assault", "ddos", "dos", "flood", "intrusion", "intrusions", "hack", "force", "bruteforce", "brute-force", "bruteforcing", "scan", "scans", "portscan", "passwords", "logins", "attempts", "probes", "tries":
 		return true
 	}
 	return false
@@ -281,7 +281,7 @@ func (b *backward) ownSide(w string) (reading, bool) {
 		if prev := b.previous(); prev == "our" || prev == "my" {
 			return reading{is: target, weight: 78, word: prev + " " + w}, true
 		}
-	case "hosted", "located", "running", "runs":
+	case "hosted", "located", "running", "runs", "origin":
 		if !b.label && speaksOfOurs(b.before[:b.end]) {
 			return reading{is: target, weight: 76, word: "our … " + w}, true
 		}
@@ -294,7 +294,7 @@ func (b *backward) ownSide(w string) (reading, bool) {
 }
 
 func (b *backward) from(w string) (reading, bool) {
-	if b.skipped > 0 && isOtherWord(w) {
+	if b.skipped > 0 && (isOtherWord(w) || isSomebody(w)) {
 		return reading{}, false
 	}
 	prev := b.previous()
@@ -364,7 +364,18 @@ func (b *backward) target(w string) (reading, bool) {
 // visit"), so that they count right before an address alone.
 func isOtherWord(w string) bool {
 	switch w {
-	case "do", "dos", "su", "sua", "z", "od", "с", "со":
+	case "do", "dos", "da", "su", "sua", "z", "od", "с", "со":
+		return true
+	}
+	return false
+}
+
+// isSomebody tells words for a person of whom nothing else is known, who did
+// what the complaint is about: "a visitor at x". They count right before alone.
+func isSomebody(w string) bool {
+	switch w {
+	case "visitor", "visitors", "visitor's", "someone", "somebody", "someone's", "person", "player", "players", "bidder", "buyer", "poster", "guest",
+		"jemand", "jemandem", "besucher", "besuchers", "nutzerin", "personne", "quelqu'un", "visiteur", "alguien", "visitante", "persona", "alguém", "pessoa", "qualcuno", "visitatore", "iemand", "bezoeker", "ktoś", "osoba", "někdo", "кто-то", "посетитель", "некто", "человек":
 		return true
 	}
 	return false

@@ -206,14 +206,20 @@ func (w *weighing) choose() []*weighed {
 		return c2
 	}
 	single := keep(all, func(c *weighed) bool { return c.prefix < 0 || c.prefix == c.ip.BitLen() })
+	if own := w.inReply(single); len(own) > 0 {
+		return own
+	}
 	best := w.preferOurs(w.clearest(single), single)
 	if len(best) > 0 && !w.beyondSubject(best) {
-		return w.withNetworks(w.withoutQuoted(best), all)
+		return w.withNetworks(best, all)
 	}
 	if best := w.clearest(keep(all, func(c *weighed) bool { return c.named || c.inSubject })); len(best) > 0 {
 		return best
 	}
-	return w.lone()
+	if lone := w.lone(); len(lone) > 0 {
+		return lone
+	}
+	return w.inForeign(single)
 }
 
 // controllers takes the servers of a botnet where nobody else is accused.
@@ -370,7 +376,7 @@ func (w *weighing) unstated(all []*weighed) []*weighed {
 	case top >= weightProse-14 && !anyOf(all, func(c *weighed) bool { return c.forIt.is == source || c.forIt.is == from }) && !w.d.soundsLikeComplaint():
 		return nil
 	case top >= weightProse-14:
-		return withoutServers(keep(all, func(c *weighed) bool { return c.forIt.weight >= top-9 && c.forIt.weight >= weightBare }))
+		return withoutServers(withoutSites(keep(all, func(c *weighed) bool { return c.forIt.weight >= top-9 && c.forIt.weight >= weightBare })))
 	case !w.d.soundsLikeComplaint():
 		return nil
 	case top >= weightBare:

@@ -35,8 +35,9 @@ func (l *line) read() []reading {
 		return l.readings
 	}
 	l.readings = make([]reading, len(l.hits))
+	text, hits := l.sentence()
 	for k, h := range l.hits {
-		r := readAround(l.text, l.hits, k)
+		r := readAround(text, hits, k)
 		if k > 0 && r.word == "" && onlySeparators(l.text[l.hits[k-1].full:h.start]) {
 			r = l.readings[k-1]
 			r.weight--
@@ -76,6 +77,9 @@ func readAround(text string, hits []hit, k int) reading {
 	}
 	if r, ok := pairOfPorts(text, hits, k); ok {
 		return r
+	}
+	if isThanked(before) {
+		return reading{is: reference, weight: 88, word: "thanks"}
 	}
 	r := wordsBefore(before)
 	if site, ok := siteOf(before); ok && r.is == neutral {

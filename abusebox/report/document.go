@@ -61,6 +61,9 @@ type line struct {
 	text   string // without quoting, refanged
 	quoted int
 	hits   []hit
+	// lead and trail are what the lines around say of the same sentence, where
+	// a mail program broke it.
+	lead, trail string
 	// readings are what the line says about each hit, made on first use.
 	readings []reading
 	// spam marks lines of a pasted mail, which accuse nobody by themselves.
@@ -297,7 +300,7 @@ func newLine(raw string) line {
 	}
 	l := line{raw: raw}
 	l.text, l.quoted = unquote(raw)
-	l.text = withoutLeader(refang(l.text))
+	l.text = withoutLeader(unveil(refang(l.text)))
 	l.hits = findAddresses(l.text)
 	return l
 }

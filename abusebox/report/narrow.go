@@ -64,26 +64,21 @@ func (w *weighing) standsAlone(c *weighed) bool {
 	return false
 }
 
-// withoutQuoted drops what only the mail names that a reply quotes, where the
-// reply itself names somebody: "now the same comes from x".
-func (w *weighing) withoutQuoted(best []*weighed) []*weighed {
-	if len(best) < 2 || !startsWithOne(strings.ToLower(w.d.subject), replyPrefixes) {
-		return best
+// withoutSites drops the host of a site where a person is accused: what that
+// person visited is somebody's who complains.
+func withoutSites(list []*weighed) []*weighed {
+	if !anyOf(list, func(c *weighed) bool { return isSomebody(c.forIt.word) }) {
+		return list
 	}
-	from := -1
-	for i := range w.lines {
-		if isAttribution(strings.TrimSpace(w.lines[i].text)) && i+1 < len(w.lines) && w.lines[i].quoted == 0 {
-			from = i
-			break
-		}
+	return keep(list, func(c *weighed) bool { return c.forIt.is != source || !isHosting(c.forIt.word) })
+}
+
+func isHosting(w string) bool {
+	switch w {
+	case "hosted", "hosting", "located", "location", "gehostet", "gehostete", "hébergé", "hébergée", "hébergés", "hébergées", "alojado", "alojada", "alojados", "hospedado", "hospedada", "hospedados", "gehost", "ospitato", "ospitata", "размещен", "размещён", "размещено":
+		return true
 	}
-	if from < 0 {
-		return best
-	}
-	if own := keep(best, func(c *weighed) bool { return len(c.lines) > 0 && c.lines[0] < from }); len(own) > 0 {
-		return own
-	}
-	return best
+	return false
 }
 
 // onlyServers tells whether all are labelled as a server or host, which may be

@@ -43,6 +43,7 @@ func (d *document) weighing() *weighing {
 	d.weights = w
 	d.splitEnclosures()
 	w.lines = d.bodyLines()
+	joinWrapped(w.lines)
 	w.subject()
 	w.fields()
 	w.body()

@@ -48,7 +48,7 @@ var bearings = wordTable(map[bearing]string{
 		desde su sus cliente proveniente vuestro
 		do dos seu sua pelo cliente
 		van uw uit door klant jullie
-		dal dalla vostro vostra suo
+		dal dalla da vostro vostra suo
 		с от ваш вашего вашей ваши вашем вашим из
 		z od wasz twój państwa waszej waszego
 		vous vostri vostre vosotros ustedes vocês você vosso vossa uwer waszą

@@ -6,7 +6,7 @@ import "strings"
 // Czech, Danish, Finnish, Greek, Hungarian, Norwegian, Romanian, Swedish,
 // Turkish and Ukrainian. See bearings.
 var moreBearings = map[bearing]string{
-	source: `flagged spotted
+	source: `flagged spotted connecté connectée connectés conectado conectada conectados collegato collegata ingelogd eingeloggt zalogowany připojen připojený
 		distante distant entfernte entfernter entferntes fjern remota remoto удаленный удалённый удалённого удаленного zdalny zdalnego zdalna vzdálená vzdálený uzak távoli investigate investigating
 		zdroj zdrojová zdrojové útočník útočníka útočníkem útočníkova útočící odesílatel odesílatele napadený napadeného nakažený zavirovaný pachatel škodlivá
 		angriber angriberen angriberens kilde afsender afsenderen inficeret inficerede kompromitteret angriper angriperen angriperens avsender avsenderen infisert kilden
@@ -17,7 +17,9 @@ var moreBearings = map[bearing]string{
 		sursă sursa atacator atacatorul atacatorului expeditor expeditorul infectat compromis agresor
 		kaynağı saldırganın saldıran gönderen göndericinin saldırı_kaynağı zararlı enfekte
 		джерело джерела зловмисник зловмисника порушник порушника атакуючий атакуючого відправник відправника заражений зараженого скомпрометований`,
-	from: `iš naslova adrese adreso des-de
+	from: `visitor visitors visitor's someone somebody someone's person player players bidder buyer poster guest
+		jemand jemandem besucher besuchers nutzerin personne quelqu'un visiteur alguien visitante persona alguém visitante pessoa qualcuno visitatore iemand bezoeker ktoś osoba někdo кто-то посетитель некто человек
+		iš naslova adrese adreso des-de
 		dall his her their użytkownik użytkownika użytkownikiem abonent abonenta пользователь пользователя пользователем користувач користувача benutzer nutzer nutzers utilisateur internaute abonné usuario usuário utente gebruiker uživatel uživatele kullanıcı felhasználó användare användaren bruker brukeren bruger brugeren käyttäjä
 		ze vaše vaší vašeho vašem váš vaši vašich zákazník zákazníka
 		fra jeres deres kundens från ert eran kundens
@@ -70,8 +72,15 @@ func standsAfter(after string) (string, bool) {
 	}
 	for _, w := range afterSource {
 		if len(t) >= len(w) && (t[:len(w)] == w || t[0] < 0x80 && t[0] != w[0] && lowerASCII(t[:len(w)]) == w) {
-			return w, true
+			return w, !isOwnBehind(t[len(w):])
 		}
 	}
 	return "", false
+}
+
+// isOwnBehind tells whether the noun to which such a word belongs is the
+// complainant's: "x numaralı sunucumuza", number x our server.
+func isOwnBehind(rest string) bool {
+	word := strings.ToLower(firstWord(strings.TrimLeft(rest, " ")))
+	return word != "" && bearings[strings.Trim(word, ".")] == target
 }
