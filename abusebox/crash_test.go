@@ -67,19 +67,19 @@ func child(dir string) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- desk.Run(ctx) }()
-	var writers sync.WaitGroup
+	var users sync.WaitGroup
 	if first := os.Getenv(childFirst); first != "" {
 		n := 0
 		_, _ = fmt.Sscan(first, &n)
 		for w := range crashSenders {
-			writers.Go(func() { send(ctx, spool, n+w) })
+			users.Go(func() { send(ctx, spool, n+w) })
 		}
 	} else {
-		go tellIdle(ctx, store, spool)
+		users.Go(func() { tellIdle(ctx, store, spool) }) // it reads what is closed below
 	}
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	cancel()
-	writers.Wait()
+	users.Wait()
 	if err := <-done; err != nil {
 		return err
 	}
