@@ -35,8 +35,15 @@ type Archive struct {
 	delegated int
 	judge     anomaly.Config
 	now       func() time.Time
-	live      *Watcher // nil where no collector runs in this process
+	live      *Watcher              // nil where no collector runs in this process,
+	ours      func(netip.Addr) bool // and this, too: what is ours is then not known for certain
 }
+
+// foreign tells whether a host is certainly none of ours, so that nothing of it is ever counted.
+func (x *Archive) foreign(host netip.Prefix) bool { return x.ours != nil && !x.ours(host.Addr()) }
+
+// notCounted says why nothing of a foreign host is seen.
+const notCounted = "it is in none of our networks, and only their hosts are counted"
 
 // NewArchive opens the questions on a history without a Watcher.
 func NewArchive(store *history.Store, c Config, now func() time.Time) *Archive {
@@ -353,6 +360,8 @@ func (x *Archive) Show(ctx context.Context, host netip.Prefix, q Scope) (Show, e
 		row := RowOf(&sum, basis.Length())
 		s.Sum = &row
 		s.Notes = notes(&sum)
+	} else if x.foreign(host) {
+		s.Notes = append(s.Notes, notCounted)
 	}
 	if x.live != nil {
 		if a, ok := x.live.openHost(q.Profile, host); ok {

@@ -40,6 +40,8 @@ type Evidence struct {
 	Anomalies  []anomaly.Anomaly `json:"anomalies"`
 	Limits     []string          `json:"limits"` // what the answer cannot rest on
 	Text       string            `json:"text"`   // for people
+
+	foreign bool // of none of our networks
 }
 
 // Evidence tells for an address and a time span what was seen of SMTP, how well that time was
@@ -73,6 +75,10 @@ func (x *Archive) Evidence(ctx context.Context, addr netip.Addr, from, to time.T
 	}
 	e.Basis = basis
 	e.judgeCoverage(seen, x.judge.Reach)
+	if !seen && x.foreign(host) {
+		e.Visibility, e.foreign = NotVisible, true
+		e.Limits = append(e.Limits, notCounted)
+	}
 	if seen {
 		row := RowOf(&sum, basis.Length())
 		e.Row, e.Visibility = &row, Seen
@@ -159,6 +165,8 @@ func (e *Evidence) words() string {
 		fmt.Fprintf(&b, "no SMTP connection from it between %s and %s UTC, though it was connected to", clock(e.Row.From), clock(e.Row.To))
 	case e.Visibility == NotSeen:
 		fmt.Fprintf(&b, "no SMTP traffic of it was seen between %s and %s UTC, which %d exporters covered", clock(e.Basis.From), clock(e.Basis.To), len(e.Basis.Coverage.Exporters))
+	case e.foreign:
+		b.WriteString("not visible to us: " + notCounted)
 	default:
 		b.WriteString("not visible to us: the time is not covered well enough to tell")
 	}

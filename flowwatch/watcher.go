@@ -80,7 +80,7 @@ func New(ctx context.Context, d Deps) (*Watcher, error) {
 		config: d.Config, log: d.Log, decoder: netflow.NewDecoder(d.Config.decoder()),
 		judge: anomaly.NewJudge(d.Config.judge(), profiles), lost: make(map[netip.Addr]uint64), since: d.Now().UTC(),
 	}
-	w.Archive = &Archive{store: d.Store, profiles: profiles, delegated: d.Config.Delegated, judge: d.Config.judge(), now: d.Now, live: w}
+	w.Archive = &Archive{store: d.Store, profiles: profiles, delegated: d.Config.Delegated, judge: d.Config.judge(), now: d.Now, live: w, ours: localTo(d)}
 	seed := activity.Seed{0x5eed, 0x5eed}
 	if d.Store != nil {
 		var err error
@@ -98,7 +98,7 @@ func New(ctx context.Context, d Deps) (*Watcher, error) {
 	}
 	w.near = nearOf(d)
 	w.counter = activity.NewCounter(activity.Setup{
-		Profiles: profiles, Local: w.localTo(d), Near: w.near(), Routes: w.routesOf(d), Observe: d.Config.points(),
+		Profiles: profiles, Local: w.Archive.ours, Near: w.near(), Routes: w.routesOf(d), Observe: d.Config.points(),
 		Delegated: uint8(d.Config.Delegated), MaxHosts: d.Config.MaxHosts, MaxPairs: d.Config.MaxPairs, Seed: seed,
 	}, d.Now().UTC())
 	w.add = w.counter.Add
@@ -158,7 +158,7 @@ func (w *Watcher) routesOf(d Deps) activity.Routes {
 	}
 }
 
-func (w *Watcher) localTo(d Deps) func(netip.Addr) bool {
+func localTo(d Deps) func(netip.Addr) bool {
 	networks := new(bart.Lite)
 	for _, p := range d.Config.Networks {
 		networks.Insert(p)

@@ -598,3 +598,23 @@ func TestSilentExporter(t *testing.T) {
 		t.Errorf("evidence of a time in which no exporter was heard: %+v, error %v", e, err)
 	}
 }
+
+// TestEvidenceOfAStranger checks that nothing is said of an address that nobody counts, however well the time is covered.
+func TestEvidenceOfAStranger(t *testing.T) {
+	f := newFeed(t, openStore(t, filepath.Join(t.TempDir(), "flows.db")))
+	f.interval(bot("192.0.2.7", 60))
+	f.interval(nil)
+	for host, want := range map[string]flowwatch.Visibility{"192.0.2.99": flowwatch.NotSeen, "233.252.0.9": flowwatch.NotVisible} {
+		addr := netip.MustParseAddr(host)
+		e, err := f.w.Evidence(context.Background(), addr, noon, noon.Add(5*time.Minute))
+		if err != nil || e.Visibility != want {
+			t.Errorf("%s: %+v, error %v; want %s", host, e, err, want)
+		}
+		const why = "none of our networks"
+		s, err := f.w.Show(context.Background(), netip.PrefixFrom(addr, 32), flowwatch.Scope{Profile: "smtp", From: noon, To: noon.Add(5 * time.Minute)})
+		told := strings.Contains(e.Text, why) && strings.Contains(strings.Join(e.Limits, " "), why) && strings.Contains(strings.Join(s.Notes, " "), why)
+		if err != nil || told != (want == flowwatch.NotVisible) {
+			t.Errorf("%s: %q, limits %q, notes %q, error %v", host, e.Text, e.Limits, s.Notes, err)
+		}
+	}
+}

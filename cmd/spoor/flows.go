@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -63,7 +64,21 @@ func (f *flowsCmd) ask(ctx context.Context, use func(c *control.Client) error) e
 		return err
 	}
 	defer done()
-	return use(client)
+	err = use(client)
+	if refused := new(control.Error); errors.As(err, &refused) && refused.Status == http.StatusBadRequest {
+		return usageError("%w", err)
+	}
+	return err
+}
+
+// without refuses flags that every question about flows takes and this one would not heed.
+func without(cmd *cobra.Command, why string, flags ...string) error {
+	for _, name := range flags {
+		if cmd.Flags().Changed(name) {
+			return usageError("%s %s: --%s does not apply", cmd.CommandPath(), why, name)
+		}
+	}
+	return nil
 }
 
 // openFlowArchive opens the history for questions alone.

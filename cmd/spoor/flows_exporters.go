@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -17,7 +18,7 @@ func newFlowsExportersCmd(f *flowsCmd) *cobra.Command {
 		Use:   "exporters",
 		Short: "the health of each exporter: what came, what is missing, which sampling is in force",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := noArgs(cmd, args); err != nil {
+			if err := errors.Join(noArgs(cmd, args), without(cmd, "tells of now", "from", "to", "last", "profile")); err != nil {
 				return err
 			}
 			return f.ask(cmd.Context(), func(c *control.Client) error { return f.exporters(cmd.Context(), c) })
@@ -77,12 +78,21 @@ func faults(e netflow.Exporter) string {
 	add(e.Reordered, "late")
 	add(e.BadTimes, "impossible times")
 	if e.ClockSkewSeconds != 0 {
-		list = append(list, fmt.Sprintf("clock off by %v", time.Duration(e.ClockSkewSeconds*float64(time.Second)).Round(time.Second)))
+		list = append(list, "clock off by "+skew(time.Duration(e.ClockSkewSeconds*float64(time.Second))))
 	}
 	if len(list) == 0 {
 		return "-"
 	}
 	return strings.Join(list, ", ")
+}
+
+// skew writes how far off a clock is, in days where these are many.
+func skew(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d.Abs() >= 2*day {
+		return fmt.Sprintf("%d days", d.Round(day)/day)
+	}
+	return d.Round(time.Second).String()
 }
 
 func (f *flowsCmd) strangers(ctx context.Context, c *control.Client) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,7 +20,7 @@ func newFlowsLiveCmd(f *flowsCmd) *cobra.Command {
 		Use:   "live",
 		Short: "a page that shows the open interval and the list, and refreshes",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := noArgs(cmd, args); err != nil {
+			if err := errors.Join(noArgs(cmd, args), without(cmd, "shows the open interval", "from", "to", "last")); err != nil {
 				return err
 			}
 			if every < 100*time.Millisecond {

@@ -45,10 +45,8 @@ Without either every address counts as ours.`,
 			if len(args) == 0 {
 				return usageError("spoor flows read needs a file\nhint: name captures made with tcpdump -w")
 			}
-			for _, name := range []string{"from", "to", "last"} {
-				if cmd.Flags().Changed(name) {
-					return usageError("spoor flows read takes whole files: --%s does not apply", name)
-				}
+			if err := without(cmd, "takes whole files", "from", "to", "last"); err != nil {
+				return err
 			}
 			return r.run(cmd.Context(), args)
 		},

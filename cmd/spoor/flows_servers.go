@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -15,7 +16,7 @@ func newFlowsServersCmd(f *flowsCmd) *cobra.Command {
 		Use:   "servers",
 		Short: "the mail servers that are judged against their own past, and until when",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := noArgs(cmd, args); err != nil {
+			if err := errors.Join(noArgs(cmd, args), without(cmd, "tells of now", "from", "to", "last", "profile")); err != nil {
 				return err
 			}
 			return f.ask(cmd.Context(), func(c *control.Client) error { return f.servers(cmd.Context(), c) })

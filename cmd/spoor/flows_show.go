@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -112,15 +113,37 @@ func hourBars(b *strings.Builder, s flowwatch.Show) {
 	}
 	const width = 40
 	b.WriteString("\n")
+	layout := "2006-01-02 15:04"
+	if s.Hours[0].IntervalS < 60 {
+		layout = time.DateTime
+	}
 	for _, r := range s.Hours {
 		n := int((r.Out.Flows*width + most - 1) / most)
-		fmt.Fprintf(b, "%s  %-*s %d flows, %s hosts\n", r.From.Format("2006-01-02 15:04"), width, strings.Repeat("█", n), r.Out.Flows, estimate(r.Peers, r.PeersExact))
+		fmt.Fprintf(b, "%s  %-*s %d flows, %s hosts\n", r.From.Format(layout), width, strings.Repeat("█", n), r.Out.Flows, estimate(r.Peers, r.PeersExact))
 	}
 }
 
+// evidenceHeading names the columns of what evidenceValues writes.
+func evidenceHeading() []string {
+	return []string{"address", "profile", "from", "to", "visibility", "flows", "peers", "proven", "listed", "listed_before", "listed_since", "lead_s", "chance", "limits", "text"}
+}
+
+func evidenceValues(e flowwatch.Evidence) []string {
+	var flows uint64
+	var peers int
+	if e.Row != nil {
+		flows, peers = e.Row.Out.Flows, e.Row.Peers
+	}
+	return []string{e.Addr.String(), e.Profile, moment(e.From), moment(e.To), string(e.Visibility), fmt.Sprint(flows), fmt.Sprint(peers), fmt.Sprint(e.Proven),
+		fmt.Sprint(e.Listed), fmt.Sprint(e.Before), moment(e.Since), fmt.Sprint(e.LeadS), fmt.Sprint(e.Chance), strings.Join(e.Limits, "; "), e.Text}
+}
+
 func (f *flowsCmd) printEvidence(e flowwatch.Evidence) error {
-	if f.app.json {
+	switch {
+	case f.app.json:
 		return f.app.emit(e)
+	case f.csv:
+		return f.values(evidenceHeading(), [][]string{evidenceValues(e)})
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", e.Addr, e.Text)

@@ -76,7 +76,6 @@ func spam(at time.Time, n int) (list []netflowtest.Record) {
 // TestFlowsFromTheHistory asks every question of a history that no daemon holds.
 func TestFlowsFromTheHistory(t *testing.T) {
 	config := flowStore(t)
-	span := []string{"--from", "2026-09-01T12:00:00Z", "--to", "2026-09-01T14:00:00Z"}
 	for name, c := range map[string]struct {
 		args []string
 		want []string
@@ -94,6 +93,8 @@ func TestFlowsFromTheHistory(t *testing.T) {
 		"show nothing":   {[]string{"show", "192.0.2.8"}, []string{"nothing of it was counted"}},
 		"evidence":       {[]string{"show", "192.0.2.7", "--evidence"}, []string{"192.0.2.7: 408 SMTP connections to 32 hosts ", "listed from 2026-09-01 13:05 UTC on, after that time began"}},
 		"evidence json":  {[]string{"show", "192.0.2.7", "--evidence", "--json"}, []string{`"visibility":"seen"`, `"proven":true`, `"listed":true,"listed_before":false`}},
+		"evidence csv": {[]string{"show", "192.0.2.7", "--evidence", "--csv"}, []string{"address,profile,from,to,visibility,flows,peers,",
+			"192.0.2.7,smtp,2026-09-01T12:00:00Z,2026-09-01T14:00:00Z,seen,408,32,true,true,false,2026-09-01T13:05:00Z,"}},
 		"exporters":      {[]string{"exporters"}, []string{"192.0.2.254  2026-09-01 14:00:00  NetFlow v9  1:1 (assumed)"}},
 		"exporters json": {[]string{"exporters", "--json"}, []string{`"exporter":"192.0.2.254"`, `"lost":0`}},
 		"servers":        {[]string{"servers"}, []string{"203.0.113.25/32", "configured"}},
@@ -102,7 +103,7 @@ func TestFlowsFromTheHistory(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, errw bytes.Buffer
-			args := append(append([]string{"-c", config, "flows"}, c.args...), span...)
+			args := append([]string{"-c", config, "flows"}, ofTheTime(c.args)...)
 			if code := run(context.Background(), args, strings.NewReader(""), &out, &errw); code != exitDone {
 				t.Fatalf("exit %d: %s", code, errw.String())
 			}
@@ -112,6 +113,32 @@ func TestFlowsFromTheHistory(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// ofTheTime adds the time of flowStore to a question, where it is about a time.
+func ofTheTime(args []string) []string {
+	if args[0] == "exporters" || args[0] == "servers" {
+		return args
+	}
+	return append(args, "--from", "2026-09-01T12:00:00Z", "--to", "2026-09-01T14:00:00Z")
+}
+
+// TestFlowsRefuse checks the exit code of questions that make no sense, and what is said to them.
+func TestFlowsRefuse(t *testing.T) {
+	config := flowStore(t)
+	for want, args := range map[string][]string{
+		"tells of now: --last does not apply":            {"exporters", "--last", "5m"},
+		"tells of now: --profile does not apply":         {"servers", "--profile", "smtp"},
+		"shows the open interval: --from does not apply": {"live", "--from", "2026-09-01"},
+		`"pop3" is not among`:                            {"top", "--profile", "pop3"},
+		"only single addresses and, of IPv6,":            {"show", "192.0.2.0/24"},
+	} {
+		var out, errw bytes.Buffer
+		code := run(context.Background(), append([]string{"-c", config, "flows"}, args...), strings.NewReader(""), &out, &errw)
+		if code != exitUsage || !strings.Contains(errw.String(), want) || out.Len() > 0 {
+			t.Errorf("%v: exit %d, %q, output %q; want %d and %q", args, code, errw.String(), out.String(), exitUsage, want)
+		}
 	}
 }
 
@@ -129,7 +156,7 @@ func TestFlowJSONIsDocumented(t *testing.T) {
 	config := flowStore(t)
 	for _, args := range [][]string{{"top"}, {"hist"}, {"anomalies"}, {"show", "192.0.2.7"}, {"show", "192.0.2.7", "--evidence"}, {"exporters"}, {"servers"}} {
 		var out, errw bytes.Buffer
-		args = append([]string{"-c", config, "flows", "--json", "--from", "2026-09-01T12:00:00Z", "--to", "2026-09-01T14:00:00Z"}, args...)
+		args = append([]string{"-c", config, "flows", "--json"}, ofTheTime(args)...)
 		if code := run(context.Background(), args, strings.NewReader(""), &out, &errw); code != exitDone || out.Len() == 0 {
 			t.Fatalf("%v: exit %d: %s", args, code, errw.String())
 		}
