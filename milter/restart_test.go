@@ -49,7 +49,7 @@ func childCommand(kind, listen string) *exec.Cmd {
 func startChild(t *testing.T, at netip.AddrPort) *peers.Process {
 	t.Helper()
 	p := peers.Start(t, childCommand("ours", at.String()))
-	peers.WaitFor(t, 10*time.Second, "the milter", func() bool { return peers.Answers(at) })
+	peers.WaitFor(t, 3*time.Minute, "the milter", func() bool { return peers.Answers(at) })
 	return p
 }
 
@@ -226,7 +226,7 @@ func (l *load) wait(t *testing.T, n int) {
 	l.mu.Lock()
 	until := l.done + n
 	l.mu.Unlock()
-	peers.WaitFor(t, 60*time.Second, fmt.Sprintf("%d messages", n), func() bool {
+	peers.WaitFor(t, 3*time.Minute, fmt.Sprintf("%d messages", n), func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		return l.done >= until

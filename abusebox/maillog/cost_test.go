@@ -3,7 +3,8 @@ package maillog
 import (
 	"strings"
 	"testing"
-	"time"
+
+	"spoor/internal/costtest"
 )
 
 // TestHostileLinesCostNoMore: what a stranger can put into a line makes it no dearer, byte for byte, than an
@@ -29,17 +30,14 @@ func TestHostileLinesCostNoMore(t *testing.T) {
 	}
 }
 
-// perByte is the least time of several runs, per byte.
+// perByte is the least processor time of several runs, per byte.
 func perByte(line string) float64 {
 	raw := []byte(line)
-	best := time.Duration(1 << 62)
 	var e event
-	for range 5 {
-		begin := time.Now()
+	least := costtest.Least(5, func() {
 		for range 200 {
 			parse(raw, &e)
 		}
-		best = min(best, time.Since(begin))
-	}
-	return best.Seconds() / float64(len(raw))
+	})
+	return least.Seconds() / float64(len(raw))
 }

@@ -93,6 +93,7 @@ func TestRealSendmail(t *testing.T) {
 	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dev, "log"), Net: "unixgram"})
 	must(t, err)
 	must(t, os.Chmod(filepath.Join(dev, "log"), 0o666))
+	const end = "that was all"
 	var log strings.Builder
 	done := make(chan struct{})
 	go func() {
@@ -100,7 +101,7 @@ func TestRealSendmail(t *testing.T) {
 		buffer := make([]byte, 16<<10)
 		for {
 			n, _, err := socket.ReadFromUnix(buffer)
-			if err != nil {
+			if err != nil || string(buffer[:n]) == end {
 				return
 			}
 			log.WriteString(hosted(string(buffer[:n])))
@@ -114,7 +115,11 @@ mount --rbind "$1" /dev && exec "$2" -test.run '^TestRealSendmail$' -test.v`
 	cmd := exec.CommandContext(t.Context(), unshare, "--mount", "sh", "-c", script, "sh", dev, self)
 	cmd.Env = append(os.Environ(), "SPOOR_TEST_DEVLOG="+dev)
 	out, err := cmd.CombinedOutput()
-	must(t, socket.SetReadDeadline(time.Now().Add(200*time.Millisecond))) // all datagrams wait in the socket by now
+	last, dialled := net.Dial("unixgram", filepath.Join(dev, "log"))
+	must(t, dialled)
+	_, sent := last.Write([]byte(end)) // behind all datagrams of sendmail, which wait in the socket by now
+	must(t, sent)
+	must(t, last.Close())
 	<-done
 	_ = socket.Close()
 	if err != nil {

@@ -80,6 +80,7 @@ func injectFault(t *testing.T, strace string, pid int, when string) (detach func
 	t.Helper()
 	cmd := exec.Command(strace, "-q", "-f", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when="+when, "-p", strconv.Itoa(pid))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	running := threads(t, pid)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -88,15 +89,14 @@ func injectFault(t *testing.T, strace string, pid int, when string) (detach func
 		_ = cmd.Wait() // it is ended by a signal
 		close(done)
 	}()
-	for traced := false; !traced; time.Sleep(10 * time.Millisecond) {
+	peers.WaitFor(t, 2*time.Minute, "the daemon's threads to be traced", func() bool {
 		select {
 		case <-done:
 			t.Fatalf("strace could not attach to the daemon (pid %d)", pid)
 		default:
-			traced = tracerOf(t, pid) == cmd.Process.Pid
 		}
-	}
-	time.Sleep(200 * time.Millisecond) // the other threads are attached one after the other
+		return tracedBy(t, running, cmd.Process.Pid) // they are attached one after the other
+	})
 	return func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		<-done

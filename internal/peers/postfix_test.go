@@ -4,7 +4,6 @@ import (
 	"net/smtp"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestPostfixTakesMailAndStops(t *testing.T) {
@@ -16,7 +15,7 @@ func TestPostfixTakesMailAndStops(t *testing.T) {
 		}
 		sendPlain(t, addr, string(msg))
 	}
-	WaitFor(t, 10*time.Second, "both mails to be discarded", func() bool {
+	WaitFor(t, startLimit, "both mails to be discarded", func() bool {
 		return strings.Count(p.Log(), "status=sent") == 2
 	})
 	pid := p.Pid()

@@ -54,7 +54,7 @@ func reserve(t testing.TB, port uint16) bool {
 }
 
 // startLimit is how long a peer may take until it answers, on a machine that is busy with other tests.
-const startLimit = time.Minute
+const startLimit = 3 * time.Minute
 
 // Loopback returns 127.0.0.1 with port.
 func Loopback(port uint16) netip.AddrPort {

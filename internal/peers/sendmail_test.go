@@ -4,7 +4,6 @@ import (
 	"net/smtp"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestSendmailTakesMailAndStops(t *testing.T) {
@@ -19,7 +18,7 @@ func TestSendmailTakesMailAndStops(t *testing.T) {
 	c.Close()
 	sendPlain(t, s.Addr.String(), "Subject: hello\r\n\r\nbody\r\n")
 	sendPlain(t, s.Addr6.String(), "Subject: hello\r\n\r\nbody\r\n")
-	WaitFor(t, 10*time.Second, "both mails to leave the queue", func() bool { return s.Queue(t) == 0 })
+	WaitFor(t, startLimit, "both mails to leave the queue", func() bool { return s.Queue(t) == 0 })
 	if n := strings.Count(s.Traffic(), "Message accepted for delivery"); n != 2 {
 		t.Errorf("accepted %d mails, want 2", n)
 	}

@@ -72,7 +72,7 @@ func (s *sealer) seal(t *testing.T, domain, chain, mail string) string {
 // changed on the way is told.
 func TestARCChain(t *testing.T) {
 	s := newSealer(t)
-	v := &Resolver{DNS: NewLookup(nameServer(t, "arc._domainkey.one "+s.record, "arc._domainkey.two "+s.record)), Timeout: 5 * time.Second}
+	v := &Resolver{DNS: NewLookup(nameServer(t, "arc._domainkey.one "+s.record, "arc._domainkey.two "+s.record)), Timeout: time.Minute}
 	one := s.seal(t, "one.example", "none", `Authentication-Results: one.example; spf=pass smtp.mailfrom=anna@good.example
 Received: from mail.good.example (mail.good.example [192.0.2.10]) by mx.one.example (Postfix) with ESMTP id A1; Mon, 5 Oct 2026 10:11:12 +0200
 From: anna@good.example

@@ -51,7 +51,7 @@ func nameServer(t *testing.T, records ...string) string {
 
 func TestResolver(t *testing.T) {
 	server := nameServer(t)
-	v := &Resolver{DNS: NewCache(NewLookup(server), 100, time.Minute, nil), Timeout: 5 * time.Second, Holder: func(_ context.Context, ip netip.Addr) (string, error) {
+	v := &Resolver{DNS: NewCache(NewLookup(server), 100, time.Minute, nil), Timeout: time.Minute, Holder: func(_ context.Context, ip netip.Addr) (string, error) {
 		switch ip.String() {
 		case "192.0.2.10":
 			return "Example Customer", nil

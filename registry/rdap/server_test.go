@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"flag"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -20,6 +19,7 @@ import (
 	openrdap "github.com/openrdap/rdap"
 	"go.uber.org/goleak"
 
+	"spoor/internal/peers"
 	"spoor/registry"
 	"spoor/registry/registrytest"
 )
@@ -165,27 +165,18 @@ func TestStatus(t *testing.T) {
 
 // TestServe runs the real server: limits, HEAD without a body, the end.
 func TestServe(t *testing.T) {
-	probe, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := probe.Addr().String()
-	probe.Close()
+	addr := peers.Loopback(peers.FreePort(t)).String()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- server(t, nil).Serve(ctx, addr) }()
-	client := &http.Client{Timeout: 10 * time.Second}
+	client := &http.Client{Timeout: time.Minute}
 	defer client.CloseIdleConnections()
 	var resp *http.Response
-	for range 2000 {
-		if resp, err = client.Head("http://" + addr + "/ip/198.51.7.1"); err == nil {
-			break
-		}
-		time.Sleep(10 * time.Millisecond) // until it listens
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	var err error
+	peers.WaitFor(t, time.Minute, "the server to listen", func() bool {
+		resp, err = client.Head("http://" + addr + "/ip/198.51.7.1")
+		return err == nil
+	})
 	body, err := io.ReadAll(resp.Body)
 	resp.Body.Close()
 	if err != nil || len(body) != 0 || resp.StatusCode != 200 || resp.ContentLength < 100 {

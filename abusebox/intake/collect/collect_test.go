@@ -221,7 +221,7 @@ func TestWrongPasswordAndCertificate(t *testing.T) {
 			t.Fatal(err)
 		}
 		change(&c)
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		if err := c.session(ctx); err != nil {
 			errs = append(errs, err.Error())
 		}

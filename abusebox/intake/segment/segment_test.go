@@ -105,10 +105,11 @@ func TestIDText(t *testing.T) {
 func TestConcurrentAppendsShareSyncs(t *testing.T) {
 	syncs := 0
 	l := open(t, t.TempDir(), Options{})
-	l.sync = func(f *os.File) error { syncs++; time.Sleep(time.Millisecond); return fdatasync(f) }
-	var wg sync.WaitGroup
+	var begun, wg sync.WaitGroup
+	begun.Add(200)
+	l.sync = func(f *os.File) error { syncs++; begun.Wait(); return fdatasync(f) }
 	for i := range 200 {
-		wg.Go(func() { put(t, l, "h", fmt.Sprint(i)) })
+		wg.Go(func() { begun.Done(); put(t, l, "h", fmt.Sprint(i)) })
 	}
 	wg.Wait()
 	if got := len(scan(t, l, 0)); got != 200 || syncs > 100 {
