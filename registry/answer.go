@@ -26,15 +26,15 @@ const (
 	StatusUnassigned Status = "unassigned"  // ours, but no contact answers for it
 	StatusForeign    Status = "foreign"     // not ours
 	StatusInvalid    Status = "invalid"     // no address that anybody can answer for
-	StatusUnreadable Status = "unavailable" // the lease log could not be read; try again
+	StatusUnreadable Status = "unavailable" // the leases cannot be asked just now; try again
 )
 
 // An Answer says who answers for an address at a time, and by which chain of reasons.
 //
 // What is certain: Holder is set if and only if Status is held, and then it is the one
 // holder that the routes, contacts and logs allow. Candidates are all that fit when
-// Status is several, need_port or need_lease (there, whoever answers for the prefix as a
-// whole). Ours is true when the address lies in a configured network, has a contact, or
+// Status is several, need_port, need_lease or unavailable (there, whoever answers for the
+// prefix as a whole, or had it as far as is known). Ours is true when the address lies in a configured network, has a contact, or
 // is routed inwards.
 type Answer struct {
 	Query      Query
@@ -67,7 +67,7 @@ type Certainty string
 // The certainties.
 const (
 	Certain  Certainty = "certain"  // records cover the whole time asked about
-	Likely   Certainty = "likely"   // the time lies before or after what was recorded
+	Likely   Certainty = "likely"   // a part of the time lies outside what was recorded
 	Possible Certainty = "possible" // one of several
 )
 

@@ -111,7 +111,7 @@ func newBuilder(in Input) *builder {
 	t := &Table{
 		lpm: new(bart.Table[int32]), claims: map[int32][]*Contact{}, orgs: map[string][]*Contact{},
 		resolved: []*Contact{nil}, contacts: slices.Clone(in.Contacts), sources: map[sourceKey]Source{},
-		networks: new(bart.Lite), leases: in.Leases, now: in.Now, stale: in.Stale,
+		networks: new(bart.Lite), leases: leasesOf(in.Leases), now: in.Now, stale: in.Stale,
 		groups: make([]group, 0, in.Routes.Size), recs: make([]rec, 0, in.Routes.Size),
 	}
 	if t.now == nil {

@@ -3,6 +3,7 @@ package registry
 import (
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -256,6 +257,11 @@ func (r RouterConfig) validate(at string, bad func(key, problem, write string)) 
 func (l LeaseConfig) validate(at string, bad func(key, problem, write string)) {
 	if len(l.Files) == 0 {
 		bad(at+"files", "is missing", "a list of log files")
+	}
+	for i, name := range l.Files {
+		if _, err := filepath.Match(name, ""); isPattern(name) && err != nil {
+			bad(fmt.Sprintf("%sfiles[%d]", at, i), fmt.Sprintf("%q is no pattern of names", name), `a name, or a pattern such as "detail-*"`)
+		}
 	}
 	if !slices.Contains([]string{"csv", "radius", "syslog"}, l.Format) {
 		bad(at+"format", fmt.Sprintf("%q is not known", l.Format), "csv, radius or syslog")

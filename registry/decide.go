@@ -45,7 +45,8 @@ func (f *finding) decide(a *Answer) {
 	}
 	leases, err := f.leases()
 	if err != nil {
-		a.Status, a.Why = StatusUnreadable, "the lease log cannot be read: "+err.Error()
+		a.Status, a.Why = StatusUnreadable, "the leases cannot be read: "+err.Error()
+		a.Candidates = possible(f.holders, a.Why)
 		return
 	}
 	if len(leases) > 0 || f.assign == AssignDynamic || f.assign == AssignShared {
@@ -79,15 +80,14 @@ func (f *finding) decideByContact(a *Answer) {
 }
 
 func (f *finding) leases() ([]Lease, error) {
-	if f.t.leases == nil {
-		return nil, nil
-	}
 	all, err := f.t.leases.LeasesOf(f.q.Addr, f.from, f.to)
-	return slices.DeleteFunc(slices.Clone(all), func(l Lease) bool { return !l.fits(f.q, f.from, f.to) }), err
+	return slices.DeleteFunc(mergeRenewals(all), func(l Lease) bool { return !l.fits(f.q, f.from, f.to) }), err
 }
 
 func (f *finding) decideByLease(a *Answer, leases []Lease) {
 	holders := f.leaseHolders(leases)
+	ends, whole := covered(leases, f.from, f.to)
+	broken := slices.IndexFunc(leases, func(l Lease) bool { return l.Broken != "" })
 	portMissing := f.q.Port == 0 && (f.assign == AssignShared || slices.ContainsFunc(leases, func(l Lease) bool { return !l.WholeAddress() }))
 	switch {
 	case portMissing:
@@ -96,9 +96,12 @@ func (f *finding) decideByLease(a *Answer, leases []Lease) {
 		a.Status, a.Why = StatusNeedPort, fmt.Sprintf("%s is shared, and no log says who had port %d then", f.q.Addr, f.q.Port)
 	case len(leases) == 0:
 		a.Status, a.Why = StatusNeedLease, fmt.Sprintf("%s is given out dynamically, and no lease says who had it then", f.q.Addr)
+	case broken >= 0:
+		a.Status, a.Why = StatusNeedLease, fmt.Sprintf("not certain: the record of a lease from %s on is damaged; import its log again (%s)",
+			leases[broken].From.Format(time.RFC3339), leases[broken].Broken)
 	case len(holders) > 1:
 		a.Status, a.Why = StatusSeveral, "several holders fit: "+names(holders)
-	case !leases[0].covers(f.from, f.to) && len(leases) == 1:
+	case !ends:
 		a.Status, a.Why = StatusNeedLease, fmt.Sprintf("%s had it for a part of the time only", names(holders))
 	case f.nobody || len(f.holders) == 0 || len(holders[0].Contact.Mails()) == 0:
 		a.Status, a.Candidates = StatusUnassigned, holders
@@ -107,6 +110,9 @@ func (f *finding) decideByLease(a *Answer, leases []Lease) {
 	default:
 		a.Status, a.Holder = StatusHeld, &holders[0]
 		a.Why = fmt.Sprintf("%s had %s then", name(*a.Holder), f.q.Addr)
+		if !whole && a.Holder.Certainty == Certain {
+			a.Holder.Certainty, a.Holder.Why = Likely, a.Why+", and nobody else between; for a part of the time there is no lease"
+		}
 		if a.Holder.Why == "" {
 			a.Holder.Why = a.Why
 		}

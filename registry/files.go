@@ -1,11 +1,9 @@
 package registry
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,10 +17,10 @@ type fileSet struct {
 	states     map[string]fileState
 	contactsOf map[string][]Contact
 	routesOf   map[string][]Route
-	leasesOf   map[string][]Lease
+	tails      []*leaseTail    // of lease logs, in the order of the configuration
 	partial    map[string]bool // files of which only a reading with mistakes is known
-	book       *LeaseBook
-	unbuilt    bool // contacts or routes were read that no table shows yet
+	oldest     int64           // leases that began before are left out, in milliseconds since 1970
+	unbuilt    bool            // contacts or routes were read that no table shows yet
 }
 
 type fileState struct {
@@ -32,7 +30,7 @@ type fileState struct {
 
 func newFileSet(c Config, dir string) fileSet {
 	return fileSet{config: c, dir: dir, states: map[string]fileState{}, contactsOf: map[string][]Contact{},
-		routesOf: map[string][]Route{}, leasesOf: map[string][]Lease{}, partial: map[string]bool{}}
+		routesOf: map[string][]Route{}, partial: map[string]bool{}}
 }
 
 func (f *fileSet) path(name string) string {
@@ -40,14 +38,6 @@ func (f *fileSet) path(name string) string {
 		return name
 	}
 	return filepath.Join(f.dir, name)
-}
-
-func (f *fileSet) names() []string {
-	all := slices.Concat(f.config.Contacts, f.config.Routes)
-	for _, l := range f.config.Leases {
-		all = append(all, l.Files...)
-	}
-	return all
 }
 
 func stateOf(path string) fileState {
@@ -58,8 +48,9 @@ func stateOf(path string) fileState {
 	return fileState{info.Size(), info.ModTime()}
 }
 
-func (f *fileSet) changed() bool {
-	return slices.ContainsFunc(f.names(), func(name string) bool { return f.states[name] != stateOf(f.path(name)) })
+func (f *fileSet) changed(now time.Time) bool {
+	names := slices.Concat(f.config.Contacts, f.config.Routes)
+	return slices.ContainsFunc(names, func(name string) bool { return f.states[name] != stateOf(f.path(name)) }) || f.logsChanged(now)
 }
 
 // read reads the files that changed. A file with mistakes keeps what it said before, but for
@@ -74,26 +65,7 @@ func (f *fileSet) read(now time.Time) error {
 		opened, err := readChanged(f, name, f.routesOf, func(file *os.File) ([]Route, error) { return ReadRoutes(filepath.Base(name), file) })
 		f.unbuilt, errs = f.unbuilt || opened, append(errs, err)
 	}
-	for _, l := range f.config.Leases {
-		for _, name := range l.Files {
-			errs = append(errs, f.readLog(l, name, now))
-		}
-	}
-	errs = append(errs, f.buildBook())
-	return errors.Join(errs...)
-}
-
-// readLog reads one lease log if it changed. Broken lines among good ones are told, and do
-// not stop a log that goes on.
-func (f *fileSet) readLog(l LeaseConfig, name string, now time.Time) error {
-	var broken error
-	_, err := readChanged(f, name, f.leasesOf, func(file *os.File) (leases []Lease, err error) {
-		if leases, broken = ReadLeases(l, name, file, now); len(leases) == 0 {
-			return nil, broken
-		}
-		return leases, nil
-	})
-	return cmp.Or(err, broken)
+	return errors.Join(append(errs, f.followLogs(now))...)
 }
 
 // readChanged reads one file if it changed, and reports whether it did.
@@ -117,21 +89,6 @@ func readChanged[T any](f *fileSet, name string, into map[string][]T, read func(
 		into[name], f.partial[name] = values, err != nil
 	}
 	return true, err
-}
-
-func (f *fileSet) buildBook() error {
-	var all []Lease
-	for _, name := range slices.Sorted(maps.Keys(f.leasesOf)) {
-		all = append(all, f.leasesOf[name]...)
-	}
-	var err error
-	if dropped := len(all) - f.config.MaxLeases; dropped > 0 {
-		slices.SortFunc(all, func(a, b Lease) int { return b.From.Compare(a.From) })
-		all = all[:f.config.MaxLeases]
-		err = fmt.Errorf("lease logs hold %d leases more than max_leases; the oldest were left out", dropped)
-	}
-	f.book = NewLeaseBook(MergeRenewals(all))
-	return err
 }
 
 // contactsWhole reports whether every file of contacts was read without mistakes at least once.

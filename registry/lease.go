@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
-	"sort"
 	"time"
 )
 
@@ -20,6 +19,7 @@ type Lease struct {
 	Known      time.Time // how far the log reaches: an open lease is proven until then only
 	Subscriber string    // account, user name, MAC or inner address, as the log has it
 	Source     string    // which log: "radius.log:118"
+	Broken     string    `json:"-"` // why no more is known than that it began: its record is damaged
 }
 
 // WholeAddress reports whether the lease is of all ports.
@@ -28,7 +28,7 @@ func (l Lease) WholeAddress() bool { return l.PortLow == 0 && l.PortHigh == 6553
 // fits reports whether the lease touches the window and, where they are known, the port
 // and protocol asked for.
 func (l Lease) fits(q Query, from, to time.Time) bool {
-	if !l.Prefix.Contains(q.Addr) || l.From.After(to) || !l.To.IsZero() && l.To.Before(from) {
+	if !l.Prefix.Contains(q.Addr) || !l.touches(from, to) {
 		return false
 	}
 	if q.Port != 0 && (q.Port < l.PortLow || q.Port > l.PortHigh) {
@@ -37,13 +37,37 @@ func (l Lease) fits(q Query, from, to time.Time) bool {
 	return q.Proto == "" || l.Protocol == "" || l.Protocol == q.Proto
 }
 
-// covers reports whether the lease held during the whole window.
-func (l Lease) covers(from, to time.Time) bool {
-	end := l.To
-	if end.IsZero() {
-		end = l.Known
+func (l Lease) touches(from, to time.Time) bool {
+	return !l.From.After(to) && (l.To.IsZero() || !l.To.Before(from))
+}
+
+// proven returns until when the lease is proven to have lasted; zero is for ever.
+func (l Lease) proven() time.Time {
+	if l.To.IsZero() {
+		return l.Known
 	}
-	return !l.From.After(from) && (end.IsZero() || !end.Before(to))
+	return l.To
+}
+
+// covered reports whether leases of one holder are proven for both ends of a window, and
+// for all that lies between.
+func covered(leases []Lease, from, to time.Time) (ends, whole bool) {
+	byStart := slices.SortedFunc(slices.Values(leases), func(a, b Lease) int { return a.From.Compare(b.From) })
+	reached, begun, whole := from, false, true
+	for _, l := range byStart {
+		end := l.proven()
+		if end.IsZero() {
+			end = to
+		}
+		if end.Before(reached) {
+			continue
+		}
+		begun = begun || !l.From.After(from)
+		whole = whole && !l.From.After(reached)
+		reached = end
+	}
+	ends = begun && !reached.Before(to)
+	return ends, ends && whole
 }
 
 // CompareLeases orders leases by prefix, start, ports and subscriber.
@@ -65,77 +89,50 @@ type Leases interface {
 	LeasesOf(addr netip.Addr, from, to time.Time) ([]Lease, error)
 }
 
-// A LeaseBook is a fixed set of leases in memory. Its zero value is empty.
-type LeaseBook struct {
-	leases []Lease // sorted by prefix and start
-	bits   []int   // the prefix lengths that occur, as lengthKey has them
-}
+func (l Lease) block() leaseBlock { return leaseBlock{l.Prefix, l.PortLow, l.PortHigh, l.Protocol} }
 
-// NewLeaseBook makes a book of leases. A lease without an end is ended by the next lease
-// of the same prefix, ports and protocol.
-func NewLeaseBook(leases []Lease) *LeaseBook {
-	b := &LeaseBook{leases: slices.Clone(leases)}
-	CloseLeases(b.leases)
-	lengths := map[int]bool{}
-	for _, l := range b.leases {
-		lengths[lengthKey(l.Prefix)] = true
-	}
-	for k := range lengths {
-		b.bits = append(b.bits, k)
-	}
-	slices.SortFunc(b.bits, func(x, y int) int { return cmp.Compare(y, x) })
-	return b
-}
-
-// CloseLeases sorts leases and ends each open one where the next lease of the same
-// prefix, ports and protocol begins: an address has one holder at a time.
-func CloseLeases(leases []Lease) {
-	slices.SortFunc(leases, CompareLeases)
-	type block struct {
-		prefix    netip.Prefix
-		low, high uint16
-		protocol  string
-	}
-	open := map[block]int{}
-	for i, l := range leases {
-		k := block{l.Prefix, l.PortLow, l.PortHigh, l.Protocol}
-		if before, ok := open[k]; ok && leases[before].To.IsZero() {
-			leases[before].To = l.From
-		}
-		open[k] = i
-	}
-}
-
-func lengthKey(p netip.Prefix) int {
-	if p.Addr().Is4() {
-		return p.Bits() + 1000
-	}
-	return p.Bits()
-}
-
-// Len returns the number of leases.
-func (b *LeaseBook) Len() int { return len(b.leases) }
-
-// LeasesOf implements Leases; it never fails.
-func (b *LeaseBook) LeasesOf(addr netip.Addr, from, to time.Time) ([]Lease, error) {
-	var found []Lease
-	for _, k := range b.bits {
-		bits := k
-		if k >= 1000 {
-			bits -= 1000
-		}
-		if addr.Is4() != (k >= 1000) {
+// mergeRenewals sorts leases, joins those that follow or overlap one another with the same
+// subscriber on the same block, and ends each open one where the next of its block begins:
+// a block has one holder at a time.
+func mergeRenewals(leases []Lease) []Lease {
+	slices.SortStableFunc(leases, func(a, b Lease) int {
+		return cmp.Or(ComparePrefixes(a.Prefix, b.Prefix), cmp.Compare(a.PortLow, b.PortLow),
+			cmp.Compare(a.PortHigh, b.PortHigh), cmp.Compare(a.Protocol, b.Protocol), a.From.Compare(b.From))
+	})
+	out := leases[:0]
+	for _, l := range leases {
+		n := len(out) - 1
+		switch {
+		case n >= 0 && out[n].renewedBy(l):
+			out[n].join(l)
 			continue
+		case n >= 0 && out[n].To.IsZero() && out[n].block() == l.block():
+			out[n].To = l.From
 		}
-		p := netip.PrefixFrom(addr, bits).Masked()
-		lo := sort.Search(len(b.leases), func(i int) bool { return ComparePrefixes(b.leases[i].Prefix, p) >= 0 })
-		for i := lo; i < len(b.leases) && b.leases[i].Prefix == p; i++ {
-			l := b.leases[i]
-			if !l.From.After(to) && (l.To.IsZero() || !l.To.Before(from)) {
-				found = append(found, l)
-			}
-		}
+		out = append(out, l)
 	}
-	slices.SortFunc(found, CompareLeases)
-	return found, nil
+	slices.SortFunc(out, CompareLeases)
+	return out
+}
+
+func (l Lease) renewedBy(next Lease) bool {
+	return l.Broken == "" && next.Broken == "" && l.block() == next.block() && l.Subscriber == next.Subscriber && (l.To.IsZero() || !next.From.After(l.To))
+}
+
+// join takes over a renewal, which begins no earlier. Where the first has no end the
+// renewal's is it; two that begin at once are one lease, read twice, and one of them may
+// have been read before its end.
+func (l *Lease) join(next Lease) {
+	same := l.From.Equal(next.From)
+	switch {
+	case l.To.IsZero():
+		l.To = next.To
+	case next.To.IsZero() && !same:
+		l.To = time.Time{}
+	case next.To.After(l.To):
+		l.To = next.To
+	}
+	if next.Known.After(l.Known) {
+		l.Known = next.Known
+	}
 }

@@ -2,11 +2,13 @@ package registry
 
 import (
 	"bufio"
-	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,90 +19,165 @@ import (
 // are no lease are skipped in syslog logs, where others may write too; elsewhere each
 // mistake is reported with its line. now is what times without a year are judged by.
 func ReadLeases(c LeaseConfig, name string, r io.Reader, now time.Time) ([]Lease, error) {
-	zone, err := time.LoadLocation(c.Zone)
+	p, err := newLeaseParser(c, newLeaseIndex(name, math.MaxInt), name)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
-	p := leaseParser{mistakes: mistakes{file: name}, config: c, zone: zone, now: now, open: map[string]int{}}
-	switch c.Format {
-	case "csv":
-		p.readCSV(r)
-	case "radius":
-		p.readRadius(r)
-	case "syslog":
-		p.readSyslog(r)
-	default:
-		return nil, fmt.Errorf("reading %s: unknown lease format %q", name, c.Format)
+	p.now = now
+	_, rest, err := p.read(r)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
-	p.finish()
-	return p.leases, p.err()
+	p.finish(rest)
+	return p.index.all(), p.err()
 }
 
-// maxLeaseMistakes bounds how many mistakes of one log are kept.
-const maxLeaseMistakes = 1000
+// Bounds of a lease log.
+const (
+	maxLeaseMistakes = 1000 // of one reading are kept
+	maxLeaseLine     = 256 << 10
+	maxSubscriber    = 1 << 10
+	maxNames         = 1 << 16
+)
 
-// leaseParser gathers the leases of one log.
+// leaseParser reads a lease log line by line into an index. It can stop at the end of any
+// line and go on later.
 type leaseParser struct {
 	mistakes
-	config LeaseConfig
-	zone   *time.Location
-	now    time.Time
-	leases []Lease
-	open   map[string]int // session or block → index in leases
-	latest time.Time      // of all times in the log
+	index   *leaseIndex
+	config  LeaseConfig
+	zone    *time.Location
+	now     time.Time
+	take    func(line string)
+	line    int                  // lines read
+	bad     int                  // mistakes seen, told or not
+	over    bool                 // within a line that is too long
+	open    map[string]*leaseRec // by session or block
+	names   map[string]string    // of subscribers: each is kept once
+	columns []string             // of CSV; nil before the first line
+	barren  bool                 // CSV without the columns that are needed
+	attrs   map[string]string    // of the RADIUS record begun
+	head    int                  // its line
+	pattern *regexp.Regexp       // of syslog
+	ends    *regexp.Regexp       // what logs call the end of a lease
 }
 
+func newLeaseParser(c LeaseConfig, index *leaseIndex, name string) (*leaseParser, error) {
+	zone, err := time.LoadLocation(c.Zone)
+	if err != nil {
+		return nil, err
+	}
+	p := &leaseParser{mistakes: mistakes{file: name}, index: index, config: c, zone: zone,
+		open: map[string]*leaseRec{}, names: map[string]string{}, attrs: map[string]string{}}
+	switch c.Format {
+	case "csv":
+		p.take = p.csvLine
+	case "radius":
+		p.take = p.radiusLine
+	case "syslog":
+		if p.pattern, err = regexp.Compile(c.Pattern); err != nil {
+			return nil, fmt.Errorf("pattern: %w", err)
+		}
+		p.ends, p.take = regexp.MustCompile(endWord), p.syslogLine
+	default:
+		return nil, fmt.Errorf("unknown lease format %q", c.Format)
+	}
+	return p, nil
+}
+
+// read takes every whole line. It returns how many bytes they have, and the begin of a
+// line that has no end yet.
+func (p *leaseParser) read(r io.Reader) (taken int64, rest string, err error) {
+	in := bufio.NewReaderSize(r, 64<<10)
+	var line []byte
+	for {
+		part, err := in.ReadSlice('\n')
+		if line = append(line, part...); len(line) > maxLeaseLine && !p.over {
+			p.wrong(p.line+1, "", "the line is too long", "lines may be 256 KB long")
+			p.over = true
+		}
+		if p.over { // what a line has too much is never kept, even where its end is not written yet
+			taken += int64(len(line))
+			line = line[:0]
+		}
+		switch {
+		case err == nil && p.over:
+			p.line, p.over = p.line+1, false
+		case err == nil:
+			taken += int64(len(line))
+			p.takeLine(string(line))
+			line = line[:0]
+		case errors.Is(err, io.EOF):
+			return taken, string(line), nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return taken, "", err
+		}
+	}
+}
+
+func (p *leaseParser) takeLine(text string) {
+	p.line++
+	p.take(strings.TrimRight(text, "\r\n"))
+}
+
+// finish takes the last line, and the last record, of a log that is not written to any more.
+func (p *leaseParser) finish(rest string) {
+	if rest != "" {
+		p.takeLine(rest)
+	}
+	p.radiusRecord()
+}
+
+// unfinished reports whether a record was begun and not ended.
+func (p *leaseParser) unfinished() bool { return len(p.attrs) > 0 }
+
 func (p *leaseParser) wrong(line int, field, problem, write string) {
-	if len(p.all) < maxLeaseMistakes {
+	if p.bad++; len(p.all) < maxLeaseMistakes {
 		p.add(line, field, problem, write)
 	}
 }
 
-// finish says of open leases how far the log reaches.
-func (p *leaseParser) finish() {
-	for i := range p.leases {
-		if p.leases[i].To.IsZero() {
-			p.leases[i].Known = p.latest
-		}
+// begin adds a lease to the index; key finds it again when its end is read.
+func (p *leaseParser) begin(key string, l Lease, line int) {
+	r := &leaseRec{from: l.From.UnixMilli(), who: p.named(l.Subscriber), line: line}
+	if !l.To.IsZero() {
+		r.to = l.To.UnixMilli()
 	}
-	p.leases = MergeRenewals(p.leases)
-}
-
-// MergeRenewals sorts leases and joins those that follow or overlap one another with the
-// same subscriber on the same prefix, ports and protocol: renewals of one lease.
-func MergeRenewals(leases []Lease) []Lease {
-	slices.SortStableFunc(leases, func(a, b Lease) int {
-		return cmp.Or(ComparePrefixes(a.Prefix, b.Prefix), cmp.Compare(a.PortLow, b.PortLow),
-			cmp.Compare(a.PortHigh, b.PortHigh), cmp.Compare(a.Protocol, b.Protocol), a.From.Compare(b.From))
-	})
-	var out []Lease
-	for _, l := range leases {
-		if n := len(out) - 1; n >= 0 && out[n].renewedBy(l) {
-			if l.To.IsZero() || !out[n].To.IsZero() && l.To.After(out[n].To) {
-				out[n].To = l.To
-			}
-			if l.Known.After(out[n].Known) {
-				out[n].Known = l.Known
-			}
-			continue
-		}
-		out = append(out, l)
+	b := l.block()
+	b.protocol = p.named(b.protocol)
+	p.index.add(b, r)
+	if key == "" {
+		return
 	}
-	CloseLeases(out)
-	return out
-}
-
-func (l Lease) renewedBy(next Lease) bool {
-	return l.Prefix == next.Prefix && l.PortLow == next.PortLow && l.PortHigh == next.PortHigh &&
-		l.Protocol == next.Protocol && l.Subscriber == next.Subscriber &&
-		(l.To.IsZero() || !next.From.After(l.To))
-}
-
-func (p *leaseParser) seen(t time.Time) {
-	if t.After(p.latest) {
-		p.latest = t
+	p.open[key] = r
+	if len(p.open) > 2*p.index.size()+1024 {
+		maps.DeleteFunc(p.open, func(_ string, r *leaseRec) bool { return !p.index.holds(r) })
 	}
 }
+
+// opened returns the open lease of a key, nil if there is none.
+func (p *leaseParser) opened(key string) *leaseRec {
+	if r := p.open[key]; r != nil && p.index.holds(r) {
+		return r
+	}
+	return nil
+}
+
+// named returns a copy of a name that does not keep the line that it stands in, one for
+// all lines that have it.
+func (p *leaseParser) named(name string) string {
+	if known, ok := p.names[name]; ok {
+		return known
+	}
+	if len(p.names) >= maxNames {
+		clear(p.names)
+	}
+	name = strings.Clone(name)
+	p.names[name] = name
+	return name
+}
+
+func (p *leaseParser) seen(t time.Time) { p.index.reach(t.UnixMilli()) }
 
 var leaseColumns = map[string]string{
 	"ip": "ip", "address": "ip", "prefix": "ip", "framedipaddress": "ip", "publicip": "ip",
@@ -111,57 +188,58 @@ var leaseColumns = map[string]string{
 	"who": "who", "subscriber": "who", "user": "who", "username": "who", "account": "who", "privateip": "who", "mac": "who",
 }
 
-func (p *leaseParser) readCSV(r io.Reader) {
-	cr := csv.NewReader(r)
-	cr.FieldsPerRecord, cr.TrimLeadingSpace, cr.Comment = -1, true, '#'
-	var columns []string
-	for {
-		fields, err := cr.Read()
+// csvLine takes one line: a record is never longer, so that a stray quote spoils one.
+func (p *leaseParser) csvLine(line string) {
+	line = strings.TrimPrefix(line, "\ufeff")
+	if p.barren || strings.TrimSpace(line) == "" || line[0] == '#' {
+		return
+	}
+	fields := strings.Split(line, ",")
+	if strings.Contains(line, `"`) {
+		cr := csv.NewReader(strings.NewReader(line))
+		cr.TrimLeadingSpace = true
+		var err error
 		var syntax *csv.ParseError
-		switch {
-		case errors.Is(err, io.EOF):
-			return
-		case errors.As(err, &syntax):
-			p.wrong(syntax.Line, "", syntax.Err.Error(), "quote a field as a whole, or not at all")
-			continue
-		case err != nil:
-			p.wrong(0, "", err.Error(), "")
+		if fields, err = cr.Read(); errors.As(err, &syntax) {
+			p.wrong(p.line, "", syntax.Err.Error(), "quote a field as a whole, or not at all")
 			return
 		}
-		line, _ := cr.FieldPos(0)
-		if columns == nil {
-			columns = make([]string, len(fields))
-			for i, f := range fields {
-				columns[i] = leaseColumns[columnName(f)]
-			}
-			if !slices.Contains(columns, "ip") || !slices.Contains(columns, "from") || !slices.Contains(columns, "who") {
-				p.wrong(line, "", "the first line must name the columns ip, from and who", "ip,port_low,port_high,protocol,from,to,who")
-				return
-			}
-			continue
+	}
+	if p.columns == nil {
+		p.csvHeader(fields)
+		return
+	}
+	values := map[string]string{}
+	for i, f := range fields {
+		if i < len(p.columns) && p.columns[i] != "" {
+			values[p.columns[i]] = strings.TrimSpace(f)
 		}
-		values := map[string]string{}
-		for i, f := range fields {
-			if i < len(columns) && columns[i] != "" {
-				values[columns[i]] = strings.TrimSpace(f)
-			}
-		}
-		if l, ok := p.lease(line, values); ok {
-			p.leases = append(p.leases, l)
-		}
+	}
+	if l, ok := p.lease(values); ok {
+		p.begin("", l, p.line)
+	}
+}
+
+func (p *leaseParser) csvHeader(fields []string) {
+	p.columns = make([]string, len(fields))
+	for i, f := range fields {
+		p.columns[i] = leaseColumns[columnName(f)]
+	}
+	if !slices.Contains(p.columns, "ip") || !slices.Contains(p.columns, "from") || !slices.Contains(p.columns, "who") {
+		p.wrong(p.line, "", "the first line must name the columns ip, from and who", "ip,port_low,port_high,protocol,from,to,who")
+		p.barren = true
 	}
 }
 
 // lease makes a Lease of named values; the same names serve CSV columns and the groups
 // of a syslog pattern.
-func (p *leaseParser) lease(line int, v map[string]string) (l Lease, ok bool) {
-	before := len(p.all)
+func (p *leaseParser) lease(v map[string]string) (l Lease, ok bool) {
+	line, before := p.line, p.bad
 	prefix, err := parsePrefix(v["ip"])
 	if err != nil {
 		p.wrong(line, "ip", err.Error(), "write it like 192.0.2.1 or 2001:db8:1::/48")
 	}
-	l = Lease{Prefix: prefix, PortHigh: 65535, Protocol: strings.ToLower(v["proto"]), Subscriber: clean(v["who"]),
-		Source: fmt.Sprintf("%s:%d", p.file, line)}
+	l = Lease{Prefix: prefix, PortHigh: 65535, Protocol: strings.ToLower(v["proto"]), Subscriber: clean(v["who"])}
 	if v["port"] != "" {
 		v["low"], v["high"] = v["port"], v["port"]
 	}
@@ -171,8 +249,11 @@ func (p *leaseParser) lease(line int, v map[string]string) (l Lease, ok bool) {
 	if l.PortLow > l.PortHigh {
 		p.wrong(line, "port", fmt.Sprintf("%d is above %d", l.PortLow, l.PortHigh), "")
 	}
-	if l.Subscriber == "" {
+	switch {
+	case l.Subscriber == "":
 		p.wrong(line, "who", "missing", "")
+	case len(l.Subscriber) > maxSubscriber:
+		p.wrong(line, "who", fmt.Sprintf("%d bytes are too long", len(l.Subscriber)), "")
 	}
 	l.From = p.time(line, "from", v["from"])
 	if v["to"] != "" {
@@ -181,7 +262,7 @@ func (p *leaseParser) lease(line int, v map[string]string) (l Lease, ok bool) {
 	if !l.To.IsZero() && l.To.Before(l.From) {
 		p.wrong(line, "to", "is before from", "")
 	}
-	return l, len(p.all) == before
+	return l, p.bad == before
 }
 
 func (p *leaseParser) port(line int, s string) uint16 {
@@ -227,10 +308,4 @@ func (p *leaseParser) parseTime(s string) (time.Time, bool) {
 		return time.Unix(n, 0).UTC(), true
 	}
 	return time.Time{}, false
-}
-
-func leaseScanner(r io.Reader) *bufio.Scanner {
-	s := bufio.NewScanner(r)
-	s.Buffer(nil, 256<<10)
-	return s
 }

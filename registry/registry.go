@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -134,15 +135,18 @@ func (r *Registry) Run(ctx context.Context) error {
 func (r *Registry) Reload(ctx context.Context) (changed bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.files.changed() && !r.files.unbuilt {
+	if !r.files.changed(r.deps.Now()) && !r.files.unbuilt {
 		return false, nil
 	}
+	before := r.files.indexes()
 	mistakes := r.files.read(r.deps.Now())
 	if mistakes != nil {
 		r.metrics.fileErrors.Inc()
 	}
 	if !r.files.unbuilt { // lease logs grow all day: they alone do not cost a new table of a million routes
-		r.table.Store(r.Table().withLeases(bothLeases(r.stored, r.files.book)))
+		if !slices.Equal(before, r.files.indexes()) {
+			r.table.Store(r.Table().withLeases(r.files.leases(r.stored)))
+		}
 		return true, mistakes
 	}
 	return true, errors.Join(mistakes, r.showFiles(ctx))
@@ -213,33 +217,10 @@ func (r *Registry) complete(in *Input) {
 	}
 	in.Routes = MergeRoutes(in.Routes, RoutesOf(r.files.routes()))
 	r.stored = in.Leases
-	in.Leases = bothLeases(r.stored, r.files.book)
+	in.Leases = r.files.leases(r.stored)
 	for i := range in.Sources {
 		s := &in.Sources[i]
 		s.Problem = r.problems[sourceKey{s.Router, s.VRF}]
 		s.Stale = s.Problem != ""
 	}
-}
-
-// twoLeases asks the store's leases and those of the files.
-type twoLeases struct{ a, b Leases }
-
-func bothLeases(stored Leases, book *LeaseBook) Leases {
-	switch {
-	case book == nil || book.Len() == 0:
-		return stored
-	case stored == nil:
-		return book
-	}
-	return twoLeases{stored, book}
-}
-
-// LeasesOf implements Leases.
-func (t twoLeases) LeasesOf(addr netip.Addr, from, to time.Time) ([]Lease, error) {
-	a, err := t.a.LeasesOf(addr, from, to)
-	if err != nil {
-		return nil, err
-	}
-	b, err := t.b.LeasesOf(addr, from, to)
-	return append(a, b...), err
 }

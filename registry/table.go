@@ -23,7 +23,7 @@ type Table struct {
 	contacts []Contact
 	sources  map[sourceKey]Source
 	networks *bart.Lite
-	leases   Leases
+	leases   manyLeases
 	now      func() time.Time
 	stale    time.Duration
 }
@@ -221,7 +221,7 @@ func (t *Table) Lookup(addr netip.Addr) (c *Contact, ok bool) {
 }
 
 // withLeases returns a table that differs in its leases alone.
-func (t *Table) withLeases(l Leases) *Table {
+func (t *Table) withLeases(l manyLeases) *Table {
 	same := *t
 	same.leases = l
 	return &same

@@ -220,11 +220,17 @@ func TestLeases(t *testing.T) {
 		}
 		return l
 	}
-	book := NewLeaseBook([]Lease{
+	book := leaseList([]Lease{
 		lease(1024, 2047, -60, 60, "alice"),
 		lease(2048, 3071, -60, -10, "bob"),
 		lease(2048, 3071, -9, 60, "carol"),
 		{Prefix: pfx("192.192.40.5/32"), PortHigh: 65535, From: at0.Add(-time.Hour), Known: at0, Subscriber: "dora"},
+		{Prefix: pfx("192.192.40.7/32"), PortHigh: 65535, From: at0.Add(-time.Hour), To: at0, Subscriber: "erin"},
+		{Prefix: pfx("192.192.40.7/32"), PortHigh: 65535, From: at0.Add(time.Minute), To: at0.Add(time.Hour), Subscriber: "erin"},
+		{Prefix: pfx("192.192.40.7/32"), PortHigh: 65535, From: at0.Add(time.Minute), Known: at0.Add(time.Minute), Subscriber: "erin"},
+		{Prefix: pfx("192.192.40.8/32"), PortHigh: 65535, From: at0.Add(-time.Hour), Known: at0.Add(-time.Hour), Subscriber: "frank"},
+		{Prefix: pfx("192.192.40.8/32"), PortHigh: 65535, From: at0.Add(-time.Minute), Known: at0.Add(time.Hour), Subscriber: "grace"},
+		{Prefix: pfx("192.192.40.11/32"), PortHigh: 65535, From: at0.Add(-time.Hour), Known: at0.Add(-time.Hour), Subscriber: "heidi", Broken: "cut off"},
 	})
 	table := mustBuild(t, Input{Routes: RoutesOf(mustRoutes(t, sampleRoutes)), Contacts: mustContacts(t, sampleContacts), Leases: book})
 	tests := []struct {
@@ -241,6 +247,10 @@ func TestLeases(t *testing.T) {
 		{"open lease, log reaches", Query{Addr: ip("192.192.40.5"), Time: at0}, StatusHeld, []string{"dora"}},
 		{"open lease, log ends before", Query{Addr: ip("192.192.40.5"), Time: at0.Add(time.Hour)}, StatusNeedLease, []string{"dora"}},
 		{"no lease", Query{Addr: ip("192.192.40.6"), Time: at0}, StatusNeedLease, []string{""}},
+		{"reconnected", Query{Addr: ip("192.192.40.7"), Time: at0, Uncertainty: 5 * time.Minute}, StatusHeld, []string{"erin"}},
+		{"reconnected, and left", Query{Addr: ip("192.192.40.7"), Time: at0, Uncertainty: 2 * time.Hour}, StatusNeedLease, []string{"erin"}},
+		{"ended by the next lease", Query{Addr: ip("192.192.40.8"), Time: at0}, StatusHeld, []string{"grace"}},
+		{"damaged record", Query{Addr: ip("192.192.40.11"), Time: at0}, StatusNeedLease, []string{"heidi"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -254,6 +264,9 @@ func TestLeases(t *testing.T) {
 			}
 			if a.Status != tt.status || !cmp.Equal(who, tt.who) {
 				t.Errorf("%s %q, want %s %q (%s)", a.Status, who, tt.status, tt.who, a.Why)
+			}
+			if likely := a.Holder != nil && a.Holder.Certainty == Likely; likely != (tt.name == "reconnected") {
+				t.Errorf("certainty of %+v", a.Holder)
 			}
 		})
 	}

@@ -179,22 +179,30 @@ func seconds(t time.Time) uint32 {
 // Check lists every broken record and page.
 func (s *Store) Check(ctx context.Context) []error {
 	broken := s.db.Check(ctx)
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		paths, err := readPaths(tx)
+	note := func(err error) {
 		if err != nil {
-			return err
+			broken = append(broken, err)
 		}
+	}
+	note(s.db.View(func(tx *bbolt.Tx) error {
+		paths, err := readPaths(tx)
+		note(err)
+		note(loadSources(tx, &registry.Input{}))
+		_, err = loadContacts(tx)
+		note(err)
+		note(tx.Bucket(bucketLeases).ForEach(func(k, v []byte) error {
+			if l := decodeLease(k, v); l.Broken != "" && !bytes.Equal(k, longestKey) {
+				note(fmt.Errorf("lease of %s from %s on: %s", l.Prefix, l.From.Format(time.RFC3339), l.Broken))
+			}
+			return ctx.Err()
+		}))
 		return tx.Bucket(bucketRoutes).ForEachBucket(func(name []byte) error {
 			return tx.Bucket(bucketRoutes).Bucket(name).ForEach(func(k, v []byte) error {
-				if _, err := decodeRow(k, v, len(paths)); err != nil {
-					broken = append(broken, err)
-				}
-				return nil
+				_, err := decodeRow(k, v, len(paths))
+				note(err)
+				return ctx.Err()
 			})
 		})
-	})
-	if err != nil {
-		broken = append(broken, err)
-	}
+	}))
 	return broken
 }

@@ -27,6 +27,28 @@ func leaseKey(l registry.Lease) []byte {
 	return append(key, l.Protocol+"\x00"+l.Subscriber...)
 }
 
+// decodeLease reads one record. Of a damaged one the key still says whose the lease was and
+// when it began, but not how long it lasted.
+func decodeLease(k, v []byte) (l registry.Lease) {
+	err := json.Unmarshal(v, &l)
+	switch {
+	case err == nil && bytes.Equal(leaseKey(l), k):
+		return l
+	case err == nil:
+		err = errors.New("it says another lease than its key does")
+	}
+	prefix, rest, keyErr := prefixOf(k)
+	if keyErr != nil || len(rest) < 8 {
+		return registry.Lease{Prefix: prefix, PortHigh: 65535, Broken: fmt.Sprintf("key %x: %v", k, err)}
+	}
+	l = registry.Lease{Prefix: prefix, From: time.Unix(int64(binary.BigEndian.Uint32(rest)), 0).UTC(),
+		PortLow: binary.BigEndian.Uint16(rest[4:]), PortHigh: binary.BigEndian.Uint16(rest[6:]), Broken: err.Error()}
+	l.Known = l.From
+	protocol, subscriber, _ := bytes.Cut(rest[8:], []byte{0})
+	l.Protocol, l.Subscriber = string(protocol), string(subscriber)
+	return l
+}
+
 // AddLeases keeps leases, and forgets those that ended longer before the newest one than
 // history is kept. A lease that is stored already, from an earlier import of the same
 // log, is replaced: its end may be known by now.
@@ -76,10 +98,7 @@ func (s *Store) forgetLeases(bucket *bbolt.Bucket, added []registry.Lease) error
 		if bytes.Equal(k, longestKey) {
 			return nil
 		}
-		var l registry.Lease
-		if err := json.Unmarshal(v, &l); err != nil {
-			return fmt.Errorf("lease %x: %w", k, err)
-		}
+		l := decodeLease(k, v)
 		if l.From.Add(leaseLength(l)).Before(limit) {
 			old = append(old, bytes.Clone(k))
 		}
@@ -119,10 +138,7 @@ func (s *Store) LeasesOf(addr netip.Addr, from, to time.Time) ([]registry.Lease,
 			key := prefixKey(p)
 			start := binary.BigEndian.AppendUint32(bytes.Clone(key), seconds(from.Add(-longest)))
 			for k, v := c.Seek(start); bytes.HasPrefix(k, key); k, v = c.Next() {
-				var l registry.Lease
-				if err := json.Unmarshal(v, &l); err != nil {
-					return fmt.Errorf("lease %x: %w", k, err)
-				}
+				l := decodeLease(k, v)
 				if l.From.After(to) {
 					break
 				}
