@@ -48,11 +48,11 @@ func bySoftware(c string) string {
 		return numbered(c)
 	}
 	k := c[0] | 0x20
-	if k < 'a' || k > 'z' {
+	if k < 'a' || k > 'z' || len(c) < 2 {
 		return ""
 	}
 	for _, s := range signatures[k-'a'] {
-		if hasFoldPrefix(c, s.prefix) && !nameAndAddress(c) { // a host may be called zimbra.example.com
+		if c[1]|0x20 == s.prefix[1] && hasFoldPrefix(c, s.prefix) && !nameAndAddress(c) { // a host may be called zimbra.example.com
 			return s.dialect
 		}
 	}

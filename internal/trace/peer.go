@@ -521,7 +521,7 @@ func (p *peer) bracket(w string) {
 		return
 	}
 	if a, port, ok := tokenAddr(inner); ok {
-		p.ip, p.port = a, port
+		p.ip, p.port = a, max(p.port, port) // PMDF names the port before
 		p.mapped = a.Is4() && inner[0] == ':'
 		if end+2 < len(w) && w[end+1] == ':' {
 			p.port = parsePort(w[end+2:])

@@ -5,7 +5,7 @@ import "strings"
 // A usual is a line in the order of RFC 5321 §4.4 with one word in each clause
 // and comments between them, cut into its parts:
 //
-//	from HELO (peer) by HOST (software) with PROTOCOL id ID for <ADDRESS>; DATE
+//	from HELO (peer) by HOST (software) with PROTOCOL id ID for <ADDRESS>; DATE (remark)
 //
 // Most lines of real mail have that form. Nothing of it need be gathered and
 // searched for, so reading it costs half; what is read is the same.
@@ -18,6 +18,7 @@ type usual struct {
 	protocol string // by the name that IANA has for what stands behind "with"
 	plain    bool   // that is SMTP and says nothing beside
 	exchange bool   // it is "Microsoft SMTP Server"
+	late     bool   // remarks stand behind the date
 
 	comments [maxUsualComments]string
 	remarks  uint // a bit for each that is a remark
@@ -39,7 +40,7 @@ func (r *lineReader) readUsual(h *Hop, s string) bool {
 		return false
 	}
 	dialect := u.dialect(p)
-	if dialect == "" && (u.exchange || u.cipher != "") || !h.Date.parseUsual(u.date) {
+	if dialect == "" && (u.exchange || u.cipher != "" || u.late) || !h.Date.parseUsual(u.date) {
 		return false
 	}
 	u.readClauses(h)
@@ -159,7 +160,7 @@ const frontend = "via Frontend Transport"
 // cutTail finds id, for and the date.
 func (u *usual) cutTail() bool {
 	if u.keyword(strings.HasPrefix(u.rest(), "id "), len("id ")) {
-		if u.id = u.anyWord(); len(u.id) <= longestClause || !u.gather(nil) {
+		if u.id = u.address(); len(u.id) <= longestClause || !u.gather(nil) {
 			return false
 		}
 	}
@@ -172,11 +173,33 @@ func (u *usual) cutTail() bool {
 			return false
 		}
 	}
-	if u.i >= len(u.s) || u.s[u.i] != ';' || len(u.s)-u.i > maxDate {
+	return u.i < len(u.s) && u.s[u.i] == ';' && u.cutDate()
+}
+
+// cutDate takes the date behind the semicolon, and the remarks behind it, such as
+// (envelope-from <x>), which end the line.
+func (u *usual) cutDate() bool {
+	s, start := u.s, u.i+1
+	for i := start; ; {
+		at := strings.IndexByte(s[i:], '(')
+		if at < 0 {
+			u.i = len(s)
+			break
+		}
+		end := commentEnd(s, i+at)
+		if end < 0 {
+			return false
+		}
+		if c := trimSpace(s[i+at+1 : end]); c != "" && isRemark(c) {
+			u.i, u.late = i+at, true
+			break
+		}
+		i = end + 1 // a zone's name
+	}
+	if u.date = trimSpace(s[start:u.i]); len(u.date) > maxDate {
 		return false
 	}
-	u.date = trimSpace(u.s[u.i+1:])
-	return true
+	return u.gather(nil) && u.i == len(s)
 }
 
 // longestClause is the length of the longest word that can open a clause behind
@@ -240,7 +263,7 @@ func (u *usual) anyWord() string {
 	return s[start:end]
 }
 
-// address takes the word behind "for".
+// address takes the word behind "for" or "id".
 func (u *usual) address() string {
 	if u.i < len(u.s) && u.s[u.i] == '<' {
 		return u.word(max(closing(u.s, u.i, '>')-u.i, 0))

@@ -81,7 +81,9 @@ func TestUsualParts(t *testing.T) {
 			words("with", "SMTP", "esmtps", "ESMTPSA", "LMTP", "HTTP", "mapi", "local", "local-esmtp", "ESMTP/TLS/ECDHE-RSA-AES256-GCM-SHA384", "smtp/tls/", "Microsoft SMTP Server", "POP3", "cmsmtp", "NNFMP", "", "spamassassin", "esmtps (TLS1.3) tls TLS_AES_256_GCM_SHA384", "esmtps tls ECDHE-RSA-AES256-GCM-SHA384", "mms") + comments(2) +
 			words("id", "", "12345", "1X6nsB-vBqJd0-ss", "smtpd-12", "<1@example.com>") + comments(1) +
 			words("for", "", "<user@example.net>", "user@example.net") + comments(1) + "; " +
-			pick("Mon, 5 Oct 2026 10:11:12 +0200", "05 Oct 2026 10:11:12 -0000", "Tue,  6 Oct 2026 10:11:12 +0200 (CEST)", "5 Oct 2026 10:11:12 +0200 (EST)", "Sun, 5 Oct 2026 10:11:12 -1700", "Mon, 5 Oct 2026 10:11:12 GMT")
+			pick("Mon, 05 Oct 2026 10:11:12 +0200 (envelope-from <anna@example.com>)", "Mon, 05 Oct 2026 10:11:12 +0300 (MSK) (using TLSv1.3 with cipher X (1/2)) (Client certificate not present)",
+				"Mon, 05 Oct 2026 10:11:12 +0800 (GMT-8) (envelope-from anna@example.com) x", "Mon, 05 Oct 2026 10:11:12 +0800 (user=anna) (CST)",
+				"Mon, 5 Oct 2026 10:11:12 +0200", "05 Oct 2026 10:11:12 -0000", "Tue,  6 Oct 2026 10:11:12 +0200 (CEST)", "5 Oct 2026 10:11:12 +0200 (EST)", "Sun, 5 Oct 2026 10:11:12 -1700", "Mon, 5 Oct 2026 10:11:12 GMT")
 		if checkUsual(t, &r, s) {
 			usual++
 		}
