@@ -29,7 +29,7 @@ func (c *Counter) Close(end time.Time) *Interval {
 		iv.pairs = append(iv.pairs, c.pairs[i])
 		c.pairs[i] = pairs{limit: c.setup.MaxPairs}
 		t.flood = &flood{}
-		closed.spare = nil
+		closed.spare, closed.fresh = nil, nil
 		for i := range closed.rooms {
 			closed.rooms[i].spare = nil
 		}

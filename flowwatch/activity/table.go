@@ -124,7 +124,8 @@ type table struct {
 	slots  []slot // a power of two
 	shift  uint8
 	chunks []*chunk
-	spare  []*chunk // of the interval before
+	spare  []*chunk // of the interval before,
+	fresh  []chunk  // and others that no host has stood in yet
 	n      int
 	limit  int
 	rule   rule
@@ -136,7 +137,11 @@ type table struct {
 // A slot is a host's hash and its number + 1; 0 is empty.
 type slot struct{ hash, ref uint32 }
 
-const chunkSize = 256
+const (
+	chunkSize  = 256
+	fewChunks  = 4   // are made one by one,
+	manyChunks = 104 // and further ones so many at once: some eight megabytes
+)
 
 type chunk struct {
 	hot  [chunkSize]hot
@@ -232,7 +237,16 @@ func (t *table) chunk() *chunk {
 		t.spare = t.spare[:n-1]
 		return c
 	}
-	return new(chunk)
+	if len(t.chunks) < fewChunks {
+		return new(chunk)
+	}
+	if len(t.fresh) == 0 {
+		t.fresh = make([]chunk, manyChunks)
+		inHugePages(t.fresh)
+	}
+	c := &t.fresh[0]
+	t.fresh = t.fresh[1:]
+	return c
 }
 
 func (t *table) place(s slot) {
@@ -247,6 +261,7 @@ func (t *table) place(s slot) {
 func (t *table) grow() {
 	old := t.slots
 	t.slots = make([]slot, 2*len(old))
+	inHugePages(t.slots)
 	t.shift--
 	for _, s := range old {
 		if s.ref != 0 {
