@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -110,6 +111,8 @@ func startSink(b *testing.B) string {
 // BenchmarkIntake compares durable intake over 64 connections with a go-smtp sink that keeps nothing and with Postfix's smtpd
 // and queue, on the same disk, in turns. A mail has 4 KB.
 func BenchmarkIntake(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	SpareProcessor() // as the service does, here for the sink too
 	cfg := testConfig()
 	cfg.MaxConnectionsClient = 2 * benchClients
 	ours := start(b, cfg)

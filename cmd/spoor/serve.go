@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"spoor/abusebox/intake"
 	"spoor/cmd/spoor/config"
 )
 
@@ -46,6 +47,7 @@ func newServeCmd(a *app) *cobra.Command {
 
 // serve runs a daemon until ctx ends.
 func serve(ctx context.Context, cfg config.Config, only services, log *slog.Logger) error {
+	intake.SpareProcessor()
 	d, err := newDaemon(ctx, cfg, only, log)
 	if err != nil {
 		return err
