@@ -113,6 +113,7 @@ func TestFromPipe(t *testing.T) {
 		"From_ line":   {"From a@example.org Thu Oct  1 08:14:00 2026\nSubject: x\n", "", "Subject: x\n", "a@example.org"},
 		"null sender":  {"From MAILER-DAEMON Thu Oct  1 08:14:00 2026\nSubject: x\n", "", "Subject: x\n", ""},
 		"by flag":      {"From a@example.org Thu Oct  1 08:14:00 2026\nSubject: x\n", "<b@example.org>", "Subject: x\n", "b@example.org"},
+		"pipe(8)'s":    {"Subject: x\n", "MAILER-DAEMON", "Subject: x\n", ""},
 		"a From field": {"From: a@example.org\n", "", "From: a@example.org\n", ""},
 	} {
 		m := FromPipe([]byte(c.raw), c.flag, nil)

@@ -67,11 +67,11 @@ func (b *mbox) group(ctx context.Context) (taken int, more bool, err error) {
 	if err != nil || b.file == nil {
 		return 0, false, err
 	}
-	mails, next, err := b.readLocked(ctx)
+	r, err := b.readLocked(ctx, rotated)
 	if err != nil {
 		return 0, false, err
 	}
-	for _, m := range mails {
+	for _, m := range r.mails {
 		ok, err := b.take(ctx, m)
 		if err != nil {
 			return taken, false, err
@@ -80,13 +80,13 @@ func (b *mbox) group(ctx context.Context) (taken int, more bool, err error) {
 			taken++
 		}
 	}
-	if next != b.at.Offset {
-		if err := b.advance(next); err != nil {
+	if r.next != b.at.Offset {
+		if err := b.advance(r.next); err != nil {
 			return taken, false, err
 		}
 		return taken, true, nil
 	}
-	if rotated { // the old file is read to its end: on to the new one
+	if rotated && !r.held { // the old file is read to its end: on to the new one
 		b.close()
 		b.at = place{}
 		return taken, true, errors.Join(b.seen.reset(), b.save())
@@ -188,24 +188,35 @@ func (b *mbox) print(offset int64) (string, error) {
 	return hex.EncodeToString(sum[:16]), nil
 }
 
-// readLocked reads a group of mails, while nobody writes.
-func (b *mbox) readLocked(ctx context.Context) (mails []mailbox.Message, next int64, err error) {
-	next = b.at.Offset
+// A reading is what was read under one lock.
+type reading struct {
+	mails []mailbox.Message
+	next  int64 // where the next begins
+	held  bool  // behind next there is a mail that may still be being written
+}
+
+// readLocked reads a group of mails, while nobody writes. Before a rotated file is left its lock is waited for even where
+// there is no news: an MTA that opened it by its old name may be about to write.
+func (b *mbox) readLocked(ctx context.Context, rotated bool) (r reading, err error) {
+	r.next = b.at.Offset
 	st, err := b.file.Stat()
-	if err != nil || st.Size() == next {
-		return nil, next, err
+	if err != nil || st.Size() == r.next && !rotated {
+		return r, err
 	}
 	unlock, err := lock(ctx, b.Path, b.file)
 	if err != nil {
-		return nil, next, err
+		return r, err
 	}
 	defer unlock()
+	if st, err = b.file.Stat(); err != nil {
+		return r, err
+	}
 	size := int64(0)
 	stop := errors.New("enough")
-	err = mailbox.ReadMbox(ctx, b.file, b.Path, next, b.Options, func(m mailbox.Message) error {
-		mails = append(mails, m)
-		next = m.End
-		if size += int64(len(m.Raw)); len(mails) >= groupMails || size >= groupBytes {
+	err = mailbox.ReadMbox(ctx, b.file, b.Path, r.next, b.Options, func(m mailbox.Message) error {
+		r.mails = append(r.mails, m)
+		r.next = m.End
+		if size += int64(len(m.Raw)); len(r.mails) >= groupMails || size >= groupBytes {
 			return stop
 		}
 		return nil
@@ -213,10 +224,10 @@ func (b *mbox) readLocked(ctx context.Context) (mails []mailbox.Message, next in
 	if errors.Is(err, stop) {
 		err = nil
 	}
-	if n := len(mails); n > 0 && next == st.Size() && time.Since(st.ModTime()) < settle && !b.endsWhole(next) {
-		mails, next = mails[:n-1], mails[n-1].Offset
+	if n := len(r.mails); n > 0 && r.next == st.Size() && time.Since(st.ModTime()) < settle && !b.endsWhole(r.next) {
+		r.mails, r.next, r.held = r.mails[:n-1], r.mails[n-1].Offset, true
 	}
-	return mails, next, err
+	return r, err
 }
 
 // settle is how long a last mail without the empty line behind it may still be being written, by one who takes no lock.

@@ -131,6 +131,67 @@ func TestMboxRotation(t *testing.T) {
 	}
 }
 
+// A file is rotated away while its last mail is being written: it is not left before that is whole, or old.
+func TestMboxRotatedHalfWritten(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		for _, goesOn := range []bool{true, false} {
+			path := filepath.Join(t.TempDir(), "abuse")
+			s := newScene(t, path)
+			add(t, path, mail(1))
+			s.want(text(1))
+			add(t, path, strings.TrimSuffix(mail(2), "dy\n\n"))
+			touch(t, path, time.Hour) // as if written just now, however slow the test is
+			if err := os.Rename(path, path+".1"); err != nil {
+				t.Fatal(err)
+			}
+			add(t, path, mail(3))
+			s.want()
+			if restart {
+				s.restart()
+			}
+			if goesOn {
+				add(t, path+".1", "dy\n\n")
+				s.want(text(2), text(3))
+				continue
+			}
+			touch(t, path+".1", -time.Hour)
+			s.want(strings.TrimSuffix(text(2), "dy"), text(3))
+		}
+	}
+}
+
+// touch sets when a file was last changed, from now.
+func touch(t *testing.T, path string, from time.Duration) {
+	t.Helper()
+	at := time.Now().Add(from)
+	if err := os.Chtimes(path, at, at); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An MTA holds the lock and has the file open when that is rotated away: what it then writes there is not lost.
+func TestMboxRotatedUnderAnMTA(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "abuse")
+	s := newScene(t, path)
+	add(t, path, mail(1))
+	s.want(text(1))
+	replace(t, path+".lock", "1\n")
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	add(t, path, mail(3))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // one look, which does not wait for the lock
+	if _, err := s.l.look(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("a look while the old file is locked: %v", err)
+	}
+	add(t, path+".1", mail(2))
+	if err := os.Remove(path + ".lock"); err != nil {
+		t.Fatal(err)
+	}
+	s.want(text(2), text(3))
+}
+
 // Emptied in place, and longer or shorter than before when we look next.
 func TestMboxTruncation(t *testing.T) {
 	for _, again := range []string{mail(2), mail(2) + mail(3) + mail(4)} {
