@@ -54,9 +54,10 @@ type Collector struct {
 
 // Run collects until ctx ends. Whatever fails is tried again, ever more slowly.
 func (c Collector) Run(ctx context.Context) error {
+	var o owed
 	for pause := time.Second; ; pause = min(2*pause, maxBackoff) {
 		began := time.Now()
-		err := c.session(ctx)
+		err := c.session(ctx, &o)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -72,9 +73,17 @@ func (c Collector) Run(ctx context.Context) error {
 	}
 }
 
+// Owed are the mails that are kept and not marked yet. Where that fails the next session marks them first: taken again
+// each time they would fill the spool for as long as the mailbox they are to be moved to is missing, say.
+type owed struct {
+	validity uint32 // of the UIDs (UIDVALIDITY)
+	uids     imap.UIDSet
+}
+
 // A session is one connection, with its mailbox selected.
 type session struct {
 	Collector
+	owed   *owed
 	client *imapclient.Client
 	news   chan struct{}
 	mark   imap.Flag
@@ -82,8 +91,8 @@ type session struct {
 	marks  sync.Mutex        // held while mails are kept that are not marked yet
 }
 
-func (c Collector) session(ctx context.Context) error {
-	s := &session{Collector: c, news: make(chan struct{}, 1), left: map[imap.UID]bool{}}
+func (c Collector) session(ctx context.Context, o *owed) error {
+	s := &session{Collector: c, owed: o, news: make(chan struct{}, 1), left: map[imap.UID]bool{}}
 	client, err := c.dial(ctx, &imapclient.Options{UnilateralDataHandler: &imapclient.UnilateralDataHandler{
 		Mailbox: func(*imapclient.UnilateralDataMailbox) { s.notice() },
 	}})
@@ -185,7 +194,10 @@ func (s *session) open() error {
 			s.mark = mark
 		}
 	}
-	return nil
+	if selected.UIDValidity != s.owed.validity {
+		*s.owed = owed{validity: selected.UIDValidity}
+	}
+	return s.finish(nil)
 }
 
 // collect takes what is not marked.
@@ -294,22 +306,32 @@ func (s *session) literal(ctx context.Context, literal imap.LiteralReader, m *fe
 	return err
 }
 
-// finish moves or marks what is kept. QUIRK: a server without MOVE is copied from and, where it has UIDPLUS, cleared of
-// just these mails; go-imap's own fallback deletes before it knows of the copy, and expunges other people's deletions.
+// finish marks what is kept, and what an earlier session kept and could not mark.
 func (s *session) finish(kept imap.UIDSet) error {
-	if len(kept) == 0 {
+	s.owed.uids.AddSet(kept)
+	if len(s.owed.uids) == 0 {
 		return nil
 	}
+	err := s.settle(s.owed.uids)
+	if err == nil {
+		s.owed.uids = nil
+	}
+	return err
+}
+
+// settle moves or marks what is kept. QUIRK: a server without MOVE is copied from and, where it has UIDPLUS, cleared of
+// just these mails; go-imap's own fallback deletes before it knows of the copy, and expunges other people's deletions.
+func (s *session) settle(kept imap.UIDSet) error {
 	if s.MoveTo == "" {
 		return s.flag(kept, s.mark)
 	}
 	if s.client.Caps().Has(imap.CapMove) {
-		if _, err := s.client.Move(kept, s.MoveTo).Wait(); err != nil {
+		if err := s.toFolder(func() error { _, err := s.client.Move(kept, s.MoveTo).Wait(); return err }); err != nil {
 			return fmt.Errorf("move to %s: %w", s.MoveTo, err)
 		}
 		return nil
 	}
-	if _, err := s.client.Copy(kept, s.MoveTo).Wait(); err != nil {
+	if err := s.toFolder(func() error { _, err := s.client.Copy(kept, s.MoveTo).Wait(); return err }); err != nil {
 		return fmt.Errorf("copy to %s: %w", s.MoveTo, err)
 	}
 	if !s.client.Caps().Has(imap.CapUIDPlus) {
@@ -322,6 +344,19 @@ func (s *session) finish(kept imap.UIDSet) error {
 		return fmt.Errorf("expunge: %w", err)
 	}
 	return nil
+}
+
+// toFolder moves or copies, and makes the folder where the server says that there is none (TRYCREATE, RFC 9051 §7.1).
+func (s *session) toFolder(do func() error) error {
+	err := do()
+	var no *imap.Error
+	if !errors.As(err, &no) || no.Code != imap.ResponseCodeTryCreate {
+		return err
+	}
+	if err := s.client.Create(s.MoveTo, nil).Wait(); err != nil {
+		return fmt.Errorf("make it: %w", err)
+	}
+	return do()
 }
 
 func (s *session) flag(kept imap.UIDSet, flag imap.Flag) error {

@@ -169,6 +169,57 @@ func TestCollectAndMove(t *testing.T) {
 	}
 }
 
+// A folder that is not there yet is made.
+func TestCollectedFolderIsMade(t *testing.T) {
+	for _, capability := range []string{"", "IMAP4rev1 UIDPLUS IDLE"} {
+		d := peers.NewDovecot(t, peers.DovecotOptions{Capability: capability})
+		d.Deliver(t, "1.a", text(1))
+		b := &box{}
+		run(t, d, b, func(c *Collector) { c.MoveTo = "Collected" })
+		peers.WaitFor(t, 90*time.Second, "the mail to be moved", func() bool { return d.Mails(t, "") == 0 && d.Mails(t, "Collected") == 1 })
+		b.wait(t, text(1))
+	}
+}
+
+// Mails that are kept and cannot be moved are not taken again by the next session, which moves them as soon as it can.
+func TestKeptMailThatCannotBeMoved(t *testing.T) {
+	d := peers.NewDovecot(t, peers.DovecotOptions{})
+	d.Deliver(t, "1.a", text(1))
+	d.Deliver(t, "2.b", text(2))
+	b := &box{}
+	password := filepath.Join(t.TempDir(), "p")
+	if err := os.WriteFile(password, []byte(d.Password), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := Collector{
+		Server: fmt.Sprintf("localhost:%d", d.Addr.Port()), User: d.User, PasswordFile: password, Mailbox: "INBOX",
+		CAFile: d.CAFile, MaxSize: 1 << 20, Put: b.put, Logger: slog.New(slog.DiscardHandler),
+	}
+	var o owed
+	fails := func(want ...string) {
+		t.Helper()
+		c.MoveTo = "no/folder//of/this..name"
+		if err := c.session(t.Context(), &o); err == nil {
+			t.Error("a folder that cannot be made is no error")
+		}
+		b.wait(t, want...)
+	}
+	fails(text(1), text(2))
+	fails(text(1), text(2))
+	d.MakeFolder(t, "Collected")
+	c.MoveTo = "Collected"
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- c.session(ctx, &o) }()
+	peers.WaitFor(t, 90*time.Second, "the mails to be moved", func() bool { return d.Mails(t, "Collected") == 2 })
+	cancel()
+	<-done
+	d.Deliver(t, "3.c", text(3))
+	fails(text(1), text(2), text(3))
+	o.validity++ // what is owed is of another mailbox than this one
+	fails(text(1), text(2), text(3), text(3))
+}
+
 // What could not be kept is neither moved nor flagged, and comes again.
 func TestNothingIsMarkedBeforeItIsKept(t *testing.T) {
 	d := peers.NewDovecot(t, peers.DovecotOptions{})
@@ -222,7 +273,7 @@ func TestWrongPasswordAndCertificate(t *testing.T) {
 		}
 		change(&c)
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-		if err := c.session(ctx); err != nil {
+		if err := c.session(ctx, &owed{}); err != nil {
 			errs = append(errs, err.Error())
 		}
 		if len(errs) == 0 || ctx.Err() != nil {

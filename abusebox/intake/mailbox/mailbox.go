@@ -171,12 +171,12 @@ func walkFile(ctx context.Context, path string, opt Options, fn func(Message) er
 		return fmt.Errorf("read mailbox: %w", err)
 	}
 	defer f.Close()
-	start := make([]byte, 5)
+	start := make([]byte, 64)
 	n, err := f.ReadAt(start, 0)
 	if err != nil && err != io.EOF {
 		return fmt.Errorf("read mailbox: %w", err)
 	}
-	if !bytes.Equal(start[:n], []byte("From ")) {
+	if !bytes.HasPrefix(bytes.TrimLeft(start[:n], "\r\n"), []byte("From ")) {
 		return File(ctx, path, opt, fn)
 	}
 	return ReadMbox(ctx, f, path, 0, opt, fn)

@@ -183,6 +183,8 @@ func TestWalk(t *testing.T) {
 	dir := t.TempDir()
 	put(t, filepath.Join(dir, "a.eml"), "Subject: single\n\n")
 	put(t, filepath.Join(dir, "b.mbox"), write([]string{"A: 1\n\n", "A: 2\n\n"}, Mboxo))
+	put(t, filepath.Join(dir, "c.mbox"), "\r\n\n"+write([]string{"A: 3\n\n"}, Mboxo))
+	put(t, filepath.Join(dir, "d.mbox"), "From a@example.org 1 Oct\nA: 4\n\n"+write([]string{"A: 5\n\n"}, Mboxo))
 	put(t, filepath.Join(dir, "m/cur/1:2,S"), "Subject: seen\n\n")
 	put(t, filepath.Join(dir, "m/new/2"), "From the start this is text\n")
 	put(t, filepath.Join(dir, "m/tmp/3"), "half")
@@ -201,7 +203,8 @@ func TestWalk(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"a.eml Subject: single", "b.mbox A: 1", "b.mbox A: 2", "m/cur/1:2,S Subject: seen", "m/new/2 From the start this is text",
+	want := []string{"a.eml Subject: single", "b.mbox A: 1", "b.mbox A: 2", "c.mbox A: 3", "d.mbox A: 4", "d.mbox A: 5",
+		"m/cur/1:2,S Subject: seen", "m/new/2 From the start this is text",
 		"m/.Sub/cur/4 Subject: folder"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)

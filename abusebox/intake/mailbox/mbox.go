@@ -66,18 +66,21 @@ func (r *Mbox) Next() (Message, error) {
 	return m, nil
 }
 
-// findFrom goes to the next From_ line. QUIRK: text before the first belongs to no mail; only damaged files have it.
+// findFrom goes to the next From_ line. QUIRK: text before the first belongs to no mail; only damaged files have it. But a
+// file's own first line, behind empty ones of an mbox that was put together by hand, is one however it tells the date.
 func (r *Mbox) findFrom() error {
+	first := r.off == 0
 	for {
 		at := r.off
 		line, whole, err := r.line()
 		if err != nil {
 			return err
 		}
-		if whole && isFromLine(line) {
+		if whole && (isFromLine(line) || first && bytes.HasPrefix(line, []byte("From ")) && line[len(line)-1] == '\n') {
 			r.fromLine, r.fromAt = bytes.Clone(line), at
 			return nil
 		}
+		first = first && len(bytes.TrimRight(line, "\r\n")) == 0
 		for !whole {
 			if _, whole, err = r.line(); err != nil {
 				return err
