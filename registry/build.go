@@ -78,8 +78,8 @@ func (b *builder) claimantOf(w *way) claimant {
 		return c
 	}
 	var l level
-	l.addWay(w, b.t.now())
-	c.iface, c.hop, c.assign = l.iface, l.hop, w.mark(b.t.now()).mark()
+	l.addWay(w, b.t.built)
+	c.iface, c.hop, c.assign = l.iface, l.hop, w.mark(b.t.built).mark()
 	if pair := [2]*Contact{l.iface, l.hop}; pair != [2]*Contact{} {
 		if b.claims[pair] == 0 {
 			b.claims[pair] = uint32(len(b.claims)) + 1
@@ -117,6 +117,7 @@ func newBuilder(in Input) *builder {
 	if t.now == nil {
 		t.now = time.Now
 	}
+	t.built = t.now()
 	b := &builder{t: t, ways: map[path]uint32{}, upstreams: map[netip.Addr]bool{}, defaults: map[hop]bool{}, routers: map[netip.Addr]bool{},
 		prefer: in.Prefer, byHop: map[netip.Addr][]*Contact{}, byIface: map[sourceKey][]*Contact{},
 		byPrefix: map[netip.Prefix][]*Contact{}, merged: map[mergeKey]int32{}, interned: map[sameContact]int32{},
@@ -144,6 +145,8 @@ func (b *builder) addContacts() {
 	slices.SortFunc(b.t.contacts, CompareContacts)
 	for i := range b.t.contacts {
 		c := &b.t.contacts[i]
+		b.until(c.Since)
+		b.until(c.Until)
 		switch c.Key.Kind {
 		case KeyPrefix:
 			b.byPrefix[c.Key.Prefix] = append(b.byPrefix[c.Key.Prefix], c)
@@ -156,6 +159,13 @@ func (b *builder) addContacts() {
 		case KeyOrganisation:
 			b.t.orgs[c.Key.Org] = append(b.t.orgs[c.Key.Org], c)
 		}
+	}
+}
+
+// until notes a moment at which a record begins or ends to hold.
+func (b *builder) until(at time.Time) {
+	if at.After(b.t.built) && (b.t.until.IsZero() || at.Before(b.t.until)) {
+		b.t.until = at
 	}
 }
 

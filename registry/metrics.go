@@ -41,6 +41,10 @@ func (m *metrics) built(t *Table, took time.Duration) {
 	m.routes.Set(float64(routes))
 	m.contacts.Set(float64(len(t.contacts)))
 	m.rebuild.Observe(took.Seconds())
+	m.renewed(t)
+}
+
+func (m *metrics) renewed(t *Table) {
 	for _, s := range t.sources {
 		if !s.LastGood.IsZero() {
 			m.lastGood.WithLabelValues(s.Router, s.VRF).Set(float64(s.LastGood.Unix()))

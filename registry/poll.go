@@ -55,10 +55,16 @@ func (r *Registry) Poll(ctx context.Context, names ...string) ([]Polled, error) 
 		return compareSources(Source{Router: a.Router, VRF: a.VRF}, Source{Router: b.Router, VRF: b.VRF})
 	})
 	var errs []error
+	changed := false
 	for _, p := range all {
 		errs = append(errs, p.Err)
+		changed = changed || p.Changed.Any()
 	}
-	return all, errors.Join(append(errs, r.Rebuild(ctx))...)
+	show := r.renew
+	if changed {
+		show = r.Rebuild
+	}
+	return all, errors.Join(append(errs, show(ctx))...)
 }
 
 func (r *Registry) pollOne(ctx context.Context, c RouterConfig) []Polled {

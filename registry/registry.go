@@ -129,13 +129,16 @@ func (r *Registry) Run(ctx context.Context) error {
 	}
 }
 
-// Reload reads the files that changed since they were last read. Contacts and routes of a
-// file with mistakes stay as they were; of a lease log the other lines are used. The
-// mistakes are returned.
+// Reload reads the files that changed since they were last read, and builds a new table too
+// where other records hold by now. Contacts and routes of a file with mistakes stay as they
+// were; of a lease log the other lines are used. The mistakes are returned.
 func (r *Registry) Reload(ctx context.Context) (changed bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.files.changed(r.deps.Now()) && !r.files.unbuilt {
+		if r.Table().outdated(r.deps.Now()) {
+			return true, r.rebuild(ctx)
+		}
 		return false, nil
 	}
 	before := r.files.indexes()
@@ -143,7 +146,7 @@ func (r *Registry) Reload(ctx context.Context) (changed bool, err error) {
 	if mistakes != nil {
 		r.metrics.fileErrors.Inc()
 	}
-	if !r.files.unbuilt { // lease logs grow all day: they alone do not cost a new table of a million routes
+	if !r.files.unbuilt && !r.Table().outdated(r.deps.Now()) { // lease logs grow all day: they alone do not cost a new table of a million routes
 		if !slices.Equal(before, r.files.indexes()) {
 			r.table.Store(r.Table().withLeases(r.files.leases(r.stored)))
 		}
@@ -199,9 +202,36 @@ func (r *Registry) rebuild(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
+		r.files.unbuilt = true // the next Reload tries again
 		return fmt.Errorf("building the registry's table: %w", err)
 	}
 	return nil
+}
+
+// renew takes over how fresh each router's routes are, where nothing else changed: a table
+// of a million routes is not built anew for it.
+func (r *Registry) renew(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := r.deps.Store.Load(ctx, func(in Input) error {
+		r.noteProblems(in.Sources)
+		t := r.Table().withSources(in.Sources)
+		r.table.Store(t)
+		r.metrics.renewed(t)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("reading when routers were last walked: %w", err)
+	}
+	return nil
+}
+
+func (r *Registry) noteProblems(sources []Source) {
+	for i := range sources {
+		s := &sources[i]
+		s.Problem = r.problems[sourceKey{s.Router, s.VRF}]
+		s.Stale = s.Problem != ""
+	}
 }
 
 // complete adds to what the store holds what the configuration and the files say.
@@ -218,9 +248,5 @@ func (r *Registry) complete(in *Input) {
 	in.Routes = MergeRoutes(in.Routes, RoutesOf(r.files.routes()))
 	r.stored = in.Leases
 	in.Leases = r.files.leases(r.stored)
-	for i := range in.Sources {
-		s := &in.Sources[i]
-		s.Problem = r.problems[sourceKey{s.Router, s.VRF}]
-		s.Stale = s.Problem != ""
-	}
+	r.noteProblems(in.Sources)
 }

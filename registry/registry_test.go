@@ -3,17 +3,20 @@ package registry
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
-// failing is a Store that fails as long as err says so.
+// failing is a Store that fails as long as its errors say so.
 type failing struct {
 	Store
-	err error
+	err  error // of RecordContacts
+	load error
 }
 
 func (f *failing) RecordContacts(ctx context.Context, origin string, contacts []Contact, now time.Time) error {
@@ -21,6 +24,13 @@ func (f *failing) RecordContacts(ctx context.Context, origin string, contacts []
 		return f.err
 	}
 	return f.Store.RecordContacts(ctx, origin, contacts, now)
+}
+
+func (f *failing) Load(ctx context.Context, use func(Input) error) error {
+	if f.load != nil {
+		return f.load
+	}
+	return f.Store.Load(ctx, use)
 }
 
 // files are a registry's, changed by a test.
@@ -186,4 +196,84 @@ func TestAMistakeAtTheStartEndsNoContact(t *testing.T) {
 	f.write("routes.csv", "prefix,next_hop\n198.51.100.0/24,192.0.2.1\n")
 	reload(t, r, true, "")
 	expect(t, r, "198.51.100.1", "two@example.org")
+}
+
+// TestALookupFollowsTheClock: when a record ends to hold, the fast look-up says so too with the next Reload.
+func TestALookupFollowsTheClock(t *testing.T) {
+	r, f, _ := reloadable(t)
+	now := at0
+	r.deps.Now = func() time.Time { return now }
+	until := at0.Add(48 * time.Hour).Truncate(24 * time.Hour)
+	f.write("contacts.toml", contactOf("one@example.org")+"Until = "+until.Format(time.DateOnly)+"\n"+
+		contactOf("two@example.org")+"Since = "+until.Format(time.DateOnly)+"\n")
+	lookup := func(want string) {
+		t.Helper()
+		expect(t, r, "198.51.100.1", want)
+		if c, ok := r.Table().Lookup(ip("198.51.100.1")); !ok || c.Abuse[0].Mail != want {
+			t.Errorf("Lookup says %v, Holder %s", c, want)
+		}
+	}
+	reload(t, r, true, "")
+	lookup("one@example.org")
+	now = until.Add(-time.Second)
+	reload(t, r, false, "")
+	now = until
+	reload(t, r, true, "")
+	lookup("two@example.org")
+	reload(t, r, false, "")
+	now = at0 // the clock is set right
+	reload(t, r, true, "")
+	lookup("one@example.org")
+}
+
+// polled is a router whose table a test sets.
+type polled struct{ snapshot Snapshot }
+
+func (p *polled) Poll(context.Context, RouterConfig) ([]Snapshot, error) {
+	return []Snapshot{p.snapshot}, nil
+}
+
+// TestAPollThatChangesNothingKeepsTheTable, but for how fresh it is; one that changes a route or the router's own
+// addresses gives a new one, and so does the next Reload where that failed.
+func TestAPollThatChangesNothingKeepsTheTable(t *testing.T) {
+	router := &polled{Snapshot{Router: "r1", Taken: at0, Addresses: []netip.Addr{ip("192.0.2.254")},
+		Routes: []Route{{Prefix: pfx("198.51.100.0/24"), NextHop: ip("192.0.2.1"), Router: "r1"}}}}
+	c := DefaultConfig()
+	c.Routers = []RouterConfig{{Name: "r1", Address: "192.0.2.254"}}
+	store := &failing{Store: NewMemory()}
+	r, err := New(context.Background(), Deps{Config: c, Poller: router, Store: store, Now: func() time.Time { return at0 }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	poll := func(wantErr string) (anew bool) {
+		t.Helper()
+		before := r.Table()
+		router.snapshot.Taken = router.snapshot.Taken.Add(time.Minute)
+		if _, err := r.Poll(context.Background()); (err == nil) != (wantErr == "") || err != nil && !strings.Contains(err.Error(), wantErr) {
+			t.Fatalf("poll: %v, want %q", err, wantErr)
+		}
+		if s := r.Table().Sources(); wantErr == "" && (len(s) != 1 || !s[0].LastGood.Equal(router.snapshot.Taken) || s[0].Stale) {
+			t.Errorf("sources %+v", s)
+		}
+		return before.lpm != r.Table().lpm
+	}
+	if !poll("") || poll("") {
+		t.Error("the first walk must give a table, and the same again must not")
+	}
+	router.snapshot.Routes = append(slices.Clone(router.snapshot.Routes), Route{Prefix: pfx("203.0.113.0/24"), NextHop: ip("192.0.2.1"), Router: "r1"})
+	if !poll("") || poll("") {
+		t.Error("another route must give a new table, once")
+	}
+	router.snapshot.Addresses = []netip.Addr{ip("192.0.2.1")}
+	if !poll("") || poll("") {
+		t.Error("another address of the router must give a new table, once")
+	}
+	router.snapshot.Routes = router.snapshot.Routes[:1]
+	store.load = errors.New("disk on fire")
+	poll("disk on fire")
+	store.load = nil
+	reload(t, r, true, "")
+	if prefixes, _ := r.Table().Size(); prefixes != 1 {
+		t.Errorf("%d prefixes", prefixes)
+	}
 }

@@ -23,7 +23,7 @@ func (b *builder) resolve() {
 			b.insert(r[0], r[1])
 		}
 	})
-	now := b.t.now()
+	now := b.t.built
 	for from := 0; from < len(b.t.groups); from += block {
 		to := min(from+block, len(b.t.groups))
 		b.resolveGroups(from, to, now)

@@ -36,7 +36,11 @@ type Recorded struct {
 	Added   int
 	Removed int
 	Kept    int
+	Moved   bool // the router has other addresses of its own
 }
+
+// Any reports whether a table of the routes would be another.
+func (r Recorded) Any() bool { return r.Added > 0 || r.Removed > 0 || r.Moved }
 
 // A Store keeps routes, contacts and leases over time. registry/history keeps them on
 // disk; NewMemory keeps the newest only.
@@ -85,6 +89,7 @@ func (m *memory) Record(_ context.Context, s Snapshot) (Recorded, error) {
 			done.Removed, done.Added, done.Kept = done.Removed-1, done.Added-1, done.Kept+1
 		}
 	}
+	done.Moved = !slices.Equal(m.snapshots[key].Addresses, s.Addresses)
 	m.snapshots[key] = s
 	if m.begins[key].IsZero() {
 		m.begins[key] = s.Taken

@@ -26,6 +26,8 @@ type Table struct {
 	leases   manyLeases
 	now      func() time.Time
 	stale    time.Duration
+	built    time.Time // the moment that lpm, assign, ours and inward are of
+	until    time.Time // when a record begins or ends to hold next; zero: never
 }
 
 // group is all that is known of one prefix.
@@ -208,10 +210,11 @@ func toSeconds(t time.Time) uint32 {
 	return uint32(min(t.Unix(), 1<<32-1))
 }
 
-// Lookup returns the contact that answers for an address at this moment. ok is false
-// when the address alone does not decide (it is shared or dynamic, or several holders
-// fit) and when nobody answers: then ask Holder. It costs little more than the bare
-// longest-prefix match.
+// Lookup returns the contact that answers for an address as of when the table was built.
+// ok is false when the address alone does not decide (it is shared or dynamic, or several
+// holders fit) and when nobody answers: then ask Holder. It costs little more than the
+// bare longest-prefix match. A Registry builds a new table when a record begins or ends to
+// hold, so that its look-ups are behind Holder by Config.ReloadEvery at most.
 func (t *Table) Lookup(addr netip.Addr) (c *Contact, ok bool) {
 	id, ok := t.lpm.Lookup(addr)
 	if !ok || id == 0 {
@@ -225,6 +228,22 @@ func (t *Table) withLeases(l manyLeases) *Table {
 	same := *t
 	same.leases = l
 	return &same
+}
+
+// withSources returns a table that differs in how fresh its routes are alone.
+func (t *Table) withSources(sources []Source) *Table {
+	same := *t
+	same.sources = make(map[sourceKey]Source, len(sources))
+	for _, s := range sources {
+		same.sources[sourceKey{s.Router, s.VRF}] = s
+	}
+	return &same
+}
+
+// outdated reports whether other records hold now than when the table was built, or the
+// clock was set back.
+func (t *Table) outdated(now time.Time) bool {
+	return now.Before(t.built) || !t.until.IsZero() && !now.Before(t.until)
 }
 
 // Size returns how many prefixes and how many routes, past ones included, the table has.

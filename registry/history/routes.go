@@ -82,6 +82,7 @@ func record(tx *bbolt.Tx, snap registry.Snapshot, keep time.Duration) (done regi
 		return done, err
 	}
 	source.LastGood, source.Routes, source.Table, source.Verified = snap.Taken.UTC(), len(snap.Routes), snap.Table, snap.Verified
+	w.done.Moved = !slices.Equal(source.Addresses, snap.Addresses)
 	source.Addresses = snap.Addresses
 	value, err := json.Marshal(source)
 	if err != nil {
