@@ -48,9 +48,21 @@ func stateOf(path string) fileState {
 	return fileState{info.Size(), info.ModTime()}
 }
 
+// settleFor is how long nobody must have written to a file of contacts or routes before it
+// is read again: of one that is written over in place a half says that the rest has ended.
+const settleFor = 2 * time.Second
+
+func (s fileState) settled(now time.Time) bool {
+	age := now.Sub(s.modified)
+	return age < 0 || age >= settleFor
+}
+
 func (f *fileSet) changed(now time.Time) bool {
 	names := slices.Concat(f.config.Contacts, f.config.Routes)
-	return slices.ContainsFunc(names, func(name string) bool { return f.states[name] != stateOf(f.path(name)) }) || f.logsChanged(now)
+	return slices.ContainsFunc(names, func(name string) bool {
+		state := stateOf(f.path(name))
+		return f.states[name] != state && state.settled(now)
+	}) || f.logsChanged(now)
 }
 
 // read reads the files that changed. A file with mistakes keeps what it said before, but for
@@ -58,21 +70,23 @@ func (f *fileSet) changed(now time.Time) bool {
 func (f *fileSet) read(now time.Time) error {
 	var errs []error
 	for _, name := range f.config.Contacts {
-		opened, err := readChanged(f, name, f.contactsOf, func(file *os.File) ([]Contact, error) { return ReadContacts(name, file) })
+		opened, err := readChanged(f, name, now, f.contactsOf, func(file *os.File) ([]Contact, error) { return ReadContacts(name, file) })
 		f.unbuilt, errs = f.unbuilt || opened, append(errs, err)
 	}
 	for _, name := range f.config.Routes {
-		opened, err := readChanged(f, name, f.routesOf, func(file *os.File) ([]Route, error) { return ReadRoutes(filepath.Base(name), file) })
+		opened, err := readChanged(f, name, now, f.routesOf, func(file *os.File) ([]Route, error) { return ReadRoutes(filepath.Base(name), file) })
 		f.unbuilt, errs = f.unbuilt || opened, append(errs, err)
 	}
 	return errors.Join(append(errs, f.followLogs(now))...)
 }
 
-// readChanged reads one file if it changed, and reports whether it did.
-func readChanged[T any](f *fileSet, name string, into map[string][]T, read func(*os.File) ([]T, error)) (opened bool, err error) {
+// readChanged reads one file if it changed, and reports whether it did. What is written to
+// meanwhile is left for the next look.
+func readChanged[T any](f *fileSet, name string, now time.Time, into map[string][]T, read func(*os.File) ([]T, error)) (opened bool, err error) {
 	path := f.path(name)
 	state := stateOf(path)
-	if before, known := f.states[name]; known && before == state {
+	before, known := f.states[name]
+	if known && (before == state || !state.settled(now)) {
 		return false, nil
 	}
 	file, err := os.Open(path)
@@ -83,8 +97,11 @@ func readChanged[T any](f *fileSet, name string, into map[string][]T, read func(
 		return false, fmt.Errorf("reading the registry's files: %w", err)
 	}
 	defer file.Close()
-	f.states[name] = state
 	values, err := read(file)
+	if known && stateOf(path) != state {
+		return false, nil
+	}
+	f.states[name] = state
 	if _, before := into[name]; err == nil || !before || f.partial[name] {
 		into[name], f.partial[name] = values, err != nil
 	}

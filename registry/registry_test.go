@@ -277,3 +277,21 @@ func TestAPollThatChangesNothingKeepsTheTable(t *testing.T) {
 		t.Errorf("%d prefixes", prefixes)
 	}
 }
+
+// TestAFileThatIsWrittenIsNotReadHalf: one that is written over in place ends no contact while it is short.
+func TestAFileThatIsWrittenIsNotReadHalf(t *testing.T) {
+	r, f, _ := reloadable(t)
+	now := f.modified.Add(time.Hour)
+	r.deps.Now = func() time.Time { return now }
+	f.modified = now.Add(-time.Second)
+	f.write("contacts.toml", "")
+	reload(t, r, false, "")
+	expect(t, r, "198.51.100.1", "one@example.org")
+	now = now.Add(time.Second)
+	f.write("contacts.toml", contactOf("two@example.org"))
+	reload(t, r, false, "")
+	f.write("routes.csv", "prefix,next_hop\n198.51.100.0/25,192.0.2.1\n")
+	now = now.Add(settleFor)
+	reload(t, r, true, "")
+	expect(t, r, "198.51.100.1", "two@example.org")
+}
