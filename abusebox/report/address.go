@@ -242,7 +242,7 @@ func looksLikeVersion(s string, i int, b [4]byte) bool {
 		return !strings.Contains(urlAround(s, i), "://") && !strings.Contains(urlAround(s, i), ".")
 	}
 	before := strings.ToLower(strings.TrimRight(s[max(0, i-12):i], " :="))
-	for _, w := range [...]string{"version", "ver.", "ver", " v", "release", "build", "revision"} {
+	for _, w := range [...]string{"version", "versions", "ver.", "ver", " v", "release", "build", "revision"} {
 		if rest, ok := strings.CutSuffix(before, w); ok && (rest == "" || w[0] == ' ' || !isAlpha(rest[len(rest)-1])) {
 			return true
 		}

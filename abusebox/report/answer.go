@@ -69,6 +69,9 @@ var goesOnWords = []string{"again", "came back", "come back", "is back", "are ba
 // matter is settled, or replies to a mail of the desk to which it was sent, and
 // names no address itself. The addresses it quotes are known already.
 func (d *document) isAnswer() bool {
+	if d.thanksForReport() {
+		return true
+	}
 	subject := strings.ToLower(strings.TrimSpace(d.subject))
 	if !startsWithOne(subject, replyPrefixes) || len(d.mails) > 0 || len(d.files) > 0 {
 		return false
@@ -78,6 +81,36 @@ func (d *document) isAnswer() bool {
 		return false
 	}
 	return ours || containsAny(own, settledWords)
+}
+
+// thanksWords thank for a complaint, which its author does not.
+var thanksWords = []string{"thank you for your report", "thanks for your report", "thank you for reporting", "thanks for reporting", "thank you for your abuse report", "thank you for your complaint", "thank you for bringing this",
+	"danke für ihre meldung", "dank für ihre meldung", "dank für ihren hinweis", "merci pour votre signalement", "merci de votre signalement", "gracias por su reporte", "gracias por su notificación", "obrigado pela sua denúncia", "bedankt voor uw melding", "grazie per la sua segnalazione", "спасибо за ваше обращение", "благодарим за обращение", "感谢您的举报", "感謝您的通報", "感謝您的檢舉", "ご報告ありがとう", "ご連絡ありがとう"}
+
+// receivedWords say that a complaint has come in.
+var receivedWords = []string{"automated response", "automatic response", "automated reply", "automatic reply", "automatically generated response", "we have received your", "has been received", "we received your", "will be reviewed", "has been forwarded to", "was forwarded to", "we will investigate", "ticket number", "automatische antwort", "ist eingegangen", "haben ihre", "réponse automatique", "respuesta automática"}
+
+// thanksForReport tells an answer to what we complained about: it thanks, and
+// says that the complaint came in or is settled. The host that it names is its
+// own author's.
+func (d *document) thanksForReport() bool {
+	if len(d.mails) > 0 || len(d.files) > 0 || d.innerAuthor != "" {
+		return false
+	}
+	var own strings.Builder
+	lines := d.bodyLines()
+	for i := 0; i < len(lines) && own.Len() < 3000; i++ {
+		l := &lines[i]
+		if l.quoted > 0 || isAttribution(l.text) || isReplyMark(l.text) {
+			break
+		}
+		if len(l.hits) > 0 && stamped(l.text) {
+			return false // a log
+		}
+		own.WriteString(strings.ToLower(l.text) + " ")
+	}
+	low := own.String()
+	return containsAny(low, thanksWords) && (containsAny(low, settledWords) || containsAny(low, receivedWords)) && !containsAny(low, goesOnWords)
 }
 
 // ownWords returns what the author of a reply wrote above what it quotes, in
@@ -150,7 +183,8 @@ func startsWithOne(s string, prefixes []string) bool {
 var requestWords = []string{"ptr record", "ptr-record", "ptr entry", "ptr-eintrag", "reverse dns entry", "reverse dns record", "set the reverse dns", "rdns record", "rdns entry", "reverse-dns-eintrag", "enregistrement ptr", "reverse dns pour", "registro ptr", "record ptr", "запись ptr", "ptr-запись", "ptr запись", "反解", "逆引き",
 	"open port 25", "unblock port", "port 25 outbound", "port 25 freischalten", "bitte freischalten", "ip freischalten", "firewall freigabe",
 	"delist our", "delist my", "delist the", "delist this", "delisting request", "request delisting", "please delist", "whitelist our", "whitelist my", "whitelist the", "whitelist this", "whitelisting", "please whitelist", "geofeed", "geolocation", "geoip", "wrong country", "validate your poc", "verify your whois", "annual validation",
-	"if this was you", "if it wasn't you", "if it was not you", "confirm your subscription", "new sign-in to your account", "can be upgraded to", "has not been able to reach your server", "free quote", "seo error", "seo audit", "rank your", "first page of google", "buy unused ipv4", "buy ipv4", "lease ipv4", "sell ipv4", "ipv4 blocks", "ipv4 broker", "webinar", "peer with", "peering", "max prefix", "bitte um angebot", "colocation"}
+	"if this was you", "if it wasn't you", "if it was not you", "confirm your subscription", "new sign-in to your account", "can be upgraded to", "has not been able to reach your server", "free quote", "seo error", "seo audit", "rank your", "first page of google", "buy unused ipv4", "buy ipv4", "lease ipv4", "sell ipv4", "ipv4 blocks", "ipv4 broker", "webinar", "peer with", "peering", "max prefix", "bitte um angebot", "colocation",
+	"no longer listed", "has been delisted", "was delisted", "removal confirmed", "removal request", "request to remove", "has been removed from the list", "feedback loop application", "enrolment", "enrollment", "has been approved", "fill in our survey", "our survey", "annual confirmation", "confirm your subscription", "validate the abuse-mailbox", "abuse-mailbox validation"}
 
 // asksForSomething tells a mail that asks or offers, and speaks of no offence.
 func (d *document) asksForSomething() bool {

@@ -64,6 +64,9 @@ func (b *backward) step(w string) (r reading, ok bool) {
 	case passage:
 		return b.passed(w)
 	case generic:
+		if b.label && b.seen == 1 && w == "dns" && b.firstWordIs("dns:") {
+			return reading{is: reference, weight: 70, word: w, label: true}, true // "DNS: x" of a host's settings
+		}
 		if b.plain == "" {
 			b.plain, b.atPlain = w, b.skipped
 		} else if b.label && b.seen == 2 && isServerWord(w) {
@@ -150,6 +153,8 @@ func (b *backward) undecided() reading {
 	switch {
 	case b.plain == "" && b.offence() != "":
 		return reading{is: generic, weight: weightProse - 4, word: b.offence()} // "SSH brute force - x"
+	case b.plain != "" && b.label && b.atPlain <= 2 && !isServerWord(b.plain) && b.firstWordIs("server:"):
+		return reading{is: generic, weight: weightPlain - 2*b.atPlain, word: "server", label: true} // "Server: www1  IP: x"
 	case b.plain != "" && b.label && b.atPlain <= 2:
 		return reading{is: generic, weight: weightPlain - 2*b.atPlain, word: b.plain, label: true}
 	case b.plain != "" && bearingOf(b.nearest) == generic:
@@ -234,6 +239,9 @@ func (b *backward) decided(is bearing, w string) (r reading, ok bool) {
 	case target:
 		return b.target(w)
 	}
+	if w == "cidr" && b.label && b.previous() == "ip" {
+		return reading{is: generic, weight: weightPlain, word: "IP/cidr", label: true}, true
+	}
 	if w == "whois" && (b.nearest == "of" || b.nearest == "for") {
 		return reading{is: generic, weight: weightProse - 4, word: "whois " + b.nearest}, true
 	}
@@ -251,6 +259,9 @@ func (b *backward) mark(w string) byte {
 func (b *backward) source(w string) (reading, bool) {
 	if r, ok := b.ownSide(w); ok {
 		return r, true
+	}
+	if w == "block" && isNetworkWord(b.previous()) {
+		return reading{}, false // "in the same block"
 	}
 	mark := b.mark(w)
 	assigned := mark == '=' || mark == ':' || mark == '['
@@ -270,11 +281,23 @@ func (b *backward) source(w string) (reading, bool) {
 	return reading{is: source, weight: weight - 2*b.skipped, word: w, label: b.label, log: assigned && !b.label}, true
 }
 
+// isNetworkWord tells words that make a block one of addresses.
+func isNetworkWord(w string) bool {
+	switch w {
+	case "same", "address", "network", "net":
+		return true
+	}
+	return false
+}
+
 // ownSide knows names of the accused that a word before gives to the
 // complainant's side: "our scanners", "blocked on x".
 func (b *backward) ownSide(w string) (reading, bool) {
 	if b.skipped > 1 {
 		return reading{}, false
+	}
+	if isCompany(b.before[b.end+min(len(w), len(b.before)-b.end):]) {
+		return reading{is: reference, weight: 50, word: "a company's name"}, true
 	}
 	switch w {
 	case "scanner", "scanners", "client", "sender", "peer", "remote", "sinkhole", "crawler", "crawlers", "scanning", "hosting", "sending":
@@ -291,6 +314,15 @@ func (b *backward) ownSide(w string) (reading, bool) {
 		}
 	}
 	return reading{}, false
+}
+
+// isCompany tells whether what follows a word makes it the name of a company.
+func isCompany(rest string) bool {
+	switch strings.Trim(firstWord(strings.TrimLeft(rest, " ")), ",.:") {
+	case "GmbH", "AG", "Ltd", "LLC", "Inc", "B.V", "BV", "S.A", "SA", "SARL", "SAS", "S.r.l", "Srl", "Oy", "AB", "UG", "KG":
+		return true
+	}
+	return false
 }
 
 func (b *backward) from(w string) (reading, bool) {
@@ -310,6 +342,9 @@ func (b *backward) from(w string) (reading, bool) {
 	if w == "from" && (prev == "beacon" || prev == "beacons" || prev == "connect" || prev == "connects") && strings.Contains(strings.ToLower(b.before[max(0, b.end-40):b.end]), "victim") {
 		return reading{is: target, weight: 72, word: "victims " + prev}, true
 	}
+	if isExample(prev) {
+		return reading{is: target, weight: 70, word: prev + " " + w}, b.skipped < 2
+	}
 	if isUsual(b.before[:b.end]) {
 		return reading{is: target, weight: 72, word: "usually " + w}, b.skipped < 3
 	}
@@ -324,6 +359,9 @@ func (b *backward) from(w string) (reading, bool) {
 	}
 	if b.label && b.seen == 1 && isViewing(prev) && b.firstWordIs(prev) {
 		return reading{is: target, weight: 80, word: prev + " " + w, label: true}, true
+	}
+	if w == "yours" && b.label && b.seen == 1 {
+		return reading{is: source, weight: weightLabel + 1, word: w, label: true}, true
 	}
 	weight := weightProse - 4*b.skipped
 	if b.plain != "" {
@@ -347,6 +385,9 @@ func (b *backward) target(w string) (reading, bool) {
 		if b.skipped > 1 || b.skipped > 0 && (w == "на" || w == "к" || w == "nos") || isNearOnly(w) && (b.skipped > 0 || b.seen > 1 && b.label) { // на хостинге: on, not to
 			return reading{}, false
 		}
+		if w == "to" && b.seen <= 2 && isControlTraffic(b.before[:b.end]) {
+			return reading{is: target, weight: 80, word: "c2"}, true
+		}
 		if prev := b.previous(); w == "to" && b.seen <= 2 && isTheft(b.before[:b.end]) {
 			return reading{is: source, weight: weightProse + 10, word: "stolen data to"}, true
 		} else if pointsTo(prev) {
@@ -358,6 +399,13 @@ func (b *backward) target(w string) (reading, bool) {
 		weight = weightLabel - 2*b.skipped
 	}
 	return reading{is: target, weight: weight, word: w, label: b.label}, b.skipped < 5
+}
+
+// isControlTraffic tells "C&C traffic", which goes to a botnet's server.
+func isControlTraffic(before string) bool {
+	f := strings.Fields(strings.ToLower(before[max(0, len(before)-60):]))
+	n := len(f)
+	return n >= 2 && isController(f[n-2]) && (strings.HasPrefix(f[n-1], "traffic") || strings.HasPrefix(f[n-1], "connection") || strings.HasPrefix(f[n-1], "communication") || strings.HasPrefix(f[n-1], "request") || strings.HasPrefix(f[n-1], "beacon"))
 }
 
 // isOtherWord tells words that mean something else in another language ("do not
@@ -443,10 +491,19 @@ func isChecking(w string) bool {
 	return false
 }
 
+// isExample tells words behind which "from" only shows whence one might look.
+func isExample(w string) bool {
+	switch w {
+	case "example", "e.g", "eg", "instance", "ejemplo", "exemple", "beispiel", "z.b", "esempio", "exemplo", "voorbeeld":
+		return true
+	}
+	return false
+}
+
 // isViewing tells participles that begin the label of whence a reporter looked.
 func isViewing(w string) bool {
 	switch w {
-	case "observed", "viewed", "accessed", "seen", "monitored", "scanned", "downloaded":
+	case "observed", "viewed", "accessed", "seen", "monitored", "scanned", "downloaded", "observeret", "observerad", "observert", "beobachtet", "gesehen", "observé", "observado", "visto", "waargenomen", "gezien", "osservato", "rilevato", "zaobserwowano", "pozorováno", "havaittu", "обнаружено", "замечено":
 		return true
 	}
 	return false

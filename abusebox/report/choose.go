@@ -309,6 +309,9 @@ func (w *weighing) clearest(all []*weighed) []*weighed {
 	if len(subject) > 0 {
 		return w.withTable(subject, all)
 	}
+	if yours := keep(all, func(c *weighed) bool { return c.named && c.forIt.word == "yours" && c.forIt.is == source }); len(yours) > 0 {
+		return yours
+	}
 	for _, floor := range [...]int{88, 84} { // names that devices also give to themselves come second
 		if named := keep(all, func(c *weighed) bool {
 			return c.named && c.forIt.is == source && c.forIt.weight >= floor && !c.forIt.acts
@@ -320,7 +323,9 @@ func (w *weighing) clearest(all []*weighed) []*weighed {
 	if named := keep(all, func(c *weighed) bool { return c.named && c.forIt.weight >= weightPlain-10 }); len(named) > 0 {
 		named = withoutServers(named)
 		if onlyServers(named) {
-			if told := keep(all, func(c *weighed) bool { return !c.named && c.forIt.is == from && c.forIt.weight > weightProse }); len(told) > 0 {
+			if told := keep(all, func(c *weighed) bool {
+				return !c.named && (c.forIt.is == from || c.forIt.is == source) && c.forIt.weight > weightProse
+			}); len(told) > 0 {
 				return told
 			}
 		}

@@ -82,6 +82,9 @@ func readAround(text string, hits []hit, k int) reading {
 		return reading{is: reference, weight: 88, word: "thanks"}
 	}
 	r := wordsBefore(before)
+	if k == 0 && r.is != target && isAbout(before, after) {
+		return reading{is: source, weight: 82, word: "heading", label: true} // "Attack summary for x:"
+	}
 	if site, ok := siteOf(before); ok && r.is == neutral {
 		if r = wordsBefore(site); r.is != target && r.is != reference {
 			r = reading{is: generic, weight: weightProse - 2, word: "address of the URL"}
@@ -142,6 +145,22 @@ func readAround(text string, hits []hit, k int) reading {
 	}
 	return r
 }
+
+// isAbout tells the heading of what happened: "Log entries for x:".
+func isAbout(before, after string) bool {
+	if strings.TrimSpace(after) != ":" || len(before) > 90 {
+		return false
+	}
+	w, _, _ := lastWord(before, len(before))
+	switch w {
+	case "for", "about", "regarding", "concerning":
+		return containsAnyFold(before, aboutWords)
+	}
+	return false
+}
+
+// aboutWords name what headings announce.
+var aboutWords = []string{"attack", "abuse", "log", "event", "evidence", "incident", "activity", "report", "alert", "attempt"}
 
 // isRequested tells a URL that is what the address before it asked for.
 func isRequested(before string) bool {
@@ -274,7 +293,7 @@ var sourceVerbs = []string{
 	"tried", "attempted", "sent ", "is trying", "made ", "appears", "seems", "is running", "is conducting", "is performing", "is participating",
 	"is a ", "is an ", "is part", "is abus", "is spamming", "is probing", "is brute", "is currently", "is responsible", "keeps", "continues", "scanned", "probed",
 	"hat ", "ist ", "wurde ", "versucht", "a tenté", "a essayé", "est ", "ha ", "está", "esta ", "heeft", "is bezig", "probeert", "атакует", "пытается", "рассылает",
-	"versuchte", "greift", "scannt", "sendet", "attackiert", "verschickt", "tente", "essaie", "attaque", "envoie", "scanne", "intenta", "ataca", "atacó", "envía", "tenta ", "tentou", "invadiu", "sta tentando", "sta attaccando", "attacca", "cerca di", "valt", "scant", "stuurt", "atakuje", "próbuje", "próbował", "skanuje", "wysyła", "útočí", "se pokouší", "se snaží", "skenuje", "försöker", "attackerar", "angriper", "forsøger", "angriber", "prøver", "yrittää", "hyökkää", "próbál", "támad", "imi ataca", "îmi atacă", "atacă", "incearca", "încearcă", "saldırı yap", "saldırıyor", "επιτίθεται", "προσπαθεί", "сканирует", "ломает", "взломал", "постоянно пытается", "намагається", "постійно намагається", "атакує", "надсилає", "attacking", "trying", "downloading ", "hammering ", "flooding ", "probing ", "que vous héberge", "you host", "which you host", "die sie hosten", "den sie hosten", "of your", "in your", "belong", "assigned to you", "on your",
+	"a été bann", "a été bloqu", "ha sido bloque", "ha sido banead", "fue bloque", "foi bloquead", "foi banid", "è stato bloccat", "è stato bannat", "werd geblokkeerd", "został zablokowan", "zablokowan", "был заблокирован", "заблокирован", "versuchte", "greift", "scannt", "sendet", "attackiert", "verschickt", "tente", "essaie", "attaque", "envoie", "scanne", "intenta", "ataca", "atacó", "envía", "tenta ", "tentou", "invadiu", "sta tentando", "sta attaccando", "attacca", "cerca di", "valt", "scant", "stuurt", "atakuje", "próbuje", "próbował", "skanuje", "wysyła", "útočí", "se pokouší", "se snaží", "skenuje", "försöker", "attackerar", "angriper", "forsøger", "angriber", "prøver", "yrittää", "hyökkää", "próbál", "támad", "imi ataca", "îmi atacă", "atacă", "incearca", "încearcă", "saldırı yap", "saldırıyor", "επιτίθεται", "προσπαθεί", "сканирует", "ломает", "взломал", "постоянно пытается", "намагається", "постійно намагається", "атакує", "надсилає", "attacking", "trying", "downloading ", "hammering ", "flooding ", "probing ", "que vous héberge", "you host", "which you host", "die sie hosten", "den sie hosten", "of your", "in your", "belong", "assigned to you", "on your",
 }
 
 // cjkBefore reads languages without spaces.

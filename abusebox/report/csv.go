@@ -163,6 +163,9 @@ func splitHead(t string) (delim rune, cols []string) {
 		return 0, nil
 	}
 	cols = strings.Split(t, string(delim))
+	if len(cols) == 2 && strings.HasSuffix(strings.TrimSpace(cols[0]), ":") {
+		return 0, nil // a label and its value
+	}
 	hasIP := false
 	for i, c := range cols {
 		cols[i] = strings.Trim(strings.TrimSpace(c), `"'`)

@@ -324,6 +324,9 @@ func (w *weighing) isTimeLabel(t string) bool {
 
 // valueOf returns what stands behind the label of a line.
 func valueOf(t string) string {
+	if open, end := strings.IndexByte(t, '('), strings.IndexByte(t, ')'); open >= 0 && open < end && end < 56 && strings.IndexAny(t[:end], ":=\t") > open {
+		t = t[end+1:] // "Time (hh:mm): 15:37"
+	}
 	if i := strings.IndexAny(t, ":=\t"); i >= 0 && i < 64 {
 		return strings.TrimSpace(t[i+1:])
 	}

@@ -63,15 +63,13 @@ func (w *htmlWriter) text() {
 			return
 		}
 		w.write(t[:i])
-		w.space = true
-		skip := 1
-		if t[i] >= 0x80 {
-			skip = len("\u00a0")
-			if !strings.HasPrefix(t[i:], "\u00a0") {
-				skip = 1
-			}
+		if hard, ok := strings.CutPrefix(t[i:], "\u00a0"); ok { // stays, as columns made of it do
+			w.write(" ")
+			t = hard
+			continue
 		}
-		t = t[i+skip:]
+		w.space = true
+		t = t[i+1:]
 	}
 }
 

@@ -106,6 +106,9 @@ func isObserver(k string) bool {
 	case "agent", "sensor", "observer", "reporter", "reporterinfo", "sender", "manager", "honeypot", "collector", "analyzer", "detector", "device", "server", "scanner":
 		return true
 	}
+	if strings.HasSuffix(k, "edby") || strings.HasSuffix(k, "ed_by") || strings.HasSuffix(k, "ed-by") || strings.HasPrefix(k, "reporter") || strings.HasPrefix(k, "submitter") {
+		return true // reported_by, detectedBy
+	}
 	return phraseBearing(k) == target
 }
 

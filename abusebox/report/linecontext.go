@@ -13,6 +13,7 @@ type lineContext struct {
 	indent      int  // of the last item of a list; 0 where none stands before
 	open        bool // the line before belongs to a labelled list that may go on
 	whois       bool // the line before belongs to a whois record
+	heading     bool // the sentence is a heading of few words: "Attacked host:"
 }
 
 // isBelow tells a line without addresses that only says more about the item of
@@ -34,6 +35,10 @@ func (x *lineContext) plain(text string) {
 	x.inWhois(t)
 	x.quiet++
 	x.age, x.indent, x.open = 0, 0, false
+	if isAttribution(t) {
+		x.intro, x.heading = reading{}, false
+		return
+	}
 	if cols := columnBearings(t); len(cols) > 0 {
 		x.columns, x.quiet = cols, 0
 	} else if x.quiet > 3 {
@@ -43,7 +48,11 @@ func (x *lineContext) plain(text string) {
 	if deeper := indentOf(text) > x.introIndent; deeper && x.intro.is == target && in.is == generic && in.weight == weightURL+1 {
 		return // "root:" below "Users logging in through sshd:"
 	}
+	if x.heading && in.is == neutral && indentOf(text) > x.introIndent && valueOf(t) != "" {
+		return // "Name: www1" below "Attacked host:"
+	}
 	x.intro, x.introIndent = in, indentOf(text)
+	x.heading = strings.HasSuffix(t, ":") && strings.Count(t, " ") < 5
 	if in.is == target && len(columnBearings(t)) == 0 {
 		x.columns = nil // another list begins: "C2 nodes"
 	}
@@ -142,6 +151,11 @@ func listsVictims(t string) string {
 	if i, j := strings.IndexByte(low, '('), strings.LastIndexByte(low, ')'); i > 0 && j > i {
 		low = low[:i] + low[j+1:] // "machines of yours (they connect to our sinkhole)"
 	}
+	for _, of := range [...]string{"scan of the following ", "scans of the following ", "scanning of the following ", "probes of the following ", "sweep of the following ", "scan of these ", "scan of our ", "scans of our "} {
+		if strings.Contains(low, of) {
+			return "scan of"
+		}
+	}
 	for _, to := range [...]string{" to the ", " to these ", " to our ", " to following ", " against the ", " against our ", " against these "} {
 		i := strings.Index(low, to)
 		if i < 0 {
@@ -155,6 +169,18 @@ func listsVictims(t string) string {
 		}
 	}
 	return ""
+}
+
+// remotesSuffer tells texts that call the victims remote hosts, as those who
+// write to the owner of the attacking one do.
+func (d *document) remotesSuffer() bool {
+	body := d.lowered().body
+	for _, w := range [...]string{"against remote", "scanning remote", "access remote host", "attacking remote", "attacks on remote", "remote hosts on the internet", "connections to remote", "attack to remote"} {
+		if strings.Contains(body, w) {
+			return true
+		}
+	}
+	return false
 }
 
 // announces tells whether a sentence without a colon leads to a list.
@@ -188,6 +214,9 @@ func (x *lineContext) apply(l *line, k int, r reading) reading {
 	if k == 0 && r.is == generic && r.label && x.intro.is == target && ownWord(x.intro.word) != "" {
 		return reading{is: target, weight: 78, word: x.intro.word} // "IPv4:" below "Our systems"
 	}
+	if k == 0 && r.is == generic && r.label && x.heading && x.intro.is == target && indentOf(l.text) > x.introIndent && len(strings.Fields(l.text[:l.hits[0].start])) < 3 {
+		return reading{is: target, weight: 78, word: x.intro.word} // "IPv4:" below "Attacked host:"
+	}
 	if r.weight > weightBare && r.is != neutral {
 		return r
 	}
@@ -214,7 +243,7 @@ func (x *lineContext) apply(l *line, k int, r reading) reading {
 		}
 	}
 	if l.namesOne() && r.is == neutral {
-		if st := findStamps(l.text, 1); len(st) > 0 && st[0].clock || hasClock(l.text[:min(len(l.text), 16)]) {
+		if st := findStamps(l.text, 1); len(st) > 0 && (st[0].clock || r.weight == weightBare) || hasClock(l.text[:min(len(l.text), 16)]) {
 			return reading{is: generic, weight: weightPlain - 4, word: "line with a time", log: true}
 		}
 	}

@@ -93,6 +93,16 @@ func (d *document) pastedHeader(lines []line, i int) (end, seen int) {
 		return i, j
 	}
 	h, _, _ := message.ReadHeader(b.Bytes(), message.Limits{})
+	if fields > received && isComplaintBelow(lines[j:]) && isHandedOn(lines[:i]) {
+		if a := mailbox(h.Get("From")); a != "" {
+			d.innerAuthor = a
+		}
+		d.innerSubjects = append(d.innerSubjects, h.Text("Subject"))
+		for k := i; k < j; k++ {
+			lines[k].spam = true
+		}
+		return j, j
+	}
 	d.pasted = append(d.pasted, h)
 	end = j
 	if fields > received {
@@ -102,6 +112,35 @@ func (d *document) pastedHeader(lines []line, i int) (end, seen int) {
 		lines[k].spam = true
 	}
 	return end, end
+}
+
+// isComplaintBelow tells whether what stands below a pasted header holds a log
+// that names a source: a complaint that was handed on, and no spam.
+func isComplaintBelow(lines []line) bool {
+	for i := range lines[:min(len(lines), 200)] {
+		l := &lines[i]
+		if len(l.hits) == 0 || !stamped(l.text) {
+			continue
+		}
+		for k := range l.hits {
+			if r := l.read()[k]; r.is == source && (r.log || r.label) && r.weight >= weightLog {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// handedOnWords say that what follows came from a complainant.
+var handedOnWords = []string{"complaint", "notification", "original message", "report we", "we received", "we have received", "was reported", "beschwerde", "plainte", "queja", "klacht", "жалоб"}
+
+func isHandedOn(lines []line) bool {
+	for i := max(0, len(lines)-30); i < len(lines); i++ {
+		if containsAnyFold(lines[i].text, handedOnWords) {
+			return true
+		}
+	}
+	return false
 }
 
 // isKnownField knows the fields that every mail has.

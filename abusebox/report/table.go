@@ -83,7 +83,7 @@ func (d *document) tableAt(lines []line, i int) (rows []Report, end int) {
 			return nil, i
 		}
 	}
-	if delim == 0 || len(head) < 2 {
+	if delim == 0 || len(head) < 2 || stamped(lines[i].text) {
 		return nil, i
 	}
 	var cols columns
@@ -101,6 +101,9 @@ func (d *document) tableAt(lines []line, i int) (rows []Report, end int) {
 			text = spacedColumns(text)
 		}
 		row := splitRow(strings.Trim(text, "|"), delim)
+		if delim == columnGap && len(row) > 1 && len(row) == len(head)-1 {
+			row = splitRow(apartAddress(strings.TrimSpace(lines[j].text)), delim)
+		}
 		if len(lines[j].hits) == 0 || len(row) < 2 || len(row) < len(head)/2 || (delim == columnGap || delim == ' ') && len(row) != len(head) {
 			misses++
 			continue
@@ -157,6 +160,16 @@ func spacedColumns(t string) string {
 		i = j
 	}
 	return b.String()
+}
+
+// apartAddress marks the gaps of a row of which one cell is so long that only a
+// single space parts it from the address behind it.
+func apartAddress(t string) string {
+	hits := findAddresses(t)
+	if len(hits) == 0 || hits[0].start == 0 || t[hits[0].start-1] != ' ' {
+		return spacedColumns(t)
+	}
+	return spacedColumns(t[:hits[0].start] + "  " + t[hits[0].start:])
 }
 
 // splitRow splits a row at its delimiter, quotes kept together.

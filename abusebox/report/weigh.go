@@ -70,7 +70,7 @@ func (w *weighing) subject() {
 		for k, h := range l.hits {
 			r := l.read()[k]
 			c := w.at(h)
-			if r.is == target && r.weight > 60 || r.is == reference {
+			if (r.is == target && r.weight > 60 || r.is == reference) && !isAccusedController(s, r) {
 				c.against = stronger(c.against, r)
 				c.againstN++
 				continue
@@ -84,6 +84,15 @@ func (w *weighing) subject() {
 		}
 	}
 }
+
+// isAccusedController tells a subject that is about a botnet's server, and not
+// about a host that talks to it.
+func isAccusedController(subject string, r reading) bool {
+	return r.is == target && isController(strings.TrimSuffix(r.word, "-server")) && !containsAnyFold(subject, contactWords)
+}
+
+// contactWords say that somebody talks to a botnet's server.
+var contactWords = []string{"infect", "connect", "communic", "contact", "traffic", "beacon", "calling", "talk", "drone", "victim", "bot "}
 
 // accusingFields are header fields in which reporters state the accused.
 var accusingFields = []string{"X-SpamCop-Sourceip", "X-Abuse-Source-IP", "X-Abuse-IP", "X-Offender-IP", "X-Offending-IP", "X-Reported-IP", "X-Attacker-IP"}
@@ -143,8 +152,11 @@ func (w *weighing) body() {
 			if pair != nil {
 				r = pair[k]
 			}
-			if r.is == source && isScanLabel(l.text[:h.start], r) && w.d.scansForGood() {
+			if (r.is == source && isScanLabel(l.text[:h.start], r) || r.is == generic && r.label && isScanSource(l.text[:h.start])) && w.d.scansForGood() {
 				r.is = target // of open services the scanner is the one who tells
+			}
+			if r.is == source && r.word == "remote" && w.d.remotesSuffer() {
+				r.is = target
 			}
 			if (r.is == source || r.is == from) && !r.label && w.d.scansForGood() && isScanFrom(l.text[:h.start]) {
 				r = reading{is: target, weight: 72, word: "scanning from"}
@@ -176,9 +188,44 @@ func (w *weighing) body() {
 
 // isScanFrom tells "scanning from", which of open services is the reporter's.
 func isScanFrom(before string) bool {
-	low := strings.ToLower(strings.TrimRight(before, " ["))
-	for _, w := range [...]string{"scanning from", "scanned from", "scans from", "scan from", "tested from"} {
+	low := strings.ToLower(strings.TrimRight(before[max(0, len(before)-60):], " ["))
+	if i := strings.LastIndexByte(low, ' '); strings.HasSuffix(low, "://") && i > 0 {
+		low = low[:i] // "queried from tcp://x"
+	}
+	for _, w := range [...]string{"scanning from", "scanned from", "scans from", "scan from", "tested from", "scanned by"} {
 		if strings.HasSuffix(low, w) {
+			return true
+		}
+	}
+	f := strings.Fields(low)
+	n := len(f)
+	return n >= 3 && (f[n-1] == "by" || f[n-1] == "from") && isDoing(f[n-2]) && (isScan(f[n-3]) || n >= 4 && isScan(f[n-4]))
+}
+
+// isScan tells words for looking at what hosts offer.
+func isScan(w string) bool {
+	for _, stem := range [...]string{"scan", "quer", "test", "check", "measure", "survey", "verif"} {
+		if strings.HasPrefix(w, stem) {
+			return true
+		}
+	}
+	return false
+}
+
+// isDoing tells participles for a scan's being made.
+func isDoing(w string) bool {
+	switch w {
+	case "done", "performed", "conducted", "run", "made", "launched", "executed", "carried", "out":
+		return true
+	}
+	return false
+}
+
+// isScanSource tells "Scan IPs:", but not "Scanned IP:", which was found open.
+func isScanSource(before string) bool {
+	for _, w := range strings.FieldsFunc(strings.ToLower(before[max(0, len(before)-40):]), func(r rune) bool { return r < 0x80 && isGap(byte(r)) }) {
+		switch w {
+		case "scan", "scanning", "scanner", "scanners", "scanner's":
 			return true
 		}
 	}
@@ -255,7 +302,7 @@ func (l *line) namesOne() bool {
 // columnBearings reads the head of a table: the part of each column that can
 // hold an address, in their order. It is nil where the line is no head.
 func columnBearings(t string) []bearing {
-	if len(t) > 240 || strings.HasSuffix(t, ".") || strings.HasSuffix(t, ":") && !strings.Contains(t, "  ") {
+	if len(t) > 240 || strings.HasSuffix(t, ".") || strings.Contains(t, ": ") || strings.HasSuffix(t, ":") && !strings.Contains(t, "  ") {
 		return nil
 	}
 	words := strings.FieldsFunc(strings.ToLower(t), func(r rune) bool { return r < 0x80 && (isGap(byte(r)) || r == '#') })
@@ -276,7 +323,7 @@ func columnBearings(t string) []bearing {
 		switch {
 		case isColumnWord(word):
 			tableWord++
-			if strings.HasPrefix(word, "port") && role == i-1 && len(out) > 0 {
+			if strings.HasPrefix(word, "port") && role == i-1 && len(out) > 0 && !strings.Contains(words[i-1], "ip") && !strings.Contains(words[i-1], "addr") {
 				out = out[:len(out)-1] // "Source Port" holds no address
 			}
 		case is == source || is == target:

@@ -81,7 +81,7 @@ var bearings = wordTable(map[bearing]string{
 		назначению атакуемый атакуемого пострадавший потерпевший настоящий настоящая официальный нашим моему моя мою управляющий управляющего управления жертв`,
 	reference: `inetnum netrange cidr route route6 inet6num nserver netmask mask traceroute
 		nat_src natsrc nat-src nat_dst natdst nat-dst transip tran_ip xlate xlatesrc xlatedst tunnelip
-		helo ehlo whois in-addr.arpa broadcast nslookup nameservers nameserver version example`,
+		helo ehlo whois rdap in-addr.arpa broadcast nslookup nameservers nameserver version example`,
 	passage: `on at in is was has with the a an this that these those following below = address(es) under behind == are and or & of for
 		auf bei mit der die das den dem und diese dieser folgende folgenden lautet unter
 		sur est avec la le les et suivante suivantes cette ces aux

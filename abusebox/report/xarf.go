@@ -57,8 +57,38 @@ func (d *document) jsonDocuments() [][]byte {
 		out = append(out, jsonAround(t, i))
 	} else if i := strings.Index(t, `"ReporterInfo"`); i >= 0 {
 		out = append(out, jsonAround(t, i))
+	} else if b := d.jsonAmid(t); b != nil {
+		out = append(out, b)
 	}
 	return out
+}
+
+// jsonAmid returns the object or list that stands in lines of its own amid a
+// text which names no other address, nil where there is none.
+func (d *document) jsonAmid(t string) []byte {
+	if !strings.Contains(t, `":`) || len(t) > maxJSON {
+		return nil
+	}
+	start, end := 0, 0
+	for at := 0; at < len(t); {
+		line, rest, _ := strings.Cut(t[at:], "\n")
+		switch l := strings.TrimSpace(line); {
+		case end == 0 && (strings.HasPrefix(l, "{") || l == "[" || strings.HasPrefix(l, "[{")):
+			start, end = at, at+len(line)
+		case end > 0 && (strings.HasSuffix(l, "}") || strings.HasSuffix(l, "]")):
+			end = at + len(line)
+		}
+		at = len(t) - len(rest)
+	}
+	if object := []byte(t[start:end]); end == 0 || !json.Valid(object) {
+		return nil
+	}
+	for _, l := range append(splitLines(limitText(t[:start], 64<<10)), splitLines(limitText(t[end:], 64<<10))...) {
+		if len(l.hits) > 0 {
+			return nil
+		}
+	}
+	return []byte(t[start:end])
 }
 
 // mayHold tells whether a document is small enough to be held as a tree; a
