@@ -105,7 +105,7 @@ func testConfig() Config {
 	cfg := DefaultConfig()
 	cfg.AuthservID = "mail.example.net"
 	cfg.DryRun = false
-	cfg.Deadline = unit.Duration(5 * time.Second)
+	cfg.Deadline = unit.Duration(time.Minute)
 	cfg.Drain = unit.Duration(5 * time.Second)
 	return cfg
 }

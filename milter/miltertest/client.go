@@ -59,7 +59,7 @@ type Change struct {
 }
 
 // Limit is how long a Client waits for one packet.
-const Limit = 30 * time.Second
+const Limit = 2 * time.Minute
 
 // Dial connects and negotiates. An offer of zeros stands for everything.
 func Dial(network, address string, actions, protocol uint32) (*Client, error) {

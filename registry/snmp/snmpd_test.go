@@ -16,10 +16,10 @@ import (
 	"spoor/registry"
 )
 
-// realRouter is the configuration for peers.SNMPD.
+// realRouter is the configuration for peers.SNMPD, with time for a busy machine.
 func realRouter() registry.RouterConfig {
 	return registry.RouterConfig{Name: "gw", Address: "127.0.0.1", Port: peers.SNMPDPort, CommunityEnv: "COMMUNITY",
-		RequestTimeout: registry.Duration(30 * time.Second)}
+		RequestTimeout: registry.Duration(30 * time.Second), TimeBudget: registry.Duration(15 * time.Minute)}
 }
 
 func realPoller() *Poller {
@@ -60,7 +60,7 @@ func TestRealAgent(t *testing.T) {
 	}
 	wrong := v2
 	wrong.CommunityEnv, wrong.User, wrong.Auth, wrong.AuthEnv, wrong.Priv, wrong.PrivEnv = "", "reg2", "SHA-256", "PRIV", "AES", "AUTH"
-	wrong.Retries, wrong.RequestTimeout = 1, registry.Duration(2*time.Second)
+	wrong.Retries = 1
 	agent.Do(t, func() {
 		if _, err := realPoller().Poll(context.Background(), wrong); err == nil || !strings.Contains(err.Error(), "check auth") {
 			t.Errorf("with a wrong passphrase: %v", err)
