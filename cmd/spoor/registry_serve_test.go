@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -23,8 +24,11 @@ import (
 // is seen by all without a restart.
 func TestRegistryServes(t *testing.T) {
 	dir := t.TempDir()
+	written := time.Now().Add(-time.Hour) // a file that was written just now is not read yet
 	write := func(name, text string) {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+		path := filepath.Join(dir, name)
+		written = written.Add(time.Second)
+		if err := errors.Join(os.WriteFile(path, []byte(text), 0o644), os.Chtimes(path, written, written)); err != nil {
 			t.Fatal(err)
 		}
 	}
