@@ -26,7 +26,7 @@ func (d *maildir) close() {}
 func (d *maildir) look(ctx context.Context) (taken int, err error) {
 	names, err := mailbox.Names(filepath.Join(d.Path, "new"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
+		return 0, fmt.Errorf("it is no Maildir: %w", err)
 	}
 	if err != nil {
 		return 0, err

@@ -4,7 +4,9 @@ package watch
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -43,16 +45,17 @@ func (w Watcher) Run(ctx context.Context) error {
 	defer tick.Stop()
 	failing := ""
 	for {
+		var err error
 		if l == nil {
-			l = w.begin()
+			l, err = w.begin()
 		}
 		if l != nil {
-			taken, err := l.look(ctx)
-			if taken > 0 {
+			var taken int
+			if taken, err = l.look(ctx); taken > 0 {
 				w.Logger.Info("took mails from a mailbox", "path", w.Path, "mails", taken)
 			}
-			failing = w.complain(ctx, failing, err)
 		}
+		failing = w.complain(ctx, failing, err)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -62,15 +65,18 @@ func (w Watcher) Run(ctx context.Context) error {
 }
 
 // begin returns the way to look at what is there, or nil while nothing is.
-func (w Watcher) begin() look {
+func (w Watcher) begin() (look, error) {
 	st, err := os.Stat(w.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	if st.IsDir() {
-		return &maildir{Watcher: w, stuck: map[string]bool{}}
+		return &maildir{Watcher: w, stuck: map[string]bool{}}, nil
 	}
-	return &mbox{Watcher: w}
+	return &mbox{Watcher: w}, nil
 }
 
 // complain logs an error once, not each second.

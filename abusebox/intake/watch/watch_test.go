@@ -56,7 +56,10 @@ func (s *scene) want(want ...string) {
 	s.t.Helper()
 	s.got = nil
 	if s.l == nil {
-		s.l = s.w.begin()
+		var err error
+		if s.l, err = s.w.begin(); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 	if s.l != nil {
 		if _, err := s.l.look(s.t.Context()); err != nil {
@@ -268,7 +271,7 @@ func TestMboxFault(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "abuse")
 	s := newScene(t, path)
 	add(t, path, mail(1))
-	s.l = s.w.begin()
+	s.l = &mbox{Watcher: s.w}
 	s.fault = errors.New("disk full")
 	if _, err := s.l.look(t.Context()); !errors.Is(err, s.fault) {
 		t.Errorf("look returns %v", err)
@@ -436,6 +439,26 @@ func TestMaildir(t *testing.T) {
 	}
 	s.restart()
 	s.want()
+}
+
+// What will never be a mailbox, or cannot be looked at, is told; what is only not there yet is not.
+func TestNoMailbox(t *testing.T) {
+	dir := t.TempDir()
+	s := newScene(t, filepath.Join(dir, "later"))
+	s.want()
+	s.w.Path = dir
+	l, err := s.w.begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.look(t.Context()); err == nil || !strings.Contains(err.Error(), "no Maildir") {
+		t.Errorf("a folder that is no Maildir: %v", err)
+	}
+	add(t, filepath.Join(dir, "file"), "x")
+	s.w.Path = filepath.Join(dir, "file", "abuse")
+	if _, err := s.w.begin(); err == nil {
+		t.Error("a path below a file is no error")
+	}
 }
 
 // Run waits for a mailbox that is not there yet, and ends with its context.
