@@ -281,6 +281,13 @@ func (b *backward) source(w string) (reading, bool) {
 	return reading{is: source, weight: weight - 2*b.skipped, word: w, label: b.label, log: assigned && !b.label}, true
 }
 
+// isLookedAt tells a line in which the complainant says how he looked: "Checked
+// on 5 October with client x".
+func isLookedAt(t string) bool {
+	w := strings.ToLower(strings.Trim(firstWord(strings.TrimLeft(t, " \t-*•#")), ":,"))
+	return isChecking(w) || isViewing(w)
+}
+
 // isNetworkWord tells words that make a block one of addresses.
 func isNetworkWord(w string) bool {
 	switch w {
@@ -300,7 +307,15 @@ func (b *backward) ownSide(w string) (reading, bool) {
 		return reading{is: reference, weight: 50, word: "a company's name"}, true
 	}
 	switch w {
-	case "scanner", "scanners", "client", "sender", "peer", "remote", "sinkhole", "crawler", "crawlers", "scanning", "hosting", "sending":
+	case "connected":
+		if prev := b.previous(); b.label && (prev == "peers" || prev == "peer" || prev == "nodes") {
+			return reading{is: target, weight: 78, word: prev + " connected", label: true}, true // others of the swarm
+		}
+	case "client", "address":
+		if prev := b.previous(); prev == "our" || prev == "my" || prev == "with" && isLookedAt(b.before) {
+			return reading{is: target, weight: 78, word: prev + " " + w}, true
+		}
+	case "scanner", "scanners", "sender", "peer", "remote", "sinkhole", "crawler", "crawlers", "scanning", "hosting", "sending":
 		if prev := b.previous(); prev == "our" || prev == "my" {
 			return reading{is: target, weight: 78, word: prev + " " + w}, true
 		}

@@ -155,6 +155,9 @@ func (w *weighing) body() {
 			if (r.is == source && isScanLabel(l.text[:h.start], r) || r.is == generic && r.label && isScanSource(l.text[:h.start])) && w.d.scansForGood() {
 				r.is = target // of open services the scanner is the one who tells
 			}
+			if r.is == source && strings.HasPrefix(r.word, "originip") && k > 0 && strings.HasPrefix(l.read()[0].word, "client") {
+				r.is = target // the site's own server behind its delivery network
+			}
 			if r.is == source && r.word == "remote" && w.d.remotesSuffer() {
 				r.is = target
 			}
@@ -182,6 +185,8 @@ func (w *weighing) body() {
 		ctx.after(l, prev)
 		if t := strings.TrimSpace(l.text); strings.HasSuffix(t, ":") && (announces(t) || l.namesOnlyTargets() && introOf(t).is == source) {
 			ctx.intro = introOf(t) // "these were blocked on 192.0.2.3:"
+		} else if rest := l.text[l.hits[len(l.hits)-1].full:]; strings.HasSuffix(t, ":") && strings.Contains(rest, ". ") {
+			ctx.intro = introOf(strings.TrimSpace(rest[strings.LastIndex(rest, ". ")+2:])) // "Our net is x. Sources seen:"
 		}
 	}
 }

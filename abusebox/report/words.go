@@ -65,6 +65,7 @@ var bearings = wordTable(map[bearing]string{
 		sinkhole receiving laddr local_ip localip server_ip serverip listener resp_h id.resp_h connect get post previous usual legitimate legit genuine whitelist whitelisted allowlist allow-list allowlisted local localaddress dnat defended protected probed-host reporter's reported-by reporting
 		cc c2 c&c cnc mx locip dstaddr brand official impersonated
 		ziel ziel-ip zieladresse zielserver zielsystem zielrechner ziele geschädigter opfer unser unsere unserer unseren unserem mein meine meinen meinem gegen empfänger lokale
+		plaignant plaignante plaignants beschwerdeführer beschwerdeführers melder reclamante denunciante klager segnalante заявитель заявителя
 		cible cibles victime notre nos mon vers contre destinataire
 		destino destinos objetivo víctima victima nuestro nuestra nuestros mi hacia contra
 		alvo vítima nosso nossa nossos meu minha para ao
