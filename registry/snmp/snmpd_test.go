@@ -62,8 +62,12 @@ func TestRealAgent(t *testing.T) {
 	wrong.CommunityEnv, wrong.User, wrong.Auth, wrong.AuthEnv, wrong.Priv, wrong.PrivEnv = "", "reg2", "SHA-256", "PRIV", "AES", "AUTH"
 	wrong.Retries = 1
 	agent.Do(t, func() {
-		if _, err := realPoller().Poll(context.Background(), wrong); err == nil || !strings.Contains(err.Error(), "check auth") {
+		_, err := realPoller().Poll(context.Background(), wrong)
+		if err == nil || !strings.Contains(err.Error(), "check auth") {
 			t.Errorf("with a wrong passphrase: %v", err)
+		}
+		if text := fmt.Sprintf("%+v", err); strings.Contains(text, "authpass") || strings.Contains(text, "privpass") {
+			t.Errorf("the error tells a passphrase: %s", text)
 		}
 	})
 }
