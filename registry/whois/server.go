@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ const maxLine = 512
 type Deps struct {
 	Config   registry.ServeConfig
 	Table    func() *registry.Table
-	Hostname string              // in the heading
+	Hostname string              // in the heading; "" is the system's
 	Count    func(result string) // told of every query; may be nil
 }
 
@@ -39,6 +40,9 @@ type Server struct {
 func NewServer(deps Deps) *Server {
 	if deps.Hostname == "" {
 		deps.Hostname = deps.Config.Hostname
+	}
+	if deps.Hostname == "" {
+		deps.Hostname, _ = os.Hostname() // an empty name in the heading is all that follows
 	}
 	if deps.Count == nil {
 		deps.Count = func(string) {}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -73,6 +74,21 @@ func TestAnswers(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestHeading names the system where the configuration names no host.
+func TestHeading(t *testing.T) {
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		t.Skip("the system has no name")
+	}
+	built := table(t)
+	s := NewServer(Deps{Config: registry.DefaultConfig().Serve, Table: func() *registry.Table { return built }})
+	var b bytes.Buffer
+	s.answer(&b, "198.51.100.7", false)
+	if !strings.HasPrefix(b.String(), "% Networks of "+name+" and ") {
+		t.Errorf("%.80q", b.String())
 	}
 }
 
