@@ -120,6 +120,9 @@ func (d *document) ownWords() (own string, quoted int, ours bool) {
 	var b strings.Builder
 	lines := d.bodyLines()
 	to := strings.ToLower(d.root.Header.Text("To"))
+	if len(lines) > 0 && firstQuoted(lines) {
+		return wordsBelow(lines, to)
+	}
 	for i := range lines {
 		l := &lines[i]
 		t := strings.TrimSpace(l.text)
@@ -145,6 +148,38 @@ func (d *document) ownWords() (own string, quoted int, ours bool) {
 			return "", 0, false
 		}
 		b.WriteString(strings.ToLower(t) + " ")
+	}
+	return b.String(), quoted, ours
+}
+
+// firstQuoted tells whether the text begins with what is quoted.
+func firstQuoted(lines []line) bool {
+	for i := range lines {
+		if strings.TrimSpace(lines[i].text) != "" {
+			return lines[i].quoted > 0 && isAttribution(strings.TrimSpace(lines[i].text))
+		}
+	}
+	return false
+}
+
+// wordsBelow is ownWords where the author wrote below what he quotes, or between.
+func wordsBelow(lines []line, to string) (own string, quoted int, ours bool) {
+	var b strings.Builder
+	for i := range lines {
+		l := &lines[i]
+		t := strings.TrimSpace(l.text)
+		switch {
+		case t == "":
+		case l.quoted > 0:
+			if author := mailbox(t); quoted == 0 && author != "" {
+				ours = strings.Contains(to, author)
+			}
+			quoted++
+		case len(l.hits) > 0 || b.Len() > 2000:
+			return "", 0, false
+		default:
+			b.WriteString(strings.ToLower(t) + " ")
+		}
 	}
 	return b.String(), quoted, ours
 }

@@ -307,7 +307,7 @@ func (w *weighing) clearest(all []*weighed) []*weighed {
 		}
 	}
 	if len(subject) > 0 {
-		return w.withTable(subject, all)
+		return w.withListed(w.withTable(subject, all), all)
 	}
 	if yours := keep(all, func(c *weighed) bool { return c.named && c.forIt.word == "yours" && c.forIt.is == source }); len(yours) > 0 {
 		return yours
@@ -321,7 +321,7 @@ func (w *weighing) clearest(all []*weighed) []*weighed {
 	}
 	logged := keep(all, func(c *weighed) bool { return c.logged })
 	if named := keep(all, func(c *weighed) bool { return c.named && c.forIt.weight >= weightPlain-10 }); len(named) > 0 {
-		named = withoutServers(named)
+		named = w.withoutURLs(withoutServers(named))
 		if onlyServers(named) {
 			if told := keep(all, func(c *weighed) bool {
 				return !c.named && (c.forIt.is == from || c.forIt.is == source) && c.forIt.weight > weightProse

@@ -106,6 +106,9 @@ func readAround(text string, hits []hit, k int) reading {
 	if k > 0 && r.is == from && r.word == "by" && !strings.Contains(before, "ed by") && !strings.Contains(before, "sent by") && strings.Contains(strings.ToLower(text[max(0, hits[k-1].start-40):hits[k-1].start]), "from") {
 		return reading{is: target, weight: 70, word: "by"} // from a by b
 	}
+	if r.is == from && r.word == "by" && len(hits) > k+1 && strings.HasPrefix(strings.TrimLeft(after, " )]"), "from ") {
+		return reading{is: target, weight: 72, word: "by … from"} // received by x from y
+	}
 	if r.is == neutral || r.is == generic && !r.label {
 		if w, ok := standsAfter(after); ok {
 			return reading{is: from, weight: weightProse + 6, word: w}

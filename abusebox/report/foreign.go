@@ -54,8 +54,8 @@ func (d *document) foreign() bool {
 }
 
 // inForeign takes the address that a letter in an unknown language names first:
-// a complaint says who did it before it says to whom. It must be a sentence,
-// and name two addresses, or one whose side a word tells.
+// a complaint says who did it before it says to whom. It must stand in a
+// sentence, alone or with the other side.
 func (w *weighing) inForeign(all []*weighed) []*weighed {
 	if len(all) == 0 || len(all) > 3 || !w.d.foreign() {
 		return nil
@@ -68,10 +68,14 @@ func (w *weighing) inForeign(all []*weighed) []*weighed {
 	if len(wordsOf(l.text)) < 4 {
 		return nil
 	}
-	for _, h := range l.hits {
-		if h.ip != first.ip && public(h.ip) {
+	others := keep(w.list, func(c *weighed) bool { return c != first && public(c.ip) })
+	for _, c := range others {
+		if sharesLine(c.ip, w, first) {
 			return all[:1]
 		}
+	}
+	if len(others) == 0 && !w.d.transport()[first.ip] {
+		return all[:1]
 	}
 	return nil
 }

@@ -64,6 +64,55 @@ func (w *weighing) standsAlone(c *weighed) bool {
 	return false
 }
 
+// withoutURLs drops what is only the host of a URL where a label names who did
+// it: the form of a comment that a blog's owner passes on.
+func (w *weighing) withoutURLs(list []*weighed) []*weighed {
+	if w.offers() || !anyOf(list, func(c *weighed) bool { return c.named && c.forIt.word != "URL" }) {
+		return list
+	}
+	return keep(list, func(c *weighed) bool { return c.forIt.word != "URL" || c.inSubject })
+}
+
+// withListed adds to the subject's addresses those of the list in which they
+// stand: "x: name" in one line after the other.
+func (w *weighing) withListed(subject, all []*weighed) []*weighed {
+	among, first, last := map[*weighed]bool{}, -1, -1
+	for _, c := range subject {
+		among[c] = true
+		for _, i := range c.lines[:min(len(c.lines), 16)] {
+			if w.heads(i) != c.ip {
+				continue
+			}
+			for first = i; first > 0 && w.heads(first-1).IsValid(); first-- {
+			}
+			for last = i; last+1 < len(w.lines) && w.heads(last+1).IsValid(); last++ {
+			}
+			break
+		}
+	}
+	if last <= first {
+		return subject
+	}
+	return keep(all, func(c *weighed) bool {
+		for _, i := range c.lines {
+			if i >= first && i <= last && w.heads(i) == c.ip && !c.logged {
+				return true
+			}
+		}
+		return among[c]
+	})
+}
+
+// heads returns the address with which a line begins, parted by a colon from
+// what is said of it.
+func (w *weighing) heads(i int) addr {
+	l := &w.lines[i]
+	if len(l.hits) == 0 || l.spam || strings.Trim(l.text[:l.hits[0].start], " -*•") != "" || !strings.HasPrefix(l.text[l.hits[0].full:], ": ") {
+		return addr{}
+	}
+	return l.hits[0].ip
+}
+
 // withoutSites drops the host of a site where a person is accused: what that
 // person visited is somebody's who complains.
 func withoutSites(list []*weighed) []*weighed {

@@ -13,7 +13,7 @@ func pairInLog(l *line, ours func(addr) bool) []reading {
 	if r := pairLabel(l); r != nil {
 		return r
 	}
-	if !hasClock(l.text) && !hasEpoch(l.text) && !isRow(l) {
+	if !hasClock(l.text) && !hasEpoch(l.text) && !isRow(l) && !isTimedRow(l) {
 		return nil
 	}
 	first := 0
@@ -45,6 +45,16 @@ func isRow(l *line) bool {
 	}
 	rest := strings.TrimSpace(l.text[l.hits[1].full:])
 	return rest != "" && strings.Trim(rest, "0123456789/ \ttcpudTCPUD") == "" && strings.Trim(l.text[:l.hits[0].start], " \t") == ""
+}
+
+// isTimedRow tells a row of a table with a time to the minute and two addresses
+// in columns of their own.
+func isTimedRow(l *line) bool {
+	if len(l.hits) != 2 || strings.Trim(l.text[l.hits[0].full:l.hits[1].start], " \t|;,") != "" {
+		return false
+	}
+	st := findStamps(l.text, 1)
+	return len(st) == 1 && st[0].clock && len(wordsOf(l.text)) < 4
 }
 
 // pairLabel reads "src/dst: x / y".
