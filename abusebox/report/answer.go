@@ -76,6 +76,9 @@ func (d *document) isAnswer() bool {
 	if !startsWithOne(subject, replyPrefixes) || len(d.mails) > 0 || len(d.files) > 0 {
 		return false
 	}
+	if d.settles() {
+		return true
+	}
 	own, quoted, ours := d.ownWords()
 	if quoted == 0 || own == "" || containsAny(own, goesOnWords) {
 		return false
@@ -111,6 +114,39 @@ func (d *document) thanksForReport() bool {
 	}
 	low := own.String()
 	return containsAny(low, thanksWords) && (containsAny(low, settledWords) || containsAny(low, receivedWords)) && !containsAny(low, goesOnWords)
+}
+
+// settles tells an answer that names addresses only of what it answers to, and
+// says of them that the matter is settled.
+func (d *document) settles() bool {
+	lines := d.bodyLines()
+	th := newThread(lines)
+	if !th.answers() {
+		return false
+	}
+	named, asked := map[addr]bool{}, map[addr]bool{}
+	for _, h := range findAddresses(refang(d.subject)) {
+		asked[h.ip] = true
+	}
+	var b strings.Builder
+	for i := range lines {
+		set := named
+		if !th.own(i) {
+			set = asked
+		} else if b.Len() < 2000 {
+			b.WriteString(strings.ToLower(lines[i].text) + " ")
+		}
+		for _, h := range lines[i].hits {
+			set[h.ip] = true
+		}
+	}
+	for ip := range named {
+		if !asked[ip] {
+			return false
+		}
+	}
+	own := b.String()
+	return len(named) > 0 && containsAny(own, settledWords) && !containsAny(own, goesOnWords) && !containsAny(own, assaultWords)
 }
 
 // ownWords returns what the author of a reply wrote above what it quotes, in

@@ -118,7 +118,7 @@ func isService(w string) bool {
 // isAssault tells nouns behind which "on" names the victim.
 func isAssault(w string) bool {
 	switch w {
-	case "attack", "attacks", "assault", "ddos", "dos", "flood", "intrusion", "intrusions", "hack", "force", "bruteforce", "brute-force", "bruteforcing", "scan", "scans", "portscan", "passwords", "logins", "attempts", "probes", "tries":
+	case "attack", "attacks", "assault", "ddos", "dos", "flood", "intrusion", "intrusions", "hack", "force", "bruteforce", "brute-force", "bruteforcing", "scan", "scans", "portscan", "passwords", "logins", "attempts", "probes", "tries", "usernames", "accounts", "guesses":
 		return true
 	}
 	return false
@@ -137,6 +137,9 @@ func (b *backward) speaker(w string) (reading, bool) {
 	}
 	if !isOwning(w) {
 		return reading{}, false
+	}
+	if b.skipped > 1 || b.skipped > 0 && (w == "am" || w == "have") {
+		return reading{}, false // "I am afraid that x", "we have seen x"
 	}
 	who := b.previous()
 	return reading{is: target, weight: 75, word: who + " " + w}, who == "i" || who == "we"
@@ -245,6 +248,9 @@ func (b *backward) decided(is bearing, w string) (r reading, ok bool) {
 	if w == "whois" && (b.nearest == "of" || b.nearest == "for") {
 		return reading{is: generic, weight: weightProse - 4, word: "whois " + b.nearest}, true
 	}
+	if w == "whois" && b.skipped > 0 && !b.label {
+		return reading{}, false // "whois says that it sits at x"
+	}
 	return reading{is: reference, weight: 80 - 5*b.skipped, word: w, label: b.label}, b.skipped < 4
 }
 
@@ -265,6 +271,9 @@ func (b *backward) source(w string) (reading, bool) {
 	}
 	mark := b.mark(w)
 	assigned := mark == '=' || mark == ':' || mark == '['
+	if w == "sshd" && !assigned && b.plain != "" {
+		return reading{}, false // "rule sshd, server x"
+	}
 	if !b.label && !assigned && b.plain == "" && actsOn(w) {
 		return reading{is: target, weight: 64 - 4*b.skipped, word: w}, b.skipped < 3
 	}
@@ -392,6 +401,9 @@ func (b *backward) from(w string) (reading, bool) {
 func (b *backward) target(w string) (reading, bool) {
 	if prev := b.previous(); isAgainst(w) && isComplaint(prev) && b.skipped < 2 {
 		return reading{is: source, weight: weightProse + 10, word: prev + " " + w}, true
+	}
+	if w == "min" && b.seen > 1 && b.plain == "" {
+		return reading{}, false // "300/min de x": minutes
 	}
 	if w == "vers" && b.skipped > 0 {
 		return reading{}, false // French: about that hour

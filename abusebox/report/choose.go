@@ -381,7 +381,7 @@ func (w *weighing) unstated(all []*weighed) []*weighed {
 	case top >= weightProse-14 && !anyOf(all, func(c *weighed) bool { return c.forIt.is == source || c.forIt.is == from }) && !w.d.soundsLikeComplaint():
 		return nil
 	case top >= weightProse-14:
-		return withoutServers(withoutSites(keep(all, func(c *weighed) bool { return c.forIt.weight >= top-9 && c.forIt.weight >= weightBare })))
+		return withoutServers(w.withoutSites(keep(all, func(c *weighed) bool { return c.forIt.weight >= top-9 && c.forIt.weight >= weightBare })))
 	case !w.d.soundsLikeComplaint():
 		return nil
 	case top >= weightBare:

@@ -278,6 +278,11 @@ func verbAfter(after string) (reading, bool) {
 			return reading{is: target, weight: 85, word: v}, true
 		}
 	}
+	for _, v := range [...]string{"received ", "has received ", "have received ", "a reçu ", "ha recibido ", "recibió ", "recebeu ", "ha ricevuto ", "erhielt ", "bekam ", "heeft "} {
+		if strings.HasPrefix(t, v) && containsAny(t, []string{"attempt", "tentativ", "request", "requête", "connexion", "connection", "attack", "attaque", "ataque", "attacc", "intento", "angriff", "versuch", "anfragen", "ontvangen", "packets"}) && (v != "heeft " || strings.Contains(t, "ontvangen")) {
+			return reading{is: target, weight: 84, word: strings.TrimSpace(v)}, true
+		}
+	}
 	if w := ownVerb(t); w != "" {
 		return reading{is: target, weight: 84, word: w}, true
 	}

@@ -14,6 +14,18 @@ var (
 	caseLabels    = []string{"aktenzeichen", "vorgangsnummer", "ticketnummer", "numéro de dossier", "número de caso", "número do caso", "zaaknummer", "номер обращения", "事件單編號", "事件编号", "事件編號", "案件編號", "案件编号", "工单号", "受付番号", "インシデント番号", "報告番号"}
 )
 
+// complainantLabels begin the lines in which tickets name who complains.
+var complainantLabels = []string{"created by", "submitted by", "opened by", "requester", "requestor", "requestors", "erstellt von", "ersteller", "eingereicht von", "créé par", "creado por", "criado por", "creato da", "aangemaakt door", "utworzone przez", "заявитель", "создано", "提单人", "作成者"}
+
+// complainantLabel returns the label of a line that names who complains, or "".
+func complainantLabel(t string) string {
+	label, _, ok := cutLabel(t[:min(len(t), 60)])
+	if ok && isOneOf(label, complainantLabels) {
+		return label
+	}
+	return ""
+}
+
 // cutLabel returns label and value of a line, the label in lower case; ok is
 // false where the line has none.
 func cutLabel(t string) (label, value string, ok bool) {

@@ -58,6 +58,22 @@ func (x *lineContext) plain(text string) {
 	}
 }
 
+// asked takes a question of the desk that a reply quotes: what stands below
+// answers it. There the complainant's hosts are yours.
+func (x *lineContext) asked(l *line) {
+	t := strings.TrimSpace(l.text)
+	if l.quoted == 0 || !strings.HasSuffix(t, "?") {
+		return
+	}
+	low := " " + strings.ToLower(t)
+	switch {
+	case containsAny(low, []string{"source", "attack", "offend", "quell", "angreif", "origin", "origen"}):
+		x.intro = reading{is: source, weight: weightProse, word: "asked for"}
+	case containsAny(low, []string{" your", " ihr", " votre", " vos ", " su ", " seu", " vostr", " uw ", " ваш", "target", "destination", "victim", "ziel"}):
+		x.intro = reading{is: target, weight: 60, word: "asked for"}
+	}
+}
+
 // inWhois tells whether a line belongs to a whois record: that begins with the
 // range and goes on in lines "key: value".
 func (x *lineContext) inWhois(text string) bool {

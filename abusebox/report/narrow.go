@@ -115,11 +115,17 @@ func (w *weighing) heads(i int) addr {
 
 // withoutSites drops the host of a site where a person is accused: what that
 // person visited is somebody's who complains.
-func withoutSites(list []*weighed) []*weighed {
-	if !anyOf(list, func(c *weighed) bool { return isSomebody(c.forIt.word) }) {
+func (w *weighing) withoutSites(list []*weighed) []*weighed {
+	if !anyOf(list, func(c *weighed) bool { return isSomebody(c.forIt.word) || w.accuses(c) }) {
 		return list
 	}
 	return keep(list, func(c *weighed) bool { return c.forIt.is != source || !isHosting(c.forIt.word) })
+}
+
+// accuses tells whether a word says that an address did something, in a
+// complaint that is not about what somebody hosts.
+func (w *weighing) accuses(c *weighed) bool {
+	return !w.offers() && (c.forIt.is == source || c.forIt.is == from) && !isHosting(c.forIt.word)
 }
 
 func isHosting(w string) bool {

@@ -112,7 +112,7 @@ var businessWords = []string{"invoice", "planned maintenance", "scheduled mainte
 	"rechnung", "zahlungserinnerung", "wartungsarbeiten", "wartungsfenster", "angebot", "facture", "maintenance programmée", "devis", "factura", "mantenimiento programado", "presupuesto", "factuur", "onderhoud", "offerte", "fattura", "manutenzione", "fatura", "manutenção", "faktura", "счёт на оплату", "счет на оплату", "плановые работы", "发票", "發票", "報價", "报价", "請求書", "見積"}
 
 // cleanWords are how digests say that there is nothing to tell.
-var cleanWords = []string{"no listings", "no new listings", "nothing new to report", "no new incidents", "no incidents were", "no abuse reports", "no events for", "keine einträge", "keine neuen meldungen", "aucun incident", "sin incidentes", "nessun evento"}
+var cleanWords = []string{"no listings", "no new listings", "nothing new to report", "no new incidents", "no incidents", "no abuse reports", "no events for", "keine einträge", "keine neuen meldungen", "aucun incident", "sin incidentes", "nessun evento"}
 
 // invites tells an invitation to a meeting.
 func (d *document) invites() bool {

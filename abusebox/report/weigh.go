@@ -134,6 +134,13 @@ func (w *weighing) body() {
 				continue
 			}
 			ctx.plain(l.text)
+			ctx.asked(l)
+			continue
+		}
+		if by := complainantLabel(l.text); by != "" {
+			for _, h := range l.hits {
+				w.against(h, i, reading{is: target, weight: 90, word: by, label: true})
+			}
 			continue
 		}
 		if ctx.inWhois(l.text) || isReferenceLine(l.text, l.hits) {

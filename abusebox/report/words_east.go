@@ -29,7 +29,7 @@ var moreBearings = map[bearing]string{
 		din de-pe dvs dumneavoastră dumneavoastra clientul clientului
 		sizin ağınızdaki müşteriniz müşterinizin ağınızdan sunucunuz
 		із зі від вашій вашою ваше абонента клієнт клієнта`,
-	generic: `ip-ul ip-ului
+	generic: `ip-ul ip-ului vps vds vm droplet instance box
 		adresou adresa ip-adresy ip-adresa stroj stroje server serveru počítač počítače
 		ip-adressen ip-adresse maskinen maskine maskin værten vært adressen datorn dator servern
 		ip-osoite ip-osoitteen osoite osoitteen kone koneen palvelin verkon
