@@ -61,6 +61,13 @@ func ownWord(t string) string {
 	return ""
 }
 
+// isAuthored tells a clause in which the complainant says what is his work.
+func isAuthored(before string) bool {
+	t := before[max(0, len(before)-110):]
+	t = strings.ToLower(t[lastSentence(t):])
+	return containsAny(t, []string{"am the author", "am the owner", "am the photographer", "am the creator", "are the authors", "are the owners", "own the rights", "own the copyright", "bin der autor", "bin der urheber", "bin urheber", "suis l'auteur", "soy el autor", "soy la autora", "sou o autor", "sou a autora", "sono l'autore", "ben de auteur", "jestem autorem", "являюсь автором"}) && !containsAny(t, []string{" copied ", " stolen ", "without ", " which is used "})
+}
+
 // isThanked tells a clause that thanks for what was done about the address
 // before it: "thanks for closing x".
 func isThanked(before string) bool {

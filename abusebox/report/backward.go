@@ -360,7 +360,7 @@ func (b *backward) from(w string) (reading, bool) {
 	case b.skipped == 0 && isOurCheck(b.before[:b.end]):
 		return reading{is: target, weight: 74, word: "checked " + w, label: b.label}, true
 	}
-	if w == "by" && isReceiving(prev) {
+	if w == "by" && isReceiving(prev) || w != "by" && isRejecting(prev) {
 		return reading{is: target, weight: 70, word: prev + " by"}, b.skipped < 3
 	}
 	if w == "from" && (prev == "beacon" || prev == "beacons" || prev == "connect" || prev == "connects") && strings.Contains(strings.ToLower(b.before[max(0, b.end-40):b.end]), "victim") {
@@ -409,7 +409,7 @@ func (b *backward) target(w string) (reading, bool) {
 		return reading{}, false // French: about that hour
 	}
 	if shortTo(w) {
-		if b.skipped > 1 || b.skipped > 0 && (w == "на" || w == "к" || w == "nos") || isNearOnly(w) && (b.skipped > 0 || b.seen > 1 && b.label) { // на хостинге: on, not to
+		if b.skipped > 1 && !(w == "my" && b.nearest == "connection") || b.skipped > 0 && (w == "на" || w == "к" || w == "nos") || isNearOnly(w) && (b.skipped > 0 || b.seen > 1 && b.label) { // на хостинге: on, not to
 			return reading{}, false
 		}
 		if w == "to" && b.seen <= 2 && isControlTraffic(b.before[:b.end]) {
@@ -539,6 +539,16 @@ func isViewing(w string) bool {
 // firstWordIs tells whether the line begins with w.
 func (b *backward) firstWordIs(w string) bool {
 	return strings.HasPrefix(strings.ToLower(strings.TrimLeft(b.before, " \t-*•#|")), w)
+}
+
+// isRejecting tells participles of other languages behind which "par", "von",
+// "por", "da" name the complainant's host.
+func isRejecting(w string) bool {
+	switch w {
+	case "rejeté", "rejetés", "rejetée", "refusé", "refusés", "reçu", "reçus", "abgelehnt", "abgewiesen", "empfangen", "angenommen", "rechazado", "rechazados", "recibido", "recibidos", "rejeitado", "rejeitados", "recebido", "recebidos", "rifiutato", "rifiutati", "ricevuto", "ricevuti", "geweigerd", "ontvangen", "odrzucone", "odebrane", "отклонено", "отклонены":
+		return true
+	}
+	return false
 }
 
 // isReceiving tells participles behind which "by" names the complainant's host.

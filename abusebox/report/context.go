@@ -78,6 +78,9 @@ func readAround(text string, hits []hit, k int) reading {
 	if r, ok := pairOfPorts(text, hits, k); ok {
 		return r
 	}
+	if isAuthored(before) {
+		return reading{is: reference, weight: 76, word: "author of"}
+	}
 	if isThanked(before) {
 		return reading{is: reference, weight: 88, word: "thanks"}
 	}
