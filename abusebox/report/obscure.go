@@ -30,10 +30,14 @@ func narrowDigits(s string) string {
 	}, s)
 }
 
+// maxApart bounds the quads of a line that are closed up.
+const maxApart = 32
+
 // closeUp removes the spaces within dotted quads that are parted alike.
 func closeUp(s string) string {
+	n := 0
 	for _, gap := range [...]string{" .", ". ", " . "} {
-		for i := 0; i < len(s); {
+		for i := 0; i < len(s) && n < maxApart; {
 			j := strings.Index(s[i:], gap)
 			if j < 0 {
 				break
@@ -42,6 +46,7 @@ func closeUp(s string) string {
 			if start, end, ok := spacedQuad(s, i-len(gap), gap); ok {
 				quad := strings.ReplaceAll(s[start:end], gap, ".")
 				s, i = s[:start]+quad+s[end:], start+len(quad)
+				n++
 			}
 		}
 	}
