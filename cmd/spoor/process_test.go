@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -47,17 +48,26 @@ type process struct {
 }
 
 // A logTail keeps the end of a log, of which a soak writes gigabytes.
-type logTail struct{ text []byte }
+type logTail struct {
+	mu   sync.Mutex
+	text []byte
+}
 
 func (l *logTail) Write(p []byte) (int, error) {
 	const most = 1 << 20
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.text = append(l.text, p...); len(l.text) > 2*most {
 		l.text = bytes.Clone(l.text[len(l.text)-most:])
 	}
 	return len(p), nil
 }
 
-func (l *logTail) String() string { return string(l.text) }
+func (l *logTail) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.text)
+}
 
 // startServe starts a daemon on dir/spoor.toml and waits until it answers.
 func startServe(t testing.TB, dir string, wrap ...string) *process {

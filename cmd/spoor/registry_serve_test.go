@@ -43,7 +43,8 @@ func TestRegistryServes(t *testing.T) {
 	s := &cfg.Registry.Serve
 	s.RWhois, s.Whois, s.RDAP = addr(), addr(), addr()
 	ctx, cancel := context.WithCancel(context.Background())
-	room, err := openRegistry(ctx, cfg, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), true)
+	log := &logTail{}
+	room, err := openRegistry(ctx, cfg, slog.New(slog.NewTextHandler(log, nil)), prometheus.NewRegistry(), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func TestRegistryServes(t *testing.T) {
 	write("contacts.toml", fmt.Sprintf(contact, "Second")+"# so that its size differs\n")
 	peers.WaitFor(t, 3*time.Minute, "three new answers", func() bool { return strings.Count(answers(), "Second") >= 3 })
 	write("contacts.toml", "[[contact]]\nNext-Hop = 7\n")
-	time.Sleep(300 * time.Millisecond) // longer than three reloads: a file with mistakes must change nothing
+	peers.WaitFor(t, 3*time.Minute, "the mistake to be told", func() bool { return strings.Contains(log.String(), "registry files not reloaded") })
 	if got := answers(); strings.Count(got, "Second") < 3 {
 		t.Errorf("after a mistake in the file: %s", got)
 	}
