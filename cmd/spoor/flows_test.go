@@ -90,6 +90,7 @@ func TestFlowsFromTheHistory(t *testing.T) {
 		"anomalies csv":  {[]string{"anomalies", "--csv"}, []string{"host,profile,kind,since,until", "192.0.2.7,smtp,intensive,2026-09-01T13:05:00Z,,"}},
 		"show":           {[]string{"show", "192.0.2.7"}, []string{"sent 408 flows to 32 hosts", "2026-09-01 12:00  ███ ", "2026-09-01 13:00  ████████████████████████████████████████ 384 flows", "intensive"}},
 		"show json":      {[]string{"show", "192.0.2.7", "--json"}, []string{`{"host":"192.0.2.7","profile":"smtp"`, `"hours":[{"host"`}},
+		"show basis":     {[]string{"show", "192.0.2.7", "--json"}, []string{`"coverage":{"exporters":["192.0.2.254"],"silent":[],`}},
 		"show nothing":   {[]string{"show", "192.0.2.8"}, []string{"nothing of it was counted"}},
 		"evidence":       {[]string{"show", "192.0.2.7", "--evidence"}, []string{"192.0.2.7: 408 SMTP connections to 32 hosts ", "listed from 2026-09-01 13:05 UTC on, after that time began"}},
 		"evidence json":  {[]string{"show", "192.0.2.7", "--evidence", "--json"}, []string{`"visibility":"seen"`, `"proven":true`, `"listed":true,"listed_before":false`}},

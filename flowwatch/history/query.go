@@ -113,6 +113,7 @@ func (b Basis) Length() time.Duration { return time.Duration(b.LengthS * float64
 func (b Basis) Seen() time.Duration { return time.Duration(b.SeenS * float64(time.Second)) }
 
 func basisOf(list []Span) (b Basis) {
+	b.Coverage.Exporters, b.Coverage.Silent = []netip.Addr{}, []netip.Addr{} // lists in JSON, too, where there are none
 	for i, s := range list {
 		if i == 0 || s.Start.Before(b.From) {
 			b.From = s.Start
