@@ -6,16 +6,18 @@ import (
 )
 
 // pasted makes a header of what a person copied out of a program: a bare Received
-// value, a header that is quoted, indented, spaced out, without its folds, or
-// below some words. A mail as it was received is returned as it is.
+// value, a header that is quoted, indented, numbered, spaced out, without its
+// folds, or below some words. A mail as it was received is returned as it is.
 func pasted(raw []byte) []byte {
-	raw = received(unmarked(raw))
+	raw = received(unnumbered(plainSpace(unmarked(raw))))
 	head := headOf(raw)
 	switch {
 	case spacedOut(raw):
 		return refolded(tight(raw))
 	case hasField(head, "received"):
 		return refolded(raw)
+	case !onlyFields(head):
+		// Words, or the summary that a program shows above the header.
 	case hasField(head, "from") || hasField(head, "date") || hasField(head, "message-id") || hasField(head, "subject"):
 		return raw // a mail that has no Received line
 	}
@@ -54,6 +56,108 @@ func unmarked(raw []byte) []byte {
 		units = append(units, uint16(raw[i+hi])<<8|uint16(raw[i+lo]))
 	}
 	return []byte(string(utf16.Decode(units)))
+}
+
+// plainSpace ends lines by LF where all of them end by CR, and takes away the
+// no-break spaces that a browser copies as a line's indentation or behind a field's
+// name. Those inside a value stay: a sender may have put them there. A Received
+// field's line stays without indentation: refolded tells whether it belongs there.
+func plainSpace(raw []byte) []byte {
+	if bytes.IndexByte(raw, '\n') < 0 && bytes.IndexByte(raw, '\r') >= 0 {
+		raw = bytes.ReplaceAll(raw, []byte("\r"), []byte("\n"))
+	}
+	const noBreak, white = "\u00a0", " \t\u00a0"
+	if !bytes.Contains(raw, []byte("\n"+noBreak)) && !bytes.Contains(raw, []byte("Received:"+noBreak)) {
+		return raw
+	}
+	out := make([]byte, 0, len(raw))
+	in := false // a Received field
+	for pos := 0; pos < len(raw); {
+		line, next := cutLine(raw, pos)
+		if name := fieldName(line); name != nil {
+			in = string(name) == "received"
+			i := bytes.IndexByte(line, ':') + 1
+			out, line = append(append(out, line[:i]...), ' '), bytes.TrimLeft(line[i:], white)
+		} else if bytes.HasPrefix(line, []byte(noBreak)) {
+			if line = bytes.TrimLeft(line, white); !in && len(line) > 0 {
+				out = append(out, ' ')
+			}
+		}
+		out = append(append(out, line...), '\n')
+		pos = next
+	}
+	return out
+}
+
+// unnumbered takes away the numbers that an editor or "cat -n" shows before lines,
+// where the first lines are numbered one after the other.
+func unnumbered(raw []byte) []byte {
+	const enough = 3
+	var out []byte
+	first, n := 0, 0
+	for pos := 0; pos < len(raw); n++ {
+		line, next := cutLine(raw, pos)
+		number, rest := lineNumber(line)
+		switch {
+		case n == 0:
+			first = number
+		case number != first+n && n < enough:
+			return raw
+		}
+		if number < 0 || number != first+n {
+			if n < enough {
+				return raw
+			}
+			return append(out, raw[pos:]...)
+		}
+		out = append(append(out, rest...), '\n')
+		pos = next
+	}
+	if n < enough {
+		return raw
+	}
+	return out
+}
+
+// lineNumber returns the number that stands before a line, and what stands behind
+// it and one separator; -1 if there is none.
+func lineNumber(line []byte) (n int, rest []byte) {
+	s := bytes.TrimLeft(line, " \t")
+	i := 0
+	for i < len(s) && i < 6 && s[i] >= '0' && s[i] <= '9' {
+		n = n*10 + int(s[i]-'0')
+		i++
+	}
+	s = s[i:]
+	if i == 0 || len(s) > 0 && bytes.IndexByte([]byte(" \t:.|)"), s[0]) < 0 {
+		return -1, nil
+	}
+	if len(s) > 0 && s[0] != ' ' && s[0] != '\t' {
+		s = s[1:]
+	}
+	if len(s) > 0 && s[0] == '\t' {
+		return n, s[1:]
+	}
+	if t := bytes.TrimLeft(s, " "); fieldName(t) != nil {
+		return n, t
+	}
+	return n, s
+}
+
+// onlyFields tells whether all lines of head begin a field or go on with one.
+func onlyFields(head []byte) bool {
+	for pos := 0; pos < len(head); {
+		line, next := cutLine(head, pos)
+		if pos == 0 && bytes.HasPrefix(line, []byte("From ")) { // an mbox's line
+			pos = next
+			continue
+		}
+		if fieldName(line) == nil && line[0] != ' ' && line[0] != '\t' {
+			return false
+		}
+		pos = next
+	}
+	return true
 }
 
 // headOf returns what stands before the first blank line behind any others.

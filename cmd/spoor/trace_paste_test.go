@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,16 @@ func TestPasted(t *testing.T) {
 		}
 		return out
 	}
+	numbered := func(format string) []byte {
+		var b strings.Builder
+		for i, l := range lines {
+			fmt.Fprintf(&b, format+"%s\n", i+1, l)
+		}
+		return []byte(b.String())
+	}
+	// What stands above the header on Gmail's page "Original Message".
+	const summary = "Message ID\t<1@isp.example>\nCreated at:\tMon, Oct 5, 2026 at 10:11 AM (Delivered after 5 seconds)\n" +
+		"From:\tAnna <anna@example.com>\nTo:\tuser@example.net\nSubject:\tx\nSPF:\tPASS with IP 198.51.100.25 Learn more\n\n\nDownload Original\nCopy to clipboard\n"
 	for name, text := range map[string][]byte{
 		"CRLF":         []byte(strings.ReplaceAll(mail, "\n", "\r\n")),
 		"quoted":       []byte(each("> ", "")),
@@ -73,6 +84,19 @@ func TestPasted(t *testing.T) {
 		"folds lost":   []byte(strings.ReplaceAll(mail, "\n\t", "\n")),
 		"zone wrapped": []byte(strings.ReplaceAll(strings.ReplaceAll(mail, "\n\t", "\n"), " +0200 (", "\n+0200 (")),
 		"quoted, lost": []byte(strings.ReplaceAll(each("> ", ""), "> \t", "> ")),
+		"CR":           []byte(strings.ReplaceAll(mail, "\n", "\r")),
+		"CR, words":    []byte(strings.ReplaceAll("Hello,\n\n"+mail, "\n", "\r")),
+		"summary":      []byte(summary + mail),
+		"summary, gap": []byte("Original Message\n\n" + summary + "\n" + mail),
+		"summary CRLF": []byte(strings.ReplaceAll(summary+mail, "\n", "\r\n")),
+		"cat -n":       numbered("%6d\t"),
+		"less -N":      numbered("%7d "),
+		"1:":           numbered("%d:"),
+		"1. ":          numbered("%d. "),
+		"1 |":          numbered("%3d | "),
+		"tabs lost":    []byte(strings.ReplaceAll(mail, "\t", "        ")),
+		"no-break":     []byte(strings.ReplaceAll(strings.ReplaceAll(mail, "\t", "\u00a0\u00a0 "), "Received: ", "Received:\u00a0")),
+		"name, tab":    []byte(strings.ReplaceAll(mail, "Received: ", "Received:\t")),
 		"no Return":    []byte(strings.TrimPrefix(mail, "Return-Path: <anna@example.com>\n")),
 	} {
 		if diff := cmp.Diff(want, hopsOf(t, text)); diff != "" {
@@ -88,6 +112,7 @@ func TestPastedLeavesMailAlone(t *testing.T) {
 		pasteHeader + "\nbody\n",
 		"From: user@example.net\nSubject: draft\n\n> Received: from a (a [192.0.2.1]) by b; Mon, 5 Oct 2026 10:11:11 +0200\n",
 		"Received: from unknown (HELO x) (192.0.2.10)\n  by mx.example.net with SMTP; 5 Oct 2026 08:11:12 -0000\nby evil.example with SMTP; 5 Oct 2026 08:11:12 -0000\nFrom: a@example.com\n\n",
+		"From: user@example.net\nSubject: draft\n\n1 a\n2 b\n3 c\n", "1 a\n2 b\n4 c\nd\n",
 		"", "\n\n\n", "hello", "hello\n\nworld\n", "\xff\xfe",
 	} {
 		if got := pasted([]byte(s)); !bytes.Equal(got, []byte(s)) && s != "\xff\xfe" {
@@ -96,8 +121,19 @@ func TestPastedLeavesMailAlone(t *testing.T) {
 	}
 }
 
+// A line that a client sent behind a finished field is not made a part of it by a
+// no-break space.
+func TestPastedNoBreakIsNoFold(t *testing.T) {
+	const line = "Received: from pc (unknown [203.0.113.9])\n\tby mx.example.net (Postfix) with ESMTP id A0;\n\tMon, 5 Oct 2026 10:11:11 +0200\n"
+	want := hopsOf(t, []byte(line+"from a (b [192.0.2.77]) by mx.example.net; Mon, 5 Oct 2026 10:11:11 +0200\nFrom: a@example.com\n\n"))
+	got := hopsOf(t, []byte(line+"\u00a0from a (b [192.0.2.77]) by mx.example.net; Mon, 5 Oct 2026 10:11:11 +0200\nFrom: a@example.com\n\n"))
+	if diff := cmp.Diff(want, got); diff != "" || !strings.HasPrefix(got, "203.0.113.9 pc mx.example.net A0") {
+		t.Errorf("(-without +with):\n%s%s", diff, got)
+	}
+}
+
 func FuzzPasted(f *testing.F) {
-	for _, s := range []string{pasteHeader, "> Received: from a by b", " Received: from a\n by b\nx\n", "\xfe\xff\x00a", "a\n\nb\n\nReceived: x\n\nd\n\n"} {
+	for _, s := range []string{pasteHeader, "> Received: from a by b", " Received: from a\n by b\nx\n", "1 a\n2 Received: b\n3\n", "Received:\u00a0from a\n\u00a0by b", "a\rb\r", "\xfe\xff\x00a", "a\n\nb\n\nReceived: x\n\nd\n\n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
