@@ -222,7 +222,7 @@ func wordsBelow(lines []line, to string) (own string, quoted int, ours bool) {
 
 // isAttribution knows "On 1 Oct 2026, Abuse Desk wrote:".
 func isAttribution(t string) bool {
-	if len(t) > 200 {
+	if len(t) > 200 || !strings.HasSuffix(strings.TrimRight(t, " "), ":") && !strings.HasSuffix(t, "：") && strings.IndexByte(t, '@') < 0 {
 		return false
 	}
 	low := strings.ToLower(strings.TrimRight(t, " "))
