@@ -90,6 +90,9 @@ func (d *document) isAnswer() bool {
 var thanksWords = []string{"thank you for your report", "thanks for your report", "thank you for reporting", "thanks for reporting", "thank you for your abuse report", "thank you for your complaint", "thank you for bringing this",
 	"danke für ihre meldung", "dank für ihre meldung", "dank für ihren hinweis", "merci pour votre signalement", "merci de votre signalement", "gracias por su reporte", "gracias por su notificación", "obrigado pela sua denúncia", "bedankt voor uw melding", "grazie per la sua segnalazione", "спасибо за ваше обращение", "благодарим за обращение", "感谢您的举报", "感謝您的通報", "感謝您的檢舉", "ご報告ありがとう", "ご連絡ありがとう"}
 
+// thanksStems are in each of thanksWords, however its lines break.
+var thanksStems = []string{"thank", "dank", "merci", "gracias", "obrigad", "grazie", "спасибо", "благодар", "感谢", "感謝", "ありがと"}
+
 // receivedWords say that a complaint has come in.
 var receivedWords = []string{"automated response", "automatic response", "automated reply", "automatic reply", "automatically generated response", "we have received your", "has been received", "we received your", "will be reviewed", "has been forwarded to", "was forwarded to", "we will investigate", "ticket number", "automatische antwort", "ist eingegangen", "haben ihre", "réponse automatique", "respuesta automática"}
 
@@ -97,7 +100,7 @@ var receivedWords = []string{"automated response", "automatic response", "automa
 // says that the complaint came in or is settled. The host that it names is its
 // own author's.
 func (d *document) thanksForReport() bool {
-	if len(d.mails) > 0 || len(d.files) > 0 || d.innerAuthor != "" {
+	if len(d.mails) > 0 || len(d.files) > 0 || d.innerAuthor != "" || !d.lowered().containsAny(thanksStems) {
 		return false
 	}
 	var own strings.Builder
