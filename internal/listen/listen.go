@@ -65,6 +65,9 @@ func open(ctx context.Context, address string) (net.Listener, error) {
 	if !IsPath(address) {
 		return lc.Listen(ctx, "tcp", address)
 	}
+	if err := CheckPath(address); err != nil {
+		return nil, err
+	}
 	if err := clearSocket(ctx, address); err != nil {
 		return nil, err
 	}
@@ -81,6 +84,17 @@ func open(ctx context.Context, address string) (net.Listener, error) {
 
 // IsPath says whether an address is the path of a Unix socket.
 func IsPath(address string) bool { return strings.ContainsRune(address, '/') }
+
+// maxPath is the longest path of a Unix socket in bytes (unix(7)). The kernel only says "invalid argument" of a longer one.
+const maxPath = 107
+
+// CheckPath refuses a path that no Unix socket can have.
+func CheckPath(path string) error {
+	if len(path) > maxPath {
+		return fmt.Errorf("the path of the socket has %d bytes, and may have %d: choose a shorter one (%s)", len(path), maxPath, path)
+	}
+	return nil
+}
 
 // clearSocket removes the socket that a crash left behind, but not one on which somebody answers.
 func clearSocket(ctx context.Context, path string) error {

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,6 +97,21 @@ func TestStaleSocketIsTakenOverAndALiveOneNot(t *testing.T) {
 	}
 	if _, err := Open(t.Context(), file, Options{}); err == nil {
 		t.Error("a plain file is replaced by a socket")
+	}
+}
+
+func TestAPathTooLongIsToldSo(t *testing.T) {
+	base := t.TempDir() + "/"
+	longest := base + strings.Repeat("s", max(1, 107-len(base)))
+	if len(longest) == 107 {
+		l, err := Open(context.Background(), longest, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Close()
+	}
+	if _, err := Open(context.Background(), longest+"s", Options{}); err == nil || !strings.Contains(err.Error(), "may have 107") {
+		t.Errorf("a path of %d bytes gives %v", len(longest)+1, err)
 	}
 }
 

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"spoor/internal/listen"
 )
 
 // ErrNoDaemon means that nothing listens on the control socket.
@@ -47,6 +49,9 @@ func (e *Error) Error() string {
 
 // Listen opens the socket for its owner and group, taking the place of one that a crash left behind.
 func Listen(path string) (net.Listener, error) {
+	if err := listen.CheckPath(path); err != nil {
+		return nil, fmt.Errorf("control: %w", err)
+	}
 	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("control: another daemon listens on %s", path)
