@@ -10,6 +10,7 @@ import (
 type peer struct {
 	name     string     // the word behind "from"
 	nameIP   netip.Addr // where that word is an address
+	namePort uint16     // and a port: the client's word where the address is
 	ip       netip.Addr // the address in the place where peers stand
 	port     uint16
 	rdns     string
@@ -67,7 +68,7 @@ func (p *peer) setName(w string) {
 	} else if p.name == "" || !isDigit(p.name[0]) {
 		return
 	} else if a, port, ok := addrPort(p.name); ok {
-		p.nameIP, p.port = a, port
+		p.nameIP, p.namePort = a, port
 	}
 }
 
@@ -81,12 +82,12 @@ func (p *peer) setLiteral(w string) {
 	if a, ok := parseAddr(p.name); ok {
 		p.nameIP = a
 		if end+2 < len(w) && w[end+1] == ':' {
-			p.port = parsePort(w[end+2:])
+			p.namePort = parsePort(w[end+2:])
 		}
 		return
 	}
 	if a, port, ok := addrPort(p.name); ok {
-		p.name, p.nameIP, p.port = p.name[:strings.IndexByte(p.name, ':')], a, port
+		p.name, p.nameIP, p.namePort = p.name[:strings.IndexByte(p.name, ':')], a, port
 	}
 }
 
@@ -521,7 +522,9 @@ func (p *peer) bracket(w string) {
 		return
 	}
 	if a, port, ok := tokenAddr(inner); ok {
-		p.ip, p.port = a, max(p.port, port) // PMDF names the port before
+		if p.ip = a; port != 0 { // PMDF names the port before
+			p.port = port
+		}
 		p.mapped = a.Is4() && inner[0] == ':'
 		if end+2 < len(w) && w[end+1] == ':' {
 			p.port = parsePort(w[end+2:])

@@ -235,8 +235,8 @@ func (h *Hop) settle(p *peer) {
 		}
 	case p.nameIP.IsValid():
 		h.HELO = p.name
-		if p.state == "" && p.rdns == "" && literalIsPeer(h.Dialect, h.With) { // else the comment behind it is about the peer
-			h.IP = p.nameIP
+		if literalIsPeer(h.Dialect, h.With) && (isWebProtocol(h.With) || p.state == "" && p.rdns == "") { // else the comment behind it is about the peer
+			h.takeName(p)
 		}
 	default:
 		h.HELO = p.name
@@ -250,6 +250,14 @@ func (h *Hop) settle(p *peer) {
 	}
 	h.HELO = strings.TrimSuffix(h.HELO, ".")
 	h.literal = literalOf(h.HELO)
+}
+
+// takeName takes the address behind "from" for the peer's, with its port, which
+// the name that a client gave itself may have, too.
+func (h *Hop) takeName(p *peer) {
+	if h.IP = p.nameIP; h.Port == 0 {
+		h.Port = p.namePort
+	}
 }
 
 // literalOf returns the address that a client gave as its name. For its brackets
@@ -268,7 +276,7 @@ func (h *Hop) nameAsRDNS(p *peer, state RDNSState) RDNSState {
 	switch {
 	case p.nameIP.IsValid():
 		if !h.IP.IsValid() {
-			h.IP = p.nameIP
+			h.takeName(p)
 		}
 		return RDNSNone
 	case equalFold(p.name, "unknown"):

@@ -323,6 +323,9 @@ func (w *walk) shortName(h *Hop, name string) string {
 	if strings.IndexByte(name, '.') > 0 || strings.IndexByte(h.HELO, '.') < 0 || !strings.EqualFold(name, firstLabel(h.HELO)) {
 		return ""
 	}
+	if numberedAfter(h.HELO, h.IP) && !w.listed(h.HELO) { // a customer's machine
+		return ""
+	}
 	_, rule := w.host(h.HELO, netip.Addr{})
 	return rule
 }
