@@ -36,6 +36,9 @@ func (f *finding) decide(a *Answer) {
 	defer func() { a.Chain = f.steps }()
 	if !f.ours {
 		a.Status, a.Why = StatusForeign, fmt.Sprintf("%s is not in our networks", f.q.Addr)
+		if len(f.t.groups) == 0 {
+			a.Why += ": none is known; name some in the configuration: site.networks, registry.contacts or registry.router"
+		}
 		return
 	}
 	for i := range f.holders {

@@ -85,6 +85,15 @@ Org-Name = "Nat"
 Abuse-Contact = "nat@example.org"
 `
 
+func TestNoNetworkAtAllIsTold(t *testing.T) {
+	for want, table := range map[bool]*Table{true: mustBuild(t, Input{}), false: mustBuild(t, Input{Networks: []netip.Prefix{pfx("192.0.2.0/24")}})} {
+		a := table.Holder(Query{Addr: ip("198.51.100.7")})
+		if a.Status != StatusForeign || strings.Contains(a.Why, "none is known") != want {
+			t.Errorf("%s: %s, want the advice: %v", a.Status, a.Why, want)
+		}
+	}
+}
+
 func TestHolder(t *testing.T) {
 	table := mustBuild(t, Input{
 		Routes:   RoutesOf(mustRoutes(t, sampleRoutes)),
