@@ -99,6 +99,9 @@ func (d Drop) Empty(ctx context.Context, put func(context.Context, Mail) error) 
 		return 0, err
 	}
 	var unread error
+	if err := d.sweep(time.Now()); err != nil { // which keeps no mail waiting
+		unread = fmt.Errorf("sweep drop folder: %w", err)
+	}
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
 			return taken, err
@@ -127,6 +130,28 @@ func (d Drop) Empty(ctx context.Context, put func(context.Context, Mail) error) 
 		taken++
 	}
 	return taken, unread
+}
+
+// leftover is the age at which a file in tmp has lost its writer: who was killed told the MTA nothing, which sends the mail again.
+const leftover = 36 * time.Hour
+
+// sweep removes what killed writers left behind.
+func (d Drop) sweep(now time.Time) error {
+	tmp := filepath.Join(d.dir, "tmp")
+	entries, err := os.ReadDir(tmp)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range entries {
+		st, err := e.Info()
+		if err != nil || !st.Mode().IsRegular() || now.Sub(st.ModTime()) < leftover {
+			continue
+		}
+		if err := os.Remove(filepath.Join(tmp, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // Count returns how many mails wait, and how many files were set aside.

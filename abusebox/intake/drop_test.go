@@ -41,6 +41,31 @@ func TestDropRoundTrip(t *testing.T) {
 	}
 }
 
+func TestDropForgetsWhatKilledWritersLeft(t *testing.T) {
+	d := NewDrop(t.TempDir(), 1000)
+	if err := d.Put(Mail{Raw: []byte("Subject: 1\n\n")}); err != nil {
+		t.Fatal(err)
+	}
+	old, young := filepath.Join(d.dir, "tmp", "1.old"), filepath.Join(d.dir, "tmp", "2.young")
+	for path, age := range map[string]time.Duration{old: leftover + time.Hour, young: leftover - time.Hour} {
+		if err := os.WriteFile(path, []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, time.Time{}, time.Now().Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := d.Empty(t.Context(), func(context.Context, Mail) error { return nil }); n != 1 || err != nil {
+		t.Errorf("%d are taken, %v", n, err)
+	}
+	if _, err := os.Stat(old); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what a writer left two days ago is still there: %v", err)
+	}
+	if _, err := os.Stat(young); err != nil {
+		t.Errorf("what may still be being written is gone: %v", err)
+	}
+}
+
 // Whoever can write into the folder can neither make us read other files nor wait nor claim a peer.
 func TestDropOfHostileFiles(t *testing.T) {
 	dir := t.TempDir()
