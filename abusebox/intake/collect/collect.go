@@ -74,7 +74,8 @@ func (c Collector) Run(ctx context.Context) error {
 }
 
 // Owed are the mails that are kept and not marked yet. Where that fails the next session marks them first: taken again
-// each time they would fill the spool for as long as the mailbox they are to be moved to is missing, say.
+// each time they would fill the spool for as long as the mailbox they are to be moved to is missing, say. Nothing else is taken
+// before, so that a restart brings no more than these a second time.
 type owed struct {
 	validity uint32 // of the UIDs (UIDVALIDITY)
 	uids     imap.UIDSet
@@ -197,6 +198,8 @@ func (s *session) open() error {
 	if selected.UIDValidity != s.owed.validity {
 		*s.owed = owed{validity: selected.UIDValidity}
 	}
+	s.marks.Lock()
+	defer s.marks.Unlock()
 	return s.finish(nil)
 }
 

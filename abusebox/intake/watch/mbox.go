@@ -39,6 +39,9 @@ type mbox struct {
 	at     place
 	seen   *seen // mails of this file, for when a mail reader rewrites it
 	loaded bool
+
+	size  int64     // of the file when a look last found it new,
+	since time.Time // and when that was
 }
 
 func (b *mbox) close() {
@@ -224,7 +227,7 @@ func (b *mbox) readLocked(ctx context.Context, rotated bool) (r reading, err err
 	if errors.Is(err, stop) {
 		err = nil
 	}
-	if n := len(r.mails); n > 0 && r.next == st.Size() && time.Since(st.ModTime()) < settle && !b.endsWhole(r.next) {
+	if n := len(r.mails); n > 0 && r.next == st.Size() && !b.settled(st) && !b.endsWhole(r.next) {
 		r.mails, r.next, r.held = r.mails[:n-1], r.mails[n-1].Offset, true
 	}
 	return r, err
@@ -232,6 +235,14 @@ func (b *mbox) readLocked(ctx context.Context, rotated bool) (r reading, err err
 
 // settle is how long a last mail without the empty line behind it may still be being written, by one who takes no lock.
 const settle = 30 * time.Second
+
+// settled says whether a file was left alone for long enough: by its own time or, since clocks are set back, while we looked.
+func (b *mbox) settled(st fs.FileInfo) bool {
+	if st.Size() != b.size || b.since.IsZero() {
+		b.size, b.since = st.Size(), time.Now()
+	}
+	return time.Since(st.ModTime()) >= settle || time.Since(b.since) >= settle
+}
 
 // endsWhole says whether there is an empty line before an offset.
 func (b *mbox) endsWhole(offset int64) bool {

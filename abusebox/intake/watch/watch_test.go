@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -161,6 +162,24 @@ func TestMboxRotatedHalfWritten(t *testing.T) {
 			s.want(strings.TrimSuffix(text(2), "dy"), text(3))
 		}
 	}
+}
+
+// The clock was set back after the last mail came: a file of the future is not waited for until then.
+func TestMboxOfTheFuture(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // where it is the year 2000
+		path := filepath.Join(t.TempDir(), "abuse")
+		s := newScene(t, path)
+		add(t, path, strings.TrimSuffix(mail(1), "\n"))
+		s.want()
+		if err := os.Rename(path, path+".1"); err != nil {
+			t.Fatal(err)
+		}
+		add(t, path, mail(2))
+		time.Sleep(settle / 2)
+		s.want()
+		time.Sleep(settle)
+		s.want(text(1), text(2))
+	})
 }
 
 // touch sets when a file was last changed, from now.
