@@ -60,9 +60,8 @@ func (b *batch) wait(conn syscall.RawConn) (int, error) {
 	return b.n, b.err
 }
 
-// receive waits for datagrams and says how many there are. What is there
-// already is taken without telling Go's scheduler: it would have another thread look for work meanwhile, and under load
-// such threads take turns at what processors there are.
+// receive waits for datagrams and says how many there are. What is there already is taken without telling Go's scheduler:
+// it would have another thread look for work meanwhile, and under load such threads take turns at what processors there are.
 func (b *batch) receive(fd uintptr) (int, error) {
 	for i := range b.headers {
 		b.headers[i].header.Namelen = unix.SizeofSockaddrInet6

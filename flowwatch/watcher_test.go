@@ -442,8 +442,7 @@ func waitFor(t *testing.T, done func() bool) {
 	t.Fatal("nothing came in a minute")
 }
 
-// TestQuietSocket holds that what comes after a silence is taken in, whichever way the socket waits by then, and that a
-// quiet socket ends.
+// TestQuietSocket holds that what comes after a silence is taken in, and that a quiet socket ends.
 func TestQuietSocket(t *testing.T) {
 	c := config()
 	c.Listen = []string{"127.0.0.1:0"}

@@ -24,7 +24,8 @@ type Judge struct {
 	reaches  map[lens]int
 
 	start, end time.Time
-	began      time.Time // when it first looked
+	began      time.Time // when it first looked, after it had seen nothing for long,
+	saw        time.Time // and when it last saw anything
 	cover      map[string]activity.Coverage
 }
 
@@ -46,15 +47,20 @@ func NewJudge(c Config, profiles []activity.Profile) *Judge {
 
 // Begin opens an interval; cover tells what each profile's counts rest on.
 func (j *Judge) Begin(start time.Time, length time.Duration, cover map[string]activity.Coverage) {
-	if j.began.IsZero() {
-		j.began = start
-		if len(j.states) > 0 {
-			j.began = start.Add(-24 * time.Hour) // it goes on where another left off
-		}
+	switch {
+	case start.Sub(j.saw) >= 2*windowHours*time.Hour: // the windows of its hosts are forgotten by now
+		j.began, j.saw = start, start
+	case j.began.IsZero():
+		j.began = start.Add(-24 * time.Hour) // it goes on where another left off
 	}
 	j.start, j.end = start, start.Add(length)
 	j.cover = cover
 	j.changes = nil
+	for _, c := range cover {
+		if len(c.Exporters) > 0 || c.Out > 0 || c.Replies > 0 {
+			j.saw = j.end
+		}
+	}
 }
 
 // watched tells how much it means that no mail came in: 1 after a time, and less before.
@@ -296,6 +302,9 @@ func (j *Judge) Load(key string, value []byte) error {
 	}
 	j.states[k] = s
 	j.bound(s)
+	if seen := time.Unix(s.Seen, 0).UTC(); seen.After(j.saw) {
+		j.saw = seen
+	}
 	if s.Entry != nil {
 		s.Entry.Host = k.host
 		j.listed[k] = s

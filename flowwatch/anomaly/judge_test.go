@@ -144,6 +144,44 @@ func TestFirstHour(t *testing.T) {
 	}
 }
 
+// TestFirstHourAgain checks that a Judge which saw nothing for half a day knows as little as in its first hour, whether it ran
+// meanwhile or not, and that a short pause does it no harm.
+func TestFirstHourAgain(t *testing.T) {
+	post := traffic{peers: 400, failed: 8, tiny: 12, answered: true}
+	for _, restart := range []bool{false, true} {
+		for pause, want := range map[time.Duration]bool{time.Hour: true, 13 * time.Hour: false} {
+			r := newRun(t)
+			for range 12 {
+				r.host(traffic{peers: 2, answered: true, noPort25: true})
+			}
+			if restart {
+				r.j = r.successor()
+			}
+			if r.now = r.now.Add(pause); !restart {
+				deaf := *r
+				deaf.cover, deaf.now = activity.Coverage{}, r.now.Add(-five)
+				deaf.play()
+			}
+			if r.host(post); (r.listed() != nil) != want {
+				t.Errorf("restarted %v, after %v: listed %v", restart, pause, !want)
+			}
+		}
+	}
+}
+
+// successor is a Judge that takes up another's memory.
+func (r *run) successor() *anomaly.Judge {
+	next := anomaly.NewJudge(anomaly.DefaultConfig(), activityProfiles())
+	if _, err := r.j.Remember(func(key string, value []byte) {
+		if err := next.Load(key, value); err != nil {
+			r.t.Error(err)
+		}
+	}); err != nil {
+		r.t.Error(err)
+	}
+	return next
+}
+
 // TestBenign are hosts that must never be listed, each for a day.
 func TestBenign(t *testing.T) {
 	for name, x := range map[string]traffic{
@@ -276,8 +314,10 @@ func TestBotEarnsNothing(t *testing.T) {
 // watched has looked for a day, so that no inbound mail means something.
 func watched(t *testing.T, change ...func(*anomaly.Config)) *run {
 	r := newRun(t, change...)
-	r.play()
-	r.now = r.now.Add(24 * time.Hour)
+	for range 24 {
+		r.play()
+		r.now = r.now.Add(time.Hour - five)
+	}
 	return r
 }
 

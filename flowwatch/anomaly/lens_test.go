@@ -113,7 +113,7 @@ func TestUnseen(t *testing.T) {
 func sampledSender(l lens, perHour float64) bool {
 	j := NewJudge(DefaultConfig(), []activity.Profile{activity.SMTP()})
 	start, five, host := time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC), 5*time.Minute, netip.MustParsePrefix("192.0.2.7/32")
-	j.began = start.Add(-24 * time.Hour)
+	j.began, j.saw = start.Add(-24*time.Hour), start
 	seen, hash := 0.0, uint32(0)
 	for n := range windowHours * 12 {
 		a := activity.Activity{Host: host, Profile: "smtp", Start: start.Add(time.Duration(n) * five), Length: five, Sampling: l.rate}
