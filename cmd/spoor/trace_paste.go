@@ -60,20 +60,33 @@ func unmarked(raw []byte) []byte {
 
 // plainSpace ends lines by LF where all of them end by CR, and takes away the
 // no-break spaces that a browser copies as a line's indentation or behind a field's
-// name. Those inside a value stay: a sender may have put them there. A Received
-// field's line stays without indentation: refolded tells whether it belongs there.
+// name. Those inside a value stay: a sender may have put them there, as into the
+// body below a header.
 func plainSpace(raw []byte) []byte {
 	if bytes.IndexByte(raw, '\n') < 0 && bytes.IndexByte(raw, '\r') >= 0 {
 		raw = bytes.ReplaceAll(raw, []byte("\r"), []byte("\n"))
 	}
-	const noBreak, white = "\u00a0", " \t\u00a0"
-	if !bytes.Contains(raw, []byte("\n"+noBreak)) && !bytes.Contains(raw, []byte("Received:"+noBreak)) {
+	end := len(raw)
+	if head := headOf(raw); hasField(head, "received") {
+		end = len(raw) - len(bytes.TrimLeft(raw, "\r\n")) + len(head)
+	}
+	if !bytes.Contains(raw[:end], []byte("\n"+noBreak)) && !bytes.Contains(raw[:end], []byte("Received:"+noBreak)) {
 		return raw
 	}
-	out := make([]byte, 0, len(raw))
+	return append(broken(raw[:end]), raw[end:]...)
+}
+
+const noBreak = "\u00a0"
+
+// broken makes no-break spaces that stand before a line or behind a field's name
+// plain ones. A Received field's line stays without indentation: refolded tells
+// whether it belongs there.
+func broken(text []byte) []byte {
+	const white = " \t" + noBreak
+	out := make([]byte, 0, len(text))
 	in := false // a Received field
-	for pos := 0; pos < len(raw); {
-		line, next := cutLine(raw, pos)
+	for pos := 0; pos < len(text); {
+		line, next := cutLine(text, pos)
 		if name := fieldName(line); name != nil {
 			in = string(name) == "received"
 			i := bytes.IndexByte(line, ':') + 1
@@ -90,37 +103,32 @@ func plainSpace(raw []byte) []byte {
 }
 
 // unnumbered takes away the numbers that an editor or "cat -n" shows before lines,
-// where the first lines are numbered one after the other.
+// where the first lines are numbered one after the other, and the white space that
+// stands behind the first number: more of it is the line's own.
 func unnumbered(raw []byte) []byte {
 	const enough = 3
-	var out []byte
-	first, n := 0, 0
-	for pos := 0; pos < len(raw); n++ {
+	var out, gap []byte
+	first, n, pos := 0, 0, 0
+	for pos < len(raw) {
 		line, next := cutLine(raw, pos)
 		number, rest := lineNumber(line)
-		switch {
-		case n == 0:
-			first = number
-		case number != first+n && n < enough:
-			return raw
+		if n == 0 {
+			first, gap = number, gapBefore(rest)
 		}
 		if number < 0 || number != first+n {
-			if n < enough {
-				return raw
-			}
-			return append(out, raw[pos:]...)
+			break
 		}
-		out = append(append(out, rest...), '\n')
-		pos = next
+		out = append(append(out, rest[shared(gap, rest):]...), '\n')
+		n, pos = n+1, next
 	}
 	if n < enough {
 		return raw
 	}
-	return out
+	return append(out, raw[pos:]...)
 }
 
 // lineNumber returns the number that stands before a line, and what stands behind
-// it and one separator; -1 if there is none.
+// it and one mark; -1 if there is none.
 func lineNumber(line []byte) (n int, rest []byte) {
 	s := bytes.TrimLeft(line, " \t")
 	i := 0
@@ -128,20 +136,33 @@ func lineNumber(line []byte) (n int, rest []byte) {
 		n = n*10 + int(s[i]-'0')
 		i++
 	}
-	s = s[i:]
-	if i == 0 || len(s) > 0 && bytes.IndexByte([]byte(" \t:.|)"), s[0]) < 0 {
+	if s = s[i:]; i == 0 {
 		return -1, nil
 	}
-	if len(s) > 0 && s[0] != ' ' && s[0] != '\t' {
-		s = s[1:]
-	}
-	if len(s) > 0 && s[0] == '\t' {
+	switch {
+	case len(s) == 0 || s[0] == ' ' || s[0] == '\t':
+		return n, s
+	case bytes.IndexByte([]byte(":.|)"), s[0]) >= 0:
 		return n, s[1:]
 	}
-	if t := bytes.TrimLeft(s, " "); fieldName(t) != nil {
-		return n, t
+	return -1, nil
+}
+
+// gapBefore returns the tab or the spaces that stand between a number and its line.
+func gapBefore(rest []byte) []byte {
+	if bytes.HasPrefix(rest, []byte("\t")) {
+		return rest[:1]
 	}
-	return n, s
+	return rest[:len(rest)-len(bytes.TrimLeft(rest, " "))]
+}
+
+// shared returns how many bytes a and b begin with alike.
+func shared(a, b []byte) int {
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	return i
 }
 
 // onlyFields tells whether all lines of head begin a field or go on with one.

@@ -39,6 +39,15 @@ func hopsOf(t *testing.T, raw []byte) string {
 	return b.String()
 }
 
+// numberLines writes a number before every line of a text.
+func numberLines(format, text string) []byte {
+	var b []byte
+	for i, l := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
+		b = fmt.Appendf(b, format+"%s\n", i+1, l)
+	}
+	return b
+}
+
 // A header that somebody pasted is read as the one that was received.
 func TestPasted(t *testing.T) {
 	mail := pasteHeader + "\nbody\n"
@@ -57,13 +66,7 @@ func TestPasted(t *testing.T) {
 		}
 		return out
 	}
-	numbered := func(format string) []byte {
-		var b strings.Builder
-		for i, l := range lines {
-			fmt.Fprintf(&b, format+"%s\n", i+1, l)
-		}
-		return []byte(b.String())
-	}
+	numbered := func(format string) []byte { return numberLines(format, mail) }
 	// What stands above the header on Gmail's page "Original Message".
 	const summary = "Message ID\t<1@isp.example>\nCreated at:\tMon, Oct 5, 2026 at 10:11 AM (Delivered after 5 seconds)\n" +
 		"From:\tAnna <anna@example.com>\nTo:\tuser@example.net\nSubject:\tx\nSPF:\tPASS with IP 198.51.100.25 Learn more\n\n\nDownload Original\nCopy to clipboard\n"
@@ -93,6 +96,8 @@ func TestPasted(t *testing.T) {
 		"less -N":      numbered("%7d "),
 		"1:":           numbered("%d:"),
 		"1. ":          numbered("%d. "),
+		"blank first":  numberLines("%4d ", "\n"+mail),
+		"1)\t":         numbered("%d)\t"),
 		"1 |":          numbered("%3d | "),
 		"tabs lost":    []byte(strings.ReplaceAll(mail, "\t", "        ")),
 		"no-break":     []byte(strings.ReplaceAll(strings.ReplaceAll(mail, "\t", "\u00a0\u00a0 "), "Received: ", "Received:\u00a0")),
@@ -112,6 +117,7 @@ func TestPastedLeavesMailAlone(t *testing.T) {
 		pasteHeader + "\nbody\n",
 		"From: user@example.net\nSubject: draft\n\n> Received: from a (a [192.0.2.1]) by b; Mon, 5 Oct 2026 10:11:11 +0200\n",
 		"Received: from unknown (HELO x) (192.0.2.10)\n  by mx.example.net with SMTP; 5 Oct 2026 08:11:12 -0000\nby evil.example with SMTP; 5 Oct 2026 08:11:12 -0000\nFrom: a@example.com\n\n",
+		pasteHeader + "\n\u00a0body, \nx:y\r\n", "1 a\n2 b\n", strings.ReplaceAll(pasteHeader, "\n", "\r\n") + "\r\nReceived:\u00a0 x\r\n",
 		"From: user@example.net\nSubject: draft\n\n1 a\n2 b\n3 c\n", "1 a\n2 b\n4 c\nd\n",
 		"", "\n\n\n", "hello", "hello\n\nworld\n", "\xff\xfe",
 	} {
@@ -129,6 +135,18 @@ func TestPastedNoBreakIsNoFold(t *testing.T) {
 	got := hopsOf(t, []byte(line+"\u00a0from a (b [192.0.2.77]) by mx.example.net; Mon, 5 Oct 2026 10:11:11 +0200\nFrom: a@example.com\n\n"))
 	if diff := cmp.Diff(want, got); diff != "" || !strings.HasPrefix(got, "203.0.113.9 pc mx.example.net A0") {
 		t.Errorf("(-without +with):\n%s%s", diff, got)
+	}
+}
+
+// A line that goes on with a field begins none when its number is taken away.
+func TestPastedNumbersKeepFolds(t *testing.T) {
+	mail := pasteHeader + "X-Note: a\n Received: from a (b [192.0.2.77]) by mx.example.net; Mon, 5 Oct 2026 10:11:10 +0200\n" +
+		"X-Tab: a\n\tReceived: from a (b [192.0.2.78]) by mx.example.net; Mon, 5 Oct 2026 10:11:10 +0200\n\nbody\n"
+	want := hopsOf(t, []byte(mail))
+	for _, format := range []string{"%6d\t", "%7d ", "%d:", "%d: ", "%d. ", "%3d | ", "%d)\t"} {
+		if diff := cmp.Diff(want, hopsOf(t, numberLines(format, mail))); diff != "" {
+			t.Errorf("%q (-received +numbered):\n%s", format, diff)
+		}
 	}
 }
 
@@ -154,6 +172,12 @@ func TestPastedCostIsLinear(t *testing.T) {
 		},
 		"quoted deep": func(n int) string { return "hello\n" + strings.Repeat("> Received: x\n>\n", n) },
 		"fields":      func(n int) string { return "hello\n\n" + strings.Repeat("> x: y\n", n) },
+		"numbered":    func(n int) string { return string(numberLines("%d ", strings.Repeat("x: y\n", n))) },
+		"no-break":    func(n int) string { return "Received:\u00a0from a\n" + strings.Repeat("\u00a0\u00a0x\n", n) },
+		"no-break far": func(n int) string {
+			return "Received: from a\n" + strings.Repeat("\u00a0", n) + "x\n" + strings.Repeat("x: y\n", n)
+		},
+		"CR":          func(n int) string { return strings.Repeat("> x: y\r", n) },
 		"blank lines": func(n int) string { return "Received: from a\n\n" + strings.Repeat("x\n\n", n) },
 	} {
 		small, large := []byte(shape(5_000)), []byte(shape(50_000))
