@@ -413,6 +413,19 @@ func TestSockets(t *testing.T) {
 	}
 }
 
+// TestEndBeforeTheBegin holds that a socket that is shut before anybody waits for it keeps nobody waiting.
+func TestEndBeforeTheBegin(t *testing.T) {
+	c := config()
+	c.Listen = []string{"127.0.0.1:0", "[::1]:0"}
+	c.Interval = endless
+	w := newWatcher(t, c, nil, time.Now)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := w.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func send(t *testing.T, to netip.AddrPort, datagrams [][]byte) {
 	t.Helper()
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
