@@ -56,6 +56,10 @@ func (w Watcher) Run(ctx context.Context) error {
 			}
 		}
 		failing = w.complain(ctx, failing, err)
+		if err != nil && l != nil && w.replaced(l, err) {
+			l.close()
+			l = nil
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -77,6 +81,18 @@ func (w Watcher) begin() (look, error) {
 		return &maildir{Watcher: w, stuck: map[string]bool{}}, nil
 	}
 	return &mbox{Watcher: w}, nil
+}
+
+// replaced says whether a look failed since a mailbox of the other kind has taken the path.
+func (w Watcher) replaced(l look, failed error) bool {
+	st, err := os.Stat(w.Path)
+	if err != nil {
+		return false
+	}
+	if _, folder := l.(*maildir); folder {
+		return !st.IsDir()
+	}
+	return st.IsDir() && errors.Is(failed, mailbox.ErrIrregular) // the old file is read to its end then
 }
 
 // complain logs an error once, not each second.

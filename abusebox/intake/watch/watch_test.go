@@ -501,6 +501,54 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// An mbox becomes a Maildir, and a Maildir an mbox, while Run follows them.
+func TestRunFollowsAnotherKind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "abuse")
+		got := make(chan string)
+		w := Watcher{Path: path, State: t.TempDir(), Logger: slog.New(slog.DiscardHandler), Put: func(_ context.Context, m mailbox.Message) error {
+			got <- strings.TrimSpace(string(m.Raw))
+			return nil
+		}}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- w.Run(ctx) }()
+		want := func(n int) {
+			t.Helper()
+			select {
+			case s := <-got:
+				if s != text(n) {
+					t.Errorf("got %q, want mail %d", s, n)
+				}
+			case <-time.After(time.Minute):
+				t.Errorf("mail %d is not taken", n)
+			}
+			synctest.Wait()
+		}
+		add(t, path, mail(1))
+		want(1)
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		for _, sub := range []string{"cur", "new"} {
+			if err := os.MkdirAll(filepath.Join(path, sub), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		add(t, filepath.Join(path, "new", "1.a"), text(2))
+		want(2)
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
+		add(t, path, mail(3))
+		want(3)
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestLockFileIsNeverEmpty looks at the lock file while it comes and goes: whoever sees it can tell whose it is, so that one
 // whose owner was killed at any moment keeps nobody out for long.
 func TestLockFileIsNeverEmpty(t *testing.T) {
