@@ -474,6 +474,7 @@ func (p *peer) account(w string, first *string) {
 		if p.ident == "" {
 			p.ident = w[:i]
 		}
+		*first = "" // words before are of the answer, which the client chose
 		w = w[i+1:]
 		if a, port, ok := tokenAddr(w); ok {
 			if !p.ip.IsValid() {
