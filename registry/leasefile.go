@@ -58,6 +58,7 @@ type leaseParser struct {
 	barren  bool                 // CSV without the columns that are needed
 	attrs   map[string]string    // of the RADIUS record begun
 	head    int                  // its line
+	mixed   bool                 // it holds parts of another
 	pattern *regexp.Regexp       // of syslog
 	ends    *regexp.Regexp       // what logs call the end of a lease
 }
@@ -137,8 +138,9 @@ func (p *leaseParser) wrong(line int, field, problem, write string) {
 	}
 }
 
-// begin adds a lease to the index; key finds it again when its end is read.
-func (p *leaseParser) begin(key string, l Lease, line int) {
+// begin adds a lease to the index; key finds it again when its end is read. Where there was
+// no room for it, its end changes nothing.
+func (p *leaseParser) begin(key string, l Lease, line int) *leaseRec {
 	r := &leaseRec{from: l.From.UnixMilli(), who: p.named(l.Subscriber), line: line}
 	if !l.To.IsZero() {
 		r.to = l.To.UnixMilli()
@@ -147,12 +149,13 @@ func (p *leaseParser) begin(key string, l Lease, line int) {
 	b.protocol = p.named(b.protocol)
 	p.index.add(b, r)
 	if key == "" {
-		return
+		return r
 	}
 	p.open[key] = r
 	if len(p.open) > 2*p.index.size()+1024 {
 		maps.DeleteFunc(p.open, func(_ string, r *leaseRec) bool { return !p.index.holds(r) })
 	}
+	return r
 }
 
 // opened returns the open lease of a key, nil if there is none.

@@ -3,6 +3,7 @@ package registry
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -17,24 +18,40 @@ const (
 // time, indented attributes (RFC 2866) and an empty line.
 func (p *leaseParser) radiusLine(line string) {
 	text := strings.TrimSpace(line)
-	name, value, isAttr := strings.Cut(text, " = ")
+	name, value, isAttr := strings.Cut(text+" ", " = ")
 	switch {
 	case text == "":
 		p.radiusRecord()
 	case len(p.attrs) >= maxAttrs || len(text) > maxAttrText:
 	case isAttr:
-		p.attrs[strings.Clone(name)] = strings.Clone(strings.Trim(value, `"`))
+		_, twice := p.attrs[name]
+		p.mixed = p.mixed || twice && slices.Contains(radiusOnce, name)
+		p.attrs[strings.Clone(name)] = strings.Clone(strings.Trim(strings.TrimSpace(value), `"`))
+	case len(p.attrs) > 1 && (line[0] == ' ' || line[0] == '\t'):
+		p.mixed = true
 	default:
+		if len(p.attrs) > 1 {
+			p.mixed = true
+			p.radiusRecord()
+		}
 		p.head = p.line
 		p.attrs["Record-Time"] = strings.Clone(text)
 	}
 }
 
+// radiusOnce are the attributes that no record has twice (RFC 2866 §5.13): where one does,
+// a record without end runs into the next.
+var radiusOnce = []string{"Acct-Status-Type", "Acct-Session-Id", "User-Name", "Framed-IP-Address"}
+
 // radiusRecord uses the accounting record that was read: Start begins a session, Interim-Update
 // says that it still is, Stop ends it, Accounting-On and -Off end all of their NAS.
 func (p *leaseParser) radiusRecord() {
 	a := p.attrs
-	defer func() { p.head = 0; clear(a) }()
+	defer func() { p.head, p.mixed = 0, false; clear(a) }()
+	if p.mixed { // one's subscriber must not be named for another's address
+		p.wrong(p.head, "", "the record has no end, or runs into another", "an empty line after each record")
+		return
+	}
 	status := a["Acct-Status-Type"]
 	if status == "" {
 		return
@@ -99,16 +116,16 @@ func (p *leaseParser) radiusSession(key string, prefix netip.Prefix, status stri
 		if seconds, err := time.ParseDuration(p.attrs["Acct-Session-Time"] + "s"); err == nil && status != "Start" {
 			from = at.Add(-seconds) // the start was not logged, but the record says how long ago it was
 		}
-		p.begin(key, Lease{Prefix: prefix, PortHigh: 65535, From: from, Subscriber: who}, p.head)
-		r = p.open[key]
+		r = p.begin(key, Lease{Prefix: prefix, PortHigh: 65535, From: from, Subscriber: who}, p.head)
 	}
 	if status == "Stop" {
 		p.end(key, r, at)
 	}
 }
 
-// endWord matches what logs call the end of a lease.
-const endWord = `(?i)stop|end|release|free|delet|expir|remov|close`
+// endWord matches what logs call the end of a lease: "DHCPRELEASE", "PORT_BLOCK_FREE",
+// "deassigned", "Teardown", but not "extended".
+const endWord = `(?i)stop|(^|[^a-z])end|release|free|delet|expir|remov|clos|declin|deassign|unassign|dealloc|unmap|teardown|terminat|disconnect|logout|log(ged)?[ _-]?off`
 
 // syslogLine takes a line that matches the configured pattern. Its named groups are ip, time
 // and who, and where there are any low, high, port, proto and event.

@@ -401,3 +401,59 @@ func TestLookupsWhileALogGrows(t *testing.T) {
 		t.Errorf("%d leases", x.size())
 	}
 }
+
+// TestAnEndWithoutRoom: a session that began before all that is kept, and ends when too many are open, is none.
+func TestAnEndWithoutRoom(t *testing.T) {
+	p, err := newLeaseParser(followed["radius"], newLeaseIndex("log", 100), "log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.index.dropBefore(time.Date(2026, 10, 1, 8, 0, 0, 0, time.UTC).UnixMilli())
+	for i := range 3000 {
+		for line := range strings.SplitSeq(fmt.Sprintf("2026-10-01T07:00:00Z\n\tAcct-Status-Type = %s\n\tUser-Name = \"alice\"\n\tFramed-IP-Address = 192.0.2.1\n\tAcct-Session-Id = %d\n\n",
+			[]string{"Start", "Stop"}[i%3/2], i), "\n") {
+			p.takeLine(line)
+		}
+	}
+	if p.index.size() != 0 || p.err() != nil || len(p.open) > 1100 {
+		t.Errorf("%d leases, %d open, %v", p.index.size(), len(p.open), p.err())
+	}
+}
+
+// TestARecordThatRunsIntoAnother names nobody: a server that crashed left the half of one.
+func TestARecordThatRunsIntoAnother(t *testing.T) {
+	const half = "2026-10-01T08:00:00Z\n\tAcct-Status-Type = Start\n\tFramed-IP-Address = 192.0.2.1\n\tFramed-IPv6-Prefix = 2001:db8:1::/64\n"
+	const whole = "2026-10-01T08:01:00Z\n\tAcct-Status-Type = Start\n\tUser-Name = \"bob\"\n\tFramed-IP-Address = 192.0.2.2\n\tAcct-Session-Id = \"b\"\n\n"
+	const last = "2026-10-01T08:02:00Z\n\tAcct-Status-Type = Start\n\tUser-Name = \"carol\"\n\tFramed-IP-Address = 192.0.2.3\n\tAcct-Session-Id = \"c\"\n\n"
+	for name, tt := range map[string]struct{ text, want string }{
+		"cut at the end of a line": {half + whole + last, "192.0.2.2/32 bob, 192.0.2.3/32 carol"},
+		"cut within a name":        {half + "\tAcct-Sess" + whole + last, "192.0.2.3/32 carol"},
+		"cut within a value":       {half + "\tUser-Name = \"ali" + whole + last, "192.0.2.3/32 carol"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			leases, err := ReadLeases(followed["radius"], "log", strings.NewReader(tt.text), time.Unix(1_800_000_000, 0))
+			var got []string
+			for _, l := range leases {
+				got = append(got, l.Prefix.String()+" "+l.Subscriber)
+			}
+			if strings.Join(got, ", ") != tt.want || len(lineErrors(err)) != 1 || !strings.Contains(err.Error(), "log:1:") {
+				t.Errorf("%q, %v", got, err)
+			}
+		})
+	}
+}
+
+// TestWordsForTheEnd: what ends a lease is no begin of one, and what prolongs it no end.
+func TestWordsForTheEnd(t *testing.T) {
+	for word, ends := range map[string]bool{
+		"DHCPACK": false, "assigned": false, "extended": false, "LEASE_EXTEND": false, "sending": false, "Built": false, "PORT_BLOCK_ALLOC": false, "map": false,
+		"DHCPRELEASE": true, "DHCPDECLINE": true, "deassigned": true, "Teardown": true, "PORT_BLOCK_RELEASE": true, "deallocated": true, "session_end": true, "Ended": true,
+		"unmapped": true, "logged off": true, "disconnected": true,
+	} {
+		text := "2026-10-01T08:00:00Z 192.0.2.1 alice DHCPACK\n2026-10-01T08:30:00Z 192.0.2.1 alice " + strings.ReplaceAll(word, " ", "_") + "\n"
+		leases, err := ReadLeases(followed["syslog"], "log", strings.NewReader(text), time.Unix(1_800_000_000, 0))
+		if err != nil || len(leases) != 1 || leases[0].To.IsZero() == ends {
+			t.Errorf("%s: %v %v", word, leases, err)
+		}
+	}
+}
