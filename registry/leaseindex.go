@@ -70,13 +70,21 @@ func (x *leaseIndex) add(b leaseBlock, r *leaseRec) {
 	}
 	x.recs[b] = slices.Insert(list, at, r)
 	if x.count++; x.count > x.max {
-		x.drop(nthStart(x.starts(nil), x.count-roomFor(x.max)))
+		x.drop(newest(x.starts(nil), x.max))
 	}
 }
 
-// roomFor is how many of the newest leases stay when there are too many: not quite as many
-// as may, so that not each new one costs a search.
-func roomFor(limit int) int { return limit - limit/16 }
+// newest returns the time before which all but the newest leases begin, where there are more
+// than the limit: not quite as many stay as may, so that not each new one costs a search. Of
+// those that begin at once all stay or none.
+func newest(starts []int64, limit int) int64 {
+	slices.Sort(starts)
+	from := starts[min(len(starts)-limit+limit/16, len(starts)-1)]
+	if before, _ := slices.BinarySearch(starts, from); len(starts)-before > limit {
+		from++
+	}
+	return from
+}
 
 // change alters a lease that was added.
 func (x *leaseIndex) change(r *leaseRec, to int64) {
@@ -113,12 +121,6 @@ func (x *leaseIndex) starts(all []int64) []int64 {
 	return all
 }
 
-// nthStart returns the time before which all but about the first n leases begin.
-func nthStart(starts []int64, n int) int64 {
-	slices.Sort(starts)
-	return starts[min(n, len(starts)-1)]
-}
-
 // dropBefore leaves out what began before a time.
 func (x *leaseIndex) dropBefore(from int64) {
 	x.mu.Lock()
@@ -128,6 +130,7 @@ func (x *leaseIndex) dropBefore(from int64) {
 
 func (x *leaseIndex) drop(from int64) {
 	x.oldest = max(x.oldest, from)
+	emptied := map[netip.Prefix]bool{}
 	for b, list := range x.recs {
 		n := 0
 		for n < len(list) && list[n].from < from {
@@ -137,20 +140,25 @@ func (x *leaseIndex) drop(from int64) {
 		switch {
 		case n == len(list):
 			delete(x.recs, b)
-			x.forgetBlock(b)
+			emptied[b.prefix] = true
 		case n > 0:
 			x.recs[b] = slices.Clone(list[n:])
 		}
 	}
+	for p := range emptied {
+		x.forgetBlocks(p)
+	}
 }
 
-func (x *leaseIndex) forgetBlock(b leaseBlock) {
-	left := slices.DeleteFunc(x.blocks[b.prefix], func(o leaseBlock) bool { return o == b })
-	if x.blocks[b.prefix] = left; len(left) > 0 {
+// forgetBlocks leaves out the blocks of a prefix that have no lease any more: all at once,
+// for a shared address has as many as ports.
+func (x *leaseIndex) forgetBlocks(p netip.Prefix) {
+	left := slices.DeleteFunc(x.blocks[p], func(b leaseBlock) bool { return len(x.recs[b]) == 0 })
+	if x.blocks[p] = left; len(left) > 0 {
 		return
 	}
-	delete(x.blocks, b.prefix)
-	k := lengthKey(b.prefix)
+	delete(x.blocks, p)
+	k := lengthKey(p)
 	if x.lengths[k]--; x.lengths[k] == 0 {
 		delete(x.lengths, k)
 	}

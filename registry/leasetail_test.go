@@ -335,6 +335,61 @@ func TestTooManyLeases(t *testing.T) {
 	}
 }
 
+// TestTooManyLeasesThatBeginAtOnce are not kept, for of those of one moment none is newer; nor are more kept meanwhile, of many logs.
+func TestTooManyLeasesThatBeginAtOnce(t *testing.T) {
+	kind := LeaseConfig{Format: "csv", Files: []string{"*.csv"}}
+	dir, now := t.TempDir(), time.Date(2026, 10, 1, 8, 0, 0, 0, time.UTC)
+	for file := range 5 {
+		text := "ip,port,from,to,who\n"
+		for i := range 100 {
+			text += fmt.Sprintf("192.0.2.%d,%d,%s,,u\n", file, i, now.Format(time.RFC3339))
+		}
+		text += fmt.Sprintf("192.0.2.9,%d,%s,,last\n", file, now.Add(time.Second).Format(time.RFC3339))
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.csv", file)), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := logSet(kind, dir, 64)
+	if err := f.read(now); err == nil || strings.Count(err.Error(), "max_leases") != 1 {
+		t.Errorf("it is not told once: %v", err)
+	}
+	all := f.all()
+	if len(all) != 5 || slices.ContainsFunc(all, func(l Lease) bool { return l.Subscriber != "last" }) {
+		t.Errorf("%d leases stay: %v", len(all), all)
+	}
+	x := newLeaseIndex("log", 64)
+	for i := range 10_000 {
+		x.add(leaseBlock{prefix: pfx("192.0.2.1/32"), low: uint16(i), high: uint16(i)}, &leaseRec{from: 1, who: "u"})
+		if x.size() > 64 || len(x.blocks[pfx("192.0.2.1/32")]) > 64 {
+			t.Fatalf("%d leases, %d blocks are kept", x.size(), len(x.blocks))
+		}
+	}
+}
+
+// TestALogLostNoMoreThanAnother: where one log has room for older leases than another, they are left out
+// of both, for what ended them may have been in the other.
+func TestALogLostNoMoreThanAnother(t *testing.T) {
+	now := time.Date(2026, 10, 1, 8, 0, 0, 0, time.UTC)
+	f := logSet(LeaseConfig{Format: "csv", Files: []string{"a", "b"}}, t.TempDir(), 64)
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(f.dir, name), []byte("ip,from,to,who\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_ = f.read(now) // it is told that there are too many
+	}
+	var many strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&many, "192.0.2.1,%s,,u%d\n", now.Add(time.Duration(i)*time.Minute).Format(time.RFC3339), i)
+	}
+	write("a", many.String())
+	write("b", "192.0.2.1,2026-10-01T07:00:00Z,,old\n")
+	leases, err := f.leases(nil).LeasesOf(ip("192.0.2.1"), now.Add(-time.Hour), now)
+	if err != nil || len(leases) != 0 {
+		t.Errorf("%v %v", leases, err)
+	}
+}
+
 // TestHostileLog: lines without end, many mistakes and names without end cost nothing and hide nothing.
 func TestHostileLog(t *testing.T) {
 	const good = "2026-10-01T08:00:00Z 192.0.2.1 alice ack\n"

@@ -93,11 +93,15 @@ func (f *fileSet) logsChanged(now time.Time) bool {
 func (f *fileSet) followLogs(now time.Time) error {
 	logs := f.logFiles()
 	f.tails = sortTails(f.tails, logs)
-	errs := f.unmatched()
+	errs, before := f.unmatched(), f.oldest
 	for i, t := range f.tails {
 		errs = append(errs, f.follow(t, logs[i], now))
+		f.limitLeases()
 	}
-	return errors.Join(append(errs, f.limitLeases())...)
+	if f.oldest > before {
+		errs = append(errs, fmt.Errorf("lease logs hold more than max_leases; what began before %s was left out", time.UnixMilli(f.oldest).UTC().Format(time.RFC3339)))
+	}
+	return errors.Join(errs...)
 }
 
 // sortTails returns a tail for each log: that of the same file, which may have had another
@@ -138,9 +142,10 @@ func (f *fileSet) follow(t *leaseTail, l logFile, now time.Time) error {
 	return t.look(f.config.Leases[t.config], f.config.MaxLeases, now)
 }
 
-// limitLeases leaves out the oldest leases where all logs together hold too many.
-func (f *fileSet) limitLeases() error {
-	total, from := 0, f.oldest
+// limitLeases leaves out the oldest leases where all logs together hold too many. Of each log
+// the same time is left out: what one still has must not be taken for what another lost.
+func (f *fileSet) limitLeases() {
+	total, from := 0, int64(0)
 	for _, x := range f.indexes() {
 		total, from = total+x.size(), max(from, x.oldest)
 	}
@@ -149,16 +154,14 @@ func (f *fileSet) limitLeases() error {
 		for _, x := range f.indexes() {
 			starts = x.starts(starts)
 		}
-		from = nthStart(starts, total-roomFor(f.config.MaxLeases))
-	}
-	if from == f.oldest {
-		return nil
+		from = max(from, newest(starts, f.config.MaxLeases))
 	}
 	f.oldest = from
 	for _, x := range f.indexes() {
-		x.dropBefore(from)
+		if x.oldest < from {
+			x.dropBefore(from)
+		}
 	}
-	return fmt.Errorf("lease logs hold more than max_leases; what began before %s was left out", time.UnixMilli(from).UTC().Format(time.RFC3339))
 }
 
 // indexes lists what the lease logs say.
