@@ -107,7 +107,7 @@ func mergeRenewals(leases []Lease) []Lease {
 			out[n].join(l)
 			continue
 		case n >= 0 && out[n].To.IsZero() && out[n].block() == l.block():
-			out[n].To = l.From
+			out[n].To = out[n].endBefore(l)
 		}
 		out = append(out, l)
 	}
@@ -116,7 +116,18 @@ func mergeRenewals(leases []Lease) []Lease {
 }
 
 func (l Lease) renewedBy(next Lease) bool {
-	return l.Broken == "" && next.Broken == "" && l.block() == next.block() && l.Subscriber == next.Subscriber && (l.To.IsZero() || !next.From.After(l.To))
+	return l.Broken == "" && next.Broken == "" && l.block() == next.block() && l.Subscriber == next.Subscriber &&
+		(l.proven().IsZero() || !next.From.After(l.proven()))
+}
+
+// endBefore returns when a lease without an end is taken to have ended, where another of its
+// block begins. What its own log does not reach, nobody saw: the same holder may have left
+// and come again.
+func (l Lease) endBefore(next Lease) time.Time {
+	if l.Broken == "" && l.Subscriber == next.Subscriber && !l.Known.IsZero() && l.Known.Before(next.From) {
+		return l.Known
+	}
+	return next.From
 }
 
 // join takes over a renewal, which begins no earlier. Where the first has no end the

@@ -239,6 +239,8 @@ func TestLeases(t *testing.T) {
 		{Prefix: pfx("192.192.40.7/32"), PortHigh: 65535, From: at0.Add(time.Minute), Known: at0.Add(time.Minute), Subscriber: "erin"},
 		{Prefix: pfx("192.192.40.8/32"), PortHigh: 65535, From: at0.Add(-time.Hour), Known: at0.Add(-time.Hour), Subscriber: "frank"},
 		{Prefix: pfx("192.192.40.8/32"), PortHigh: 65535, From: at0.Add(-time.Minute), Known: at0.Add(time.Hour), Subscriber: "grace"},
+		{Prefix: pfx("192.192.40.12/32"), PortHigh: 65535, From: at0.Add(-2 * time.Hour), Known: at0.Add(-time.Hour), Subscriber: "ivan"},
+		{Prefix: pfx("192.192.40.12/32"), PortHigh: 65535, From: at0.Add(time.Hour), Known: at0.Add(2 * time.Hour), Subscriber: "ivan"},
 		{Prefix: pfx("192.192.40.11/32"), PortHigh: 65535, From: at0.Add(-time.Hour), Known: at0.Add(-time.Hour), Subscriber: "heidi", Broken: "cut off"},
 	})
 	table := mustBuild(t, Input{Routes: RoutesOf(mustRoutes(t, sampleRoutes)), Contacts: mustContacts(t, sampleContacts), Leases: book})
@@ -256,7 +258,9 @@ func TestLeases(t *testing.T) {
 		{"open lease, log reaches", Query{Addr: ip("192.192.40.5"), Time: at0}, StatusHeld, []string{"dora"}},
 		{"open lease, log ends before", Query{Addr: ip("192.192.40.5"), Time: at0.Add(time.Hour)}, StatusNeedLease, []string{"dora"}},
 		{"no lease", Query{Addr: ip("192.192.40.6"), Time: at0}, StatusNeedLease, []string{""}},
-		{"reconnected", Query{Addr: ip("192.192.40.7"), Time: at0, Uncertainty: 5 * time.Minute}, StatusHeld, []string{"erin"}},
+		{"likely: in another log again", Query{Addr: ip("192.192.40.12"), Time: at0, Uncertainty: 90 * time.Minute}, StatusHeld, []string{"ivan"}},
+		{"before it is in another log again", Query{Addr: ip("192.192.40.12"), Time: at0.Add(30 * time.Minute), Uncertainty: time.Hour}, StatusNeedLease, []string{"ivan"}},
+		{"likely: reconnected", Query{Addr: ip("192.192.40.7"), Time: at0, Uncertainty: 5 * time.Minute}, StatusHeld, []string{"erin"}},
 		{"reconnected, and left", Query{Addr: ip("192.192.40.7"), Time: at0, Uncertainty: 2 * time.Hour}, StatusNeedLease, []string{"erin"}},
 		{"ended by the next lease", Query{Addr: ip("192.192.40.8"), Time: at0}, StatusHeld, []string{"grace"}},
 		{"damaged record", Query{Addr: ip("192.192.40.11"), Time: at0}, StatusNeedLease, []string{"heidi"}},
@@ -274,7 +278,7 @@ func TestLeases(t *testing.T) {
 			if a.Status != tt.status || !cmp.Equal(who, tt.who) {
 				t.Errorf("%s %q, want %s %q (%s)", a.Status, who, tt.status, tt.who, a.Why)
 			}
-			if likely := a.Holder != nil && a.Holder.Certainty == Likely; likely != (tt.name == "reconnected") {
+			if likely := a.Holder != nil && a.Holder.Certainty == Likely; likely != strings.HasPrefix(tt.name, "likely") {
 				t.Errorf("certainty of %+v", a.Holder)
 			}
 		})
