@@ -117,7 +117,7 @@ func newBuilder(in Input) *builder {
 	if t.now == nil {
 		t.now = time.Now
 	}
-	t.built = t.now()
+	t.built = t.now().Round(0) // without the monotonic clock, which is never set back
 	b := &builder{t: t, ways: map[path]uint32{}, upstreams: map[netip.Addr]bool{}, defaults: map[hop]bool{}, routers: map[netip.Addr]bool{},
 		prefer: in.Prefer, byHop: map[netip.Addr][]*Contact{}, byIface: map[sourceKey][]*Contact{},
 		byPrefix: map[netip.Prefix][]*Contact{}, merged: map[mergeKey]int32{}, interned: map[sameContact]int32{},

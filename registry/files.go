@@ -15,6 +15,7 @@ type fileSet struct {
 	config     Config
 	dir        string
 	states     map[string]fileState
+	still      map[string]*standstill
 	contactsOf map[string][]Contact
 	routesOf   map[string][]Route
 	tails      []*leaseTail    // of lease logs, in the order of the configuration
@@ -29,7 +30,7 @@ type fileState struct {
 }
 
 func newFileSet(c Config, dir string) fileSet {
-	return fileSet{config: c, dir: dir, states: map[string]fileState{}, contactsOf: map[string][]Contact{},
+	return fileSet{config: c, dir: dir, states: map[string]fileState{}, still: map[string]*standstill{}, contactsOf: map[string][]Contact{},
 		routesOf: map[string][]Route{}, partial: map[string]bool{}}
 }
 
@@ -52,16 +53,35 @@ func stateOf(path string) fileState {
 // is read again: of one that is written over in place a half says that the rest has ended.
 const settleFor = 2 * time.Second
 
-func (s fileState) settled(now time.Time) bool {
-	age := now.Sub(s.modified)
-	return age < 0 || age >= settleFor
+func (f *fileSet) settled(name string, state fileState, now time.Time) bool {
+	if f.still[name] == nil {
+		f.still[name] = &standstill{}
+	}
+	return f.still[name].length(state, now) >= settleFor
+}
+
+// standstill tells for how long a file has been as it is: since it was changed or, where that
+// is in the future by our clock, since it was first seen so.
+type standstill struct {
+	state fileState
+	since time.Time
+}
+
+func (s *standstill) length(state fileState, now time.Time) time.Duration {
+	if age := now.Sub(state.modified); age >= 0 {
+		return age
+	}
+	if s.state != state || now.Before(s.since) {
+		s.state, s.since = state, now
+	}
+	return now.Sub(s.since)
 }
 
 func (f *fileSet) changed(now time.Time) bool {
 	names := slices.Concat(f.config.Contacts, f.config.Routes)
 	return slices.ContainsFunc(names, func(name string) bool {
 		state := stateOf(f.path(name))
-		return f.states[name] != state && state.settled(now)
+		return f.states[name] != state && f.settled(name, state, now)
 	}) || f.logsChanged(now)
 }
 
@@ -86,7 +106,7 @@ func readChanged[T any](f *fileSet, name string, now time.Time, into map[string]
 	path := f.path(name)
 	state := stateOf(path)
 	before, known := f.states[name]
-	if known && (before == state || !state.settled(now)) {
+	if known && (before == state || !f.settled(name, state, now)) {
 		return false, nil
 	}
 	file, err := os.Open(path)

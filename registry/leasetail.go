@@ -23,9 +23,10 @@ type leaseTail struct {
 	name     string
 	config   int         // in Config.Leases
 	info     fs.FileInfo // as it was when last read; nil before
-	offset   int64       // of the first byte that was not taken
-	head     []byte      // of the log
-	last     []byte      // before offset
+	still    standstill
+	offset   int64  // of the first byte that was not taken
+	head     []byte // of the log
+	last     []byte // before offset
 	parser   *leaseParser
 	shown    *leaseIndex // of this reading, or while it gave nothing but mistakes of the one before
 	pending  bool        // something at its end has no end yet
@@ -36,13 +37,12 @@ type leaseTail struct {
 // same reports whether nothing is to be read: the log is as it was.
 func (t *leaseTail) same(info fs.FileInfo, now time.Time) bool {
 	return t.info != nil && os.SameFile(t.info, info) && t.info.Size() == info.Size() && t.info.ModTime().Equal(info.ModTime()) &&
-		!(t.pending && rests(info, now))
+		!(t.pending && t.rests(info, now))
 }
 
-// rests reports whether nobody has written for a while. A time in the future says nothing.
-func rests(info fs.FileInfo, now time.Time) bool {
-	age := now.Sub(info.ModTime())
-	return age < 0 || age >= restAfter
+// rests reports whether nobody has written for a while.
+func (t *leaseTail) rests(info fs.FileInfo, now time.Time) bool {
+	return t.still.length(fileState{info.Size(), info.ModTime()}, now) >= restAfter
 }
 
 // rename notes where the log is by now: it is rotated while it is followed.
@@ -117,7 +117,7 @@ func (t *leaseTail) read(file *os.File, info fs.FileInfo, now time.Time) error {
 	t.info = info
 	t.offset += taken
 	t.pending = rest != "" || t.parser.unfinished()
-	if t.pending && rests(info, now) {
+	if t.pending && t.rests(info, now) {
 		t.parser.finish(rest)
 		t.pending, t.finished = false, true
 	}

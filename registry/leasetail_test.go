@@ -298,6 +298,32 @@ func TestAHalfWrittenLine(t *testing.T) {
 	who("alice bob carol")
 }
 
+// TestAHalfWrittenLineByAnotherClock: where the writer's clock is ahead of ours, a line is no more whole for that.
+func TestAHalfWrittenLineByAnotherClock(t *testing.T) {
+	w := &logWriter{t: t, dir: t.TempDir(), kind: followed["csv"], now: time.Date(2026, 10, 1, 8, 0, 0, 0, time.UTC)}
+	f := logSet(w.kind, w.dir, 1000)
+	look := func(after time.Duration, want string) {
+		t.Helper()
+		now := w.now.Add(after - time.Hour)
+		if f.changed(now) {
+			if err := f.read(now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if all := f.all(); len(all) > 1 || want != "" && (len(all) == 0 || all[0].Subscriber != want) || want == "" && len(all) > 0 {
+			t.Errorf("after %s: %v, want %q", after, all, want)
+		}
+	}
+	w.write(0, "ip,from,to,who\n192.0.2.1,2026-10-01T07:00:00Z,,ali")
+	look(0, "")
+	look(restAfter-time.Second, "")
+	w.write(os.O_APPEND, "c")
+	look(restAfter, "")
+	look(2*restAfter, "alic")
+	w.write(os.O_APPEND, "e\n")
+	look(2*restAfter, "alice")
+}
+
 // TestTooManyLeases: the newest stay, of all logs together, and it is told.
 func TestTooManyLeases(t *testing.T) {
 	kind := LeaseConfig{Format: "csv", Files: []string{"a", "b"}}

@@ -52,7 +52,7 @@ func (f *files) write(name, text string) {
 
 func reloadable(t *testing.T) (*Registry, *files, *failing) {
 	t.Helper()
-	f := &files{t, t.TempDir(), at0}
+	f := &files{t, t.TempDir(), at0.Add(-time.Hour)}
 	f.write("contacts.toml", contactOf("one@example.org"))
 	f.write("routes.csv", "prefix,next_hop\n198.51.100.0/24,192.0.2.1\n203.0.113.0/24,192.0.2.1\n")
 	f.write("leases.csv", "ip,from,to,who\n203.0.113.9,2026-10-01T07:00:00Z,2026-10-01T09:00:00Z,alice\n")
@@ -294,4 +294,29 @@ func TestAFileThatIsWrittenIsNotReadHalf(t *testing.T) {
 	now = now.Add(settleFor)
 	reload(t, r, true, "")
 	expect(t, r, "198.51.100.1", "two@example.org")
+}
+
+// TestAFileOfAnotherClock is read when it was seen unchanged for two seconds, though its time is in the future.
+func TestAFileOfAnotherClock(t *testing.T) {
+	r, f, _ := reloadable(t)
+	now := at0
+	r.deps.Now = func() time.Time { return now }
+	f.modified = now.Add(time.Hour)
+	f.write("contacts.toml", "")
+	reload(t, r, false, "")
+	now = now.Add(settleFor)
+	f.write("contacts.toml", contactOf("two@example.org"))
+	reload(t, r, false, "")
+	expect(t, r, "198.51.100.1", "one@example.org")
+	now = now.Add(settleFor)
+	reload(t, r, true, "")
+	expect(t, r, "198.51.100.1", "two@example.org")
+}
+
+// TestATableKnowsWhenTheClockIsSetBack: the system's monotonic clock, which never is, must not tell it.
+func TestATableKnowsWhenTheClockIsSetBack(t *testing.T) {
+	built := mustBuild(t, Input{Now: time.Now}).built
+	if built != built.Round(0) {
+		t.Errorf("%v is not by the clock alone", built)
+	}
 }

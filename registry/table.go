@@ -10,8 +10,8 @@ import (
 	"github.com/gaissmai/bart"
 )
 
-// A Table is one immutable view of routes, contacts and leases. Any number of readers
-// may use it at once.
+// A Table is one immutable view of routes and contacts, and of leases as their logs stand
+// when it is asked. Any number of readers may use it at once.
 type Table struct {
 	lpm      *bart.Table[int32] // to the contact that answers at this moment, in resolved; 0 if the address alone does not decide
 	groups   []group            // sorted by prefix, each before the prefixes that it encloses
