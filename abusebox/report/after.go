@@ -61,6 +61,9 @@ func ownWord(t string) string {
 	return ""
 }
 
+// ownWork is why the address of somebody's own work is left.
+const ownWork = "author of"
+
 // isAuthored tells a clause in which the complainant says what is his work.
 func isAuthored(before string) bool {
 	t := before[max(0, len(before)-110):]
@@ -70,15 +73,19 @@ func isAuthored(before string) bool {
 
 // isThanked tells a clause that thanks for what was done about the address
 // before it: "thanks for closing x".
-func isThanked(before string) bool {
+func isThanked(before, after string) bool {
 	t := before[max(0, len(before)-90):]
 	i := lastSentence(t)
 	t = strings.ToLower(t[i:])
-	if !containsAny(t, thankWords) {
+	if !containsAny(t, thankWords) || containsAny(t+strings.ToLower(after[:min(len(after), 60)]), requestingWords) {
 		return false
 	}
 	return containsAny(t, []string{" closing ", " suspending ", " blocking ", " shutting ", " disabling ", " terminating ", " removing ", " cleaning ", " handling ", " dealing with ", " taking down ", " fixing ", " stopping ", " sperrung ", " abschaltung ", "suspension ", "blocage ", "fermeture ", "bloqueo ", "bloqueio ", "blocco ", "blokkeren ", "afsluiten ", "блокировку ", "отключение "})
 }
+
+// requestingWords make thanks the end of a request: "thank you in advance for
+// closing x", "merci de procéder au blocage de x".
+var requestingWords = []string{"in advance", "as soon as", "asap", "immediately", "quickly as", "promptly", "urgent", "im voraus", "vorab", "schnellst", "umgehend", "d'avance", "par avance", "merci de ", "au plus vite", "rapidement", "adelantad", "de antemano", "lo antes posible", "antecip", "o mais rápido", "anticipat", "in anticipo", "al più presto", "alvast", "bij voorbaat", "zo snel mogelijk", "заранее", "z góry"}
 
 var thankWords = []string{"thank", "thx", "danke", "vielen dank", "merci", "gracias", "obrigad", "grazie", "bedankt", "dank ", "спасибо", "dziękuj"}
 
@@ -98,6 +105,9 @@ var elsewhereWords = []string{"other provider", "another provider", "different p
 // another, and in a sentence may be the desk itself.
 var toldWords = []string{"already reported", "already notified", "bereits gemeldet", "déjà signalé", "ya notificad", "ya reportad", "já notificad", "reeds gemeld"}
 
+// deskWords speak to the desk itself.
+var deskWords = []string{" you ", " your ", "You ", "Your ", " Sie ", " Ihnen ", " Ihr", " vous ", " votre ", " vos ", " usted", " ustedes ", " você", " vocês ", " voi ", " vostr", " uw ", " jullie "}
+
 // isElsewhere tells whether the rest of the sentence behind an address says so.
 func isElsewhere(after string) bool {
 	t := after[:min(len(after), 100)]
@@ -109,8 +119,8 @@ func isElsewhere(after string) bool {
 	}
 	low := strings.ToLower(t)
 	note, _, _ := strings.Cut(strings.TrimLeft(low, " \t"), ")")
-	if containsAny(low, assaultWords) {
-		return false // "x attacks what we have at another provider"
+	if containsAny(low, assaultWords) || containsAny(t, deskWords) {
+		return false // "x attacks what we have at another provider", "x scans us, you have been told"
 	}
 	return (containsAny(low, elsewhereWords) || strings.HasPrefix(note, "(") && containsAny(note, toldWords)) && len(findAddresses(t)) == 0
 }

@@ -110,13 +110,23 @@ func (d *document) thanksForReport() bool {
 		if l.quoted > 0 || isAttribution(l.text) || isReplyMark(l.text) {
 			break
 		}
-		if len(l.hits) > 0 && stamped(l.text) {
-			return false // a log
+		if len(l.hits) > 0 && (stamped(l.text) || l.accuses()) {
+			return false // a log, or "x attacks us, too"
 		}
 		own.WriteString(strings.ToLower(l.text) + " ")
 	}
 	low := own.String()
 	return containsAny(low, thanksWords) && (containsAny(low, settledWords) || containsAny(low, receivedWords)) && !containsAny(low, goesOnWords)
+}
+
+// accuses tells whether a line says what one of its addresses does.
+func (l *line) accuses() bool {
+	for _, r := range l.read() {
+		if r.is == source && r.acts {
+			return true
+		}
+	}
+	return false
 }
 
 // settles tells an answer that names addresses only of what it answers to, and

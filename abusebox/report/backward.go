@@ -93,7 +93,7 @@ func (b *backward) passed(w string) (reading, bool) {
 	switch {
 	case (w == "on" || w == "at") && b.skipped == 0:
 		b.on = true
-		if prev := b.previous(); w == "on" && isAssault(prev) {
+		if prev := b.previous(); w == "on" && (isAssault(prev) || isGuessed(prev) && containsAnyFold(b.before[:b.end], guessingWords)) {
 			return reading{is: target, weight: 66, word: prev + " on"}, true
 		} else if w == "on" && isService(prev) {
 			if verb, _, _ := lastWord(b.before, b.end-len(prev)-1); isAssault(verb) {
@@ -115,10 +115,15 @@ func isService(w string) bool {
 	return false
 }
 
+// isGuessed tells what is guessed on a victim, and kept on the accused's host.
+func isGuessed(w string) bool { return w == "passwords" || w == "usernames" || w == "accounts" }
+
+var guessingWords = []string{"tried", "tries", "try", "guess"}
+
 // isAssault tells nouns behind which "on" names the victim.
 func isAssault(w string) bool {
 	switch w {
-	case "attack", "attacks", "assault", "ddos", "dos", "flood", "intrusion", "intrusions", "hack", "force", "bruteforce", "brute-force", "bruteforcing", "scan", "scans", "portscan", "passwords", "logins", "attempts", "probes", "tries", "usernames", "accounts", "guesses":
+	case "attack", "attacks", "assault", "ddos", "dos", "flood", "intrusion", "intrusions", "hack", "force", "bruteforce", "brute-force", "bruteforcing", "scan", "scans", "portscan", "logins", "attempts", "probes", "tries", "guesses":
 		return true
 	}
 	return false
@@ -329,7 +334,7 @@ func (b *backward) ownSide(w string) (reading, bool) {
 			return reading{is: target, weight: 78, word: prev + " " + w}, true
 		}
 	case "hosted", "located", "running", "runs", "origin":
-		if !b.label && speaksOfOurs(b.before[:b.end]) {
+		if !b.label && speaksOfOurs(b.before[:b.end]) && !containsAnyFold(b.before[:b.end], misuseWords) && (w != "origin" || !containsAnyFold(b.before[:b.end], assaultWords)) {
 			return reading{is: target, weight: 76, word: "our … " + w}, true
 		}
 	case "blocked", "banned", "locked", "ban", "block":
@@ -360,13 +365,13 @@ func (b *backward) from(w string) (reading, bool) {
 	case b.skipped == 0 && isOurCheck(b.before[:b.end]):
 		return reading{is: target, weight: 74, word: "checked " + w, label: b.label}, true
 	}
-	if w == "by" && isReceiving(prev) || w != "by" && isRejecting(prev) {
+	if w == "by" && isReceiving(prev) || w != "by" && isRejecting(prev, w) {
 		return reading{is: target, weight: 70, word: prev + " by"}, b.skipped < 3
 	}
 	if w == "from" && (prev == "beacon" || prev == "beacons" || prev == "connect" || prev == "connects") && strings.Contains(strings.ToLower(b.before[max(0, b.end-40):b.end]), "victim") {
 		return reading{is: target, weight: 72, word: "victims " + prev}, true
 	}
-	if isExample(prev) {
+	if isExample(prev) && containsAnyFold(b.before[:b.end], lookingWords) {
 		return reading{is: target, weight: 70, word: prev + " " + w}, b.skipped < 2
 	}
 	if isUsual(b.before[:b.end]) {
@@ -518,7 +523,11 @@ func isChecking(w string) bool {
 	return false
 }
 
-// isExample tells words behind which "from" only shows whence one might look.
+// lookingWords tell that somebody looks at a page, and whence he may.
+var lookingWords = []string{"proxy", "vpn", "visible", "viewed", "reachable", "accessible", "look at", "open it", "geo", "offline", "erreichbar", "sichtbar", "proxi", "zichtbaar", "bereikbaar"}
+
+// isExample tells words behind which "from" shows one of many: of places to look
+// from, or of attackers. See lookingWords.
 func isExample(w string) bool {
 	switch w {
 	case "example", "e.g", "eg", "instance", "ejemplo", "exemple", "beispiel", "z.b", "esempio", "exemplo", "voorbeeld":
@@ -542,11 +551,14 @@ func (b *backward) firstWordIs(w string) bool {
 }
 
 // isRejecting tells participles of other languages behind which "par", "von",
-// "por", "da" name the complainant's host.
-func isRejecting(w string) bool {
+// "por", "da" name the complainant's host. What was received "von" or "da" a
+// host came from it.
+func isRejecting(w, by string) bool {
 	switch w {
-	case "rejeté", "rejetés", "rejetée", "refusé", "refusés", "reçu", "reçus", "abgelehnt", "abgewiesen", "empfangen", "angenommen", "rechazado", "rechazados", "recibido", "recibidos", "rejeitado", "rejeitados", "recebido", "recebidos", "rifiutato", "rifiutati", "ricevuto", "ricevuti", "geweigerd", "ontvangen", "odrzucone", "odebrane", "отклонено", "отклонены":
-		return true
+	case "rejeté", "rejetés", "rejetée", "refusé", "refusés", "abgelehnt", "abgewiesen", "rechazado", "rechazados", "rejeitado", "rejeitados", "rifiutato", "rifiutati", "geweigerd", "odrzucone", "отклонено", "отклонены":
+		return by != "de" && by != "van" && by != "z" && by != "od" && by != "с" && by != "от"
+	case "reçu", "reçus", "recibido", "recibidos", "recebido", "recebidos", "ontvangen", "odebrane":
+		return by == "par" || by == "por" || by == "pelo" || by == "door" || by == "przez"
 	}
 	return false
 }

@@ -264,10 +264,17 @@ func (w *weighing) lone() []*weighed {
 	switch {
 	case lone == nil || w.d.transport()[lone.ip]:
 		return nil
+	case isPresumed(lone.against):
 	case lone.against.is == target && !isController(lone.against.word), lone.against.is == reference && lone.forN == 0 && !lone.inSubject:
 		return nil
 	}
 	return []*weighed{lone}
+}
+
+// isPresumed tells readings that hold only where somebody else is accused: the
+// author of what only x shows speaks of the copy.
+func isPresumed(r reading) bool {
+	return r.word == ownWork || r.label && strings.HasSuffix(r.word, " connected")
 }
 
 // isController tells words for a botnet's server: the far side of an infected

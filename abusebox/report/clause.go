@@ -13,6 +13,10 @@ func speaksOfOurs(before string) bool {
 	return i >= 0 && !strings.Contains(t[i:], " your ") && !strings.Contains(t[i:], " from ")
 }
 
+// misuseWords say what others make of what is ours: "a page that imitates our
+// bank is hosted on x".
+var misuseWords = []string{"imitat", "impersonat", "fake", "phish", "pretend", "counterfeit", "infring", "copy of", "copies", "clone"}
+
 // isOurCheck tells a clause about how the reporter looked: "(verified on 5
 // October", "our scan came", "screenshot taken".
 func isOurCheck(before string) bool {

@@ -79,9 +79,9 @@ func readAround(text string, hits []hit, k int) reading {
 		return r
 	}
 	if isAuthored(before) {
-		return reading{is: reference, weight: 76, word: "author of"}
+		return reading{is: reference, weight: 76, word: ownWork}
 	}
-	if isThanked(before) {
+	if isThanked(before, after) {
 		return reading{is: reference, weight: 88, word: "thanks"}
 	}
 	r := wordsBefore(before)

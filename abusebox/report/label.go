@@ -19,7 +19,10 @@ var complainantLabels = []string{"created by", "submitted by", "opened by", "req
 
 // complainantLabel returns the label of a line that names who complains, or "".
 func complainantLabel(t string) string {
-	label, _, ok := cutLabel(t[:min(len(t), 60)])
+	label, value, ok := cutLabel(t[:min(len(t), 60)])
+	if hits := findAddresses(value); len(hits) > 0 && hits[0].start == 0 {
+		return "" // an address alone is a comment's: "Submitted by: x"
+	}
 	if ok && isOneOf(label, complainantLabels) {
 		return label
 	}

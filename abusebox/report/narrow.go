@@ -76,31 +76,37 @@ func (w *weighing) withoutURLs(list []*weighed) []*weighed {
 // withListed adds to the subject's addresses those of the list in which they
 // stand: "x: name" in one line after the other.
 func (w *weighing) withListed(subject, all []*weighed) []*weighed {
-	among, first, last := map[*weighed]bool{}, -1, -1
+	among, listed := map[*weighed]bool{}, map[int]bool{}
 	for _, c := range subject {
 		among[c] = true
 		for _, i := range c.lines[:min(len(c.lines), 16)] {
-			if w.heads(i) != c.ip {
-				continue
+			if w.heads(i) == c.ip {
+				w.listAround(i, listed)
+				break
 			}
-			for first = i; first > 0 && w.heads(first-1).IsValid(); first-- {
-			}
-			for last = i; last+1 < len(w.lines) && w.heads(last+1).IsValid(); last++ {
-			}
-			break
 		}
-	}
-	if last <= first {
-		return subject
 	}
 	return keep(all, func(c *weighed) bool {
 		for _, i := range c.lines {
-			if i >= first && i <= last && w.heads(i) == c.ip && !c.logged {
+			if listed[i] && w.heads(i) == c.ip && !c.logged {
 				return true
 			}
 		}
 		return among[c]
 	})
+}
+
+// listAround marks the lines of the list to which line i belongs, once.
+func (w *weighing) listAround(i int, listed map[int]bool) {
+	if listed[i] {
+		return
+	}
+	for first := i; first >= 0 && w.heads(first).IsValid(); first-- {
+		listed[first] = true
+	}
+	for last := i; last < len(w.lines) && w.heads(last).IsValid(); last++ {
+		listed[last] = true
+	}
 }
 
 // heads returns the address with which a line begins, parted by a colon from

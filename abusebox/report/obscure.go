@@ -100,7 +100,7 @@ func shortened(s string, h hit) []hit {
 				break
 			}
 		}
-		if j == i || j+1 >= len(s) || s[j] != '.' || !isDigit(s[j+1]) {
+		if j == i || strings.Trim(s[i:j], " ") == "" || j+1 >= len(s) || s[j] != '.' || !isDigit(s[j+1]) {
 			return out
 		}
 		n, end := number(s, j+1, 255, j)

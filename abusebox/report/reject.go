@@ -108,8 +108,11 @@ func (d *document) statesPlainly() bool {
 }
 
 // businessWords begin the subjects of mail that names addresses as goods.
-var businessWords = []string{"invoice", "planned maintenance", "scheduled maintenance", "maintenance window", "planned work", "planned outage", "scheduled work", "scheduled outage", "software upgrade", "firmware upgrade", "maintenance notification", "maintenance notice", "maintenance announcement", "network maintenance", "peering request", " lease", "lease your", "lease of ip", "ipv4 leas", "quotation", "price list", "special offer", "renewal", "order confirmation", "payment reminder", "payment receipt", "first page of google", "seo ", "rankings", "announcement of", "job application", "application as",
+var businessWords = []string{"invoice", "planned maintenance", "scheduled maintenance", "maintenance window", "maintenance notification", "maintenance notice", "maintenance announcement", "network maintenance", "peering request", " lease", "lease your", "lease of ip", "ipv4 leas", "quotation", "price list", "special offer", "renewal", "order confirmation", "payment reminder", "payment receipt", "first page of google", "seo ", "rankings", "announcement of", "job application", "application as",
 	"rechnung", "zahlungserinnerung", "wartungsarbeiten", "wartungsfenster", "angebot", "facture", "maintenance programmée", "devis", "factura", "mantenimiento programado", "presupuesto", "factuur", "onderhoud", "offerte", "fattura", "manutenzione", "fatura", "manutenção", "faktura", "счёт на оплату", "счет на оплату", "плановые работы", "发票", "發票", "報價", "报价", "請求書", "見積"}
+
+// upkeepWords do so where the mail speaks of no offence.
+var upkeepWords = []string{"planned work", "planned outage", "scheduled work", "scheduled outage", "software upgrade", "firmware upgrade"}
 
 // cleanWords are how digests say that there is nothing to tell.
 var cleanWords = []string{"no listings", "no new listings", "nothing new to report", "no new incidents", "no incidents", "no abuse reports", "no events for", "keine einträge", "keine neuen meldungen", "aucun incident", "sin incidentes", "nessun evento"}
@@ -147,6 +150,9 @@ func (d *document) isBusiness() bool {
 		return true
 	}
 	if w := d.lowered(); w.containsAny(cleanWords) && !containsAny(w.body, assaultWords) {
+		return true
+	}
+	if containsAny(subject, upkeepWords) && !d.lowered().containsAny(offenceWords) {
 		return true
 	}
 	if !containsAny(subject, businessWords) {
