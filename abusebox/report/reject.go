@@ -155,15 +155,7 @@ func (d *document) isBusiness() bool {
 	if containsAny(subject, upkeepWords) && !d.lowered().containsAny(offenceWords) {
 		return true
 	}
-	if !containsAny(subject, businessWords) {
-		return false
-	}
-	for _, w := range complaintWords {
-		if strings.Contains(subject, w) {
-			return false
-		}
-	}
-	return true
+	return containsAny(subject, businessWords) && !containsAny(subject, complaintWords)
 }
 
 // isNewsletter knows mail to many that advertises: it can be unsubscribed from,

@@ -480,39 +480,42 @@ func TestNoMailbox(t *testing.T) {
 	}
 }
 
-// Run waits for a mailbox that is not there yet, and ends with its context.
-func TestRun(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "abuse")
-	got := make(chan string, 1)
+// follow runs a Watcher of path, and says what it takes until it is ended.
+func follow(t *testing.T, path string) (got <-chan string, end func()) {
+	t.Helper()
+	taken := make(chan string)
 	w := Watcher{Path: path, State: t.TempDir(), Logger: slog.New(slog.DiscardHandler), Put: func(_ context.Context, m mailbox.Message) error {
-		got <- strings.TrimSpace(string(m.Raw))
+		taken <- strings.TrimSpace(string(m.Raw))
 		return nil
 	}}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()
+	return taken, func() {
+		t.Helper()
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Run waits for a mailbox that is not there yet, and ends with its context.
+func TestRun(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "abuse")
+	got, end := follow(t, path)
 	add(t, path, mail(1))
 	if s := <-got; s != text(1) {
 		t.Errorf("got %q", s)
 	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
+	end()
 }
 
 // An mbox becomes a Maildir, and a Maildir an mbox, while Run follows them.
 func TestRunFollowsAnotherKind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "abuse")
-		got := make(chan string)
-		w := Watcher{Path: path, State: t.TempDir(), Logger: slog.New(slog.DiscardHandler), Put: func(_ context.Context, m mailbox.Message) error {
-			got <- strings.TrimSpace(string(m.Raw))
-			return nil
-		}}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- w.Run(ctx) }()
+		got, end := follow(t, path)
 		want := func(n int) {
 			t.Helper()
 			select {
@@ -542,10 +545,7 @@ func TestRunFollowsAnotherKind(t *testing.T) {
 		}
 		add(t, path, mail(3))
 		want(3)
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
+		end()
 	})
 }
 
